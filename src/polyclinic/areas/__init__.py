@@ -1,0 +1,1 @@
+"""Areas of medicine: one folder each, of the same shape, none knowing of another."""

@@ -1,0 +1,56 @@
+"""SHA-256 of files, folders, values and of the installed code: the keys of steps and packages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+def of_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def of_value(value: Any) -> str:
+    """SHA-256 of a JSON value, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def of_files(root: Path) -> dict[str, str]:
+    """Relative path → SHA-256 for each file under `root`, sorted."""
+    if root.is_file():
+        return {root.name: of_file(root)}
+    found = sorted(p for p in root.rglob("*") if p.is_file())
+    return {p.relative_to(root).as_posix(): of_file(p) for p in found}
+
+
+def of_folder(root: Path) -> str:
+    """One SHA-256 for a file or for everything under a folder."""
+    return of_value(of_files(root))
+
+
+@cache
+def of_code(*modules: str) -> str:
+    """SHA-256 of the sources of the named packages (`polyclinic.samples`, …)."""
+    return of_value({name: of_value(dict(_sources(name))) for name in modules})
+
+
+def _sources(module: str) -> Iterable[tuple[str, str]]:
+    from importlib.util import find_spec
+
+    spec = find_spec(module)
+    origin = Path(spec.origin) if spec and spec.origin else None
+    if origin is None:
+        return
+    if origin.name != "__init__.py":
+        yield origin.name, of_file(origin)
+        return
+    for path in sorted(origin.parent.rglob("*")):
+        if path.suffix in {".py", ".yaml"}:
+            yield path.relative_to(origin.parent).as_posix(), of_file(path)

@@ -1,0 +1,1 @@
+"""Models that every area wants, over dense or sequence columns."""

@@ -1,0 +1,1 @@
+"""Outcomes: one file for each kind of answer."""

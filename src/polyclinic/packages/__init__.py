@@ -1,0 +1,1 @@
+"""Model packages: parts, state, writing, verifying, and answering without torch."""

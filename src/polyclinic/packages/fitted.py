@@ -1,0 +1,90 @@
+"""What a fit leaves: a model's settings, what it learned, and the parts that answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polyclinic import config, registry
+from polyclinic.outcomes.outcome import Outcome, Raw, concatenate
+from polyclinic.packages.parts import OnnxPart, Part, load_parts, run, save_parts
+from polyclinic.packages.state import State
+from polyclinic.samples import Samples
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted model. The study and the package answer through these same parts.
+
+    model: the settings dataclass, whose `encode` turns rows into named arrays; name: its name in the registry.
+    parts: run one after another over what `encode` gives; the last gives `raw`.
+    batch: rows encoded and answered at a time (memory, never answers, depends on it).
+    history: one record an epoch (`epoch`, `train`, `validation`); empty where there are no epochs.
+    """
+
+    model: Any
+    state: State
+    parts: Sequence[Part]
+    name: str = ""
+    batch: int = 4096
+    history: Sequence[Mapping[str, float]] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def raw(self, rows: Samples) -> Raw:
+        """What the parts give for these rows."""
+        chunks = [self._raw(rows.take(np.arange(i, min(i + self.batch, len(rows)))))
+                  for i in range(0, max(len(rows), 1), self.batch)]
+        return concatenate(chunks)
+
+    def _raw(self, rows: Samples) -> Raw:
+        values = run(self.parts, dict(self.model.encode(rows.without_targets(), self.state)))
+        return Raw(np.asarray(values["raw"]), values.get("shape"))
+
+    def answer(self, rows: Samples, outcome: Outcome) -> Raw:
+        """Linked answers (probabilities) for these rows."""
+        return outcome.link(self.raw(rows))
+
+    def predict(self, rows: Samples, outcome: Outcome, *, folder: Path = Path()) -> pl.DataFrame:
+        """The outcome's columns of the predictions table for these rows."""
+        answers = self.answer(rows, outcome)
+        return outcome.predictions(answers, rows, threshold=None, folder=folder)
+
+    @property
+    def portable(self) -> bool:
+        """Whether ONNX parts alone answer."""
+        return all(isinstance(part, OnnxPart) for part in self.parts)
+
+    def named(self, name: str) -> Fitted:
+        """The same under its name in the registry."""
+        return replace(self, name=name)
+
+    def save(self, folder: Path) -> None:
+        """Write settings, state and parts; no pickle."""
+        self.state.save(folder)
+        described = {
+            "model": self.name,
+            "settings": config.settings_of(self.model),
+            "parts": save_parts(self.parts, folder / "parts"),
+            "batch": self.batch,
+            "history": list(self.history),
+            "notes": dict(self.notes),
+            "needs": registry.entry("models", self.name).needs(),
+        }
+        text = json.dumps(described, indent=1, sort_keys=True)
+        (folder / "model.json").write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Fitted:
+        """Read what `save` wrote; torch is not needed."""
+        d = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        model = config.build(registry.load("models", d["model"]), d["settings"], file=f"{d['model']} of the package")
+        parts = load_parts(folder / "parts", d["parts"])
+        return cls(model, State.load(folder), parts, d["model"], d["batch"], d["history"], d["notes"])

@@ -1,0 +1,130 @@
+"""Parts: what answers, in a study and at the bedside alike. An ONNX graph, or a function named with its version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from polyclinic.errors import BadPackage, Place
+from polyclinic.packages.state import read_arrays, write_arrays
+from polyclinic.samples.columns import Array
+
+Values: TypeAlias = dict[str, Any]
+
+
+class Part(Protocol):
+    """Takes named values, gives more of them. The last part of a model gives `raw` (and `shape`, int64 [row, dim])."""
+
+    def __call__(self, values: Values) -> Values: ...
+
+    def save(self, folder: Path, stem: str) -> dict[str, Any]:
+        """Write the part's files and return its description."""
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxPart:
+    """An ONNX graph; takes the values that its inputs are named after, whatever else there is."""
+
+    graph: bytes
+    outputs: tuple[str, ...] = ("raw",)
+
+    @cached_property
+    def session(self) -> Any:
+        """An ONNX Runtime session on the CPU, loaded once."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = 2
+        return onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, values: Values) -> Values:
+        taken = {i.name: np.ascontiguousarray(values[i.name]) for i in self.session.get_inputs()}
+        return dict(zip(self.outputs, self.session.run(list(self.outputs), taken), strict=True))
+
+    def save(self, folder: Path, stem: str) -> dict[str, Any]:
+        (folder / f"{stem}.onnx").write_bytes(self.graph)
+        return {"kind": "onnx", "file": f"{stem}.onnx", "outputs": list(self.outputs)}
+
+    @classmethod
+    def load(cls, folder: Path, described: Mapping[str, Any]) -> OnnxPart:
+        """Read what `save` wrote."""
+        return cls((folder / described["file"]).read_bytes(), tuple(described["outputs"]))
+
+
+@dataclass(frozen=True, eq=False)
+class NamedPart:
+    """A function of an installed distribution: `function(values, arrays, settings) -> values`.
+
+    function: dotted name (`module:attribute`); distribution: who brings it; arrays, settings: what it learned.
+    """
+
+    function: str
+    distribution: str = "polyclinic"
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def call(self) -> Any:
+        """The function itself."""
+        module, _, attribute = self.function.partition(":")
+        return getattr(import_module(module), attribute)
+
+    def __call__(self, values: Values) -> Values:
+        return dict(self.call(values, self.arrays, self.settings))
+
+    def save(self, folder: Path, stem: str) -> dict[str, Any]:
+        write_arrays(folder / f"{stem}.safetensors", self.arrays)
+        (folder / f"{stem}.json").write_text(json.dumps(dict(self.settings), sort_keys=True))
+        needs = {"distribution": self.distribution, "version": version(self.distribution)}
+        return {"kind": "named", "stem": stem, "function": self.function, **needs}
+
+    @classmethod
+    def load(cls, folder: Path, described: Mapping[str, Any]) -> NamedPart:
+        """Read what `save` wrote; refuses a function whose distribution is missing or of another version."""
+        require(described["distribution"], described["version"])
+        stem = described["stem"]
+        settings = json.loads((folder / f"{stem}.json").read_text())
+        arrays = read_arrays(folder / f"{stem}.safetensors")
+        return cls(described["function"], described["distribution"], arrays, settings)
+
+
+def require(distribution: str, wanted: str) -> None:
+    """Raise `BadPackage`, with the line that installs it, unless that version is installed."""
+    try:
+        found = version(distribution)
+    except PackageNotFoundError:
+        found = "none"
+    if found != wanted:
+        raise BadPackage(
+            f"this package needs {distribution} {wanted}; installed: {found}",
+            at=Place(file="recipe.json", key=distribution),
+            fix=f"pip install '{distribution}=={wanted}'",
+        )
+
+
+def run(parts: Sequence[Part], values: Values) -> Values:
+    """Hand the values from part to part; what an earlier part gave stays visible to the later ones."""
+    for part in parts:
+        values = {**values, **part(values)}
+    return values
+
+
+def save_parts(parts: Sequence[Part], folder: Path) -> list[dict[str, Any]]:
+    """Write parts in their order and describe them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [part.save(folder, f"{number}") for number, part in enumerate(parts)]
+
+
+def load_parts(folder: Path, described: Sequence[Mapping[str, Any]]) -> list[Part]:
+    """Read what `save_parts` wrote."""
+    kinds: dict[str, type[OnnxPart] | type[NamedPart]] = {"onnx": OnnxPart, "named": NamedPart}
+    return [kinds[d["kind"]].load(folder, d) for d in described]

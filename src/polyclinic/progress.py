@@ -1,0 +1,79 @@
+"""Progress with time left, on a terminal; plain lines elsewhere; silence in a library call."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass
+class Reporter:
+    """Where progress goes. The default says nothing, so that a library call stays quiet."""
+
+    started: float = field(default_factory=time.monotonic)
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+
+    def track(self, items: Iterable[T], *, text: str, total: int | None = None) -> Iterator[T]:
+        """Yield the items; show how many are done and how long the rest will take."""
+        yield from items
+
+
+class Console(Reporter):
+    """Lines and bars on standard error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from rich.console import Console as RichConsole
+
+        self.console = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        self.console.print(f"[dim]{time.monotonic() - self.started:6.1f} s[/dim]  {_plain(text)}")
+
+    def track(self, items: Iterable[T], *, text: str, total: int | None = None) -> Iterator[T]:
+        if not sys.stderr.isatty():
+            yield from items
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeRemainingColumn as Left
+
+        columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+        bars = Progress(*columns, Left(), console=self.console, transient=True)
+        with bars:
+            yield from bars.track(items, description=text, total=total)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+_current: ContextVar[Reporter] = ContextVar("progress", default=Reporter())
+
+
+@contextmanager
+def reporting(reporter: Reporter) -> Iterator[None]:
+    """Send progress to `reporter` within the block."""
+    token = _current.set(reporter)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def say(text: str) -> None:
+    """Tell the user a line."""
+    _current.get().say(text)
+
+
+def track(items: Iterable[T], *, text: str, total: int | None = None) -> Iterator[T]:
+    """Yield items with progress; a bar inside another bar stays silent."""
+    yield from _current.get().track(items, text=text, total=total)

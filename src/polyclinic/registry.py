@@ -1,0 +1,139 @@
+"""Names of formats, models, outcomes, …: who owns them, and how they are loaded.
+
+Everything is declared by entry points, the built-in areas too: a distribution declares an `Area` under
+`polyclinic.areas`, or a single name under `polyclinic.<kind>`. Listing names loads no heavy library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points, version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from polyclinic.errors import Place, UnknownName, UsageError
+
+KINDS = (
+    "formats",
+    "inputs",
+    "tasks",
+    "models",
+    "outcomes",
+    "scores",
+    "figures",
+    "studies",
+    "datasets",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """What one area of medicine brings: names → dotted targets (`module:attribute`) or files (`package:path.yaml`)."""
+
+    name: str
+    title: str
+    inputs: str = ""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    tasks: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+    outcomes: Mapping[str, str] = field(default_factory=dict)
+    scores: Mapping[str, str] = field(default_factory=dict)
+    figures: Mapping[str, str] = field(default_factory=dict)
+    studies: Mapping[str, str] = field(default_factory=dict)
+    datasets: Mapping[str, str] = field(default_factory=dict)
+
+    def declared(self, kind: str) -> Mapping[str, str]:
+        """The names that this area declares of one kind."""
+        if kind == "inputs":
+            return {self.name: self.inputs} if self.inputs else {}
+        return getattr(self, kind)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One declared name and where it comes from."""
+
+    kind: str
+    name: str
+    target: str
+    distribution: str
+    area: str = ""
+
+    def load(self) -> Any:
+        """Import the target (`module:attribute`)."""
+        module, _, attribute = self.target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def path(self) -> Path:
+        """The file behind a target of the form `package:path`."""
+        package, _, relative = self.target.partition(":")
+        return Path(str(files(package).joinpath(relative)))
+
+    def needs(self) -> dict[str, str]:
+        """The distribution that a package needs in order to load this name, with its version."""
+        return {"distribution": self.distribution, "version": version(self.distribution)}
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "polyclinic"
+
+
+@cache
+def areas() -> dict[str, tuple[Area, str]]:
+    """Area name → (Area, distribution); an area whose folder was taken away is left out."""
+    found: dict[str, tuple[Area, str]] = {}
+    for point in entry_points(group="polyclinic.areas"):
+        try:
+            area = point.load()
+        except ModuleNotFoundError as missing:
+            if missing.name and point.module.startswith(missing.name):
+                continue
+            raise
+        _claim(found, "areas", area.name, (area, _distribution(point)))
+    return found
+
+
+def _claim(found: dict[str, Any], kind: str, name: str, entry: Any) -> None:
+    if name in found:
+        owners = [e.distribution if isinstance(e, Entry) else e[1] for e in (found[name], entry)]
+        raise UsageError(
+            f"two owners of {kind} {name!r}: {owners[0]} and {owners[1]}",
+            fix=f"uninstall one of them, or ask its author to rename {name!r}",
+        )
+    found[name] = entry
+
+
+@cache
+def entries(kind: str) -> dict[str, Entry]:
+    """Every declared name of one kind, sorted; raises `UsageError` where two own one name."""
+    found: dict[str, Entry] = {}
+    for point in entry_points(group=f"polyclinic.{kind}"):
+        entry = Entry(kind, point.name, point.value, _distribution(point))
+        _claim(found, kind, point.name, entry)
+    for area, distribution in areas().values():
+        for name, target in area.declared(kind).items():
+            _claim(found, kind, name, Entry(kind, name, target, distribution, area.name))
+    return dict(sorted(found.items()))
+
+
+def entry(kind: str, name: str, *, at: Place | None = None) -> Entry:
+    """The entry of that name; raises `UnknownName` with the nearest known one."""
+    known = entries(kind)
+    if name not in known:
+        raise UnknownName(kind.removesuffix("s") if kind != "studies" else "study", name, known, at=at)
+    return known[name]
+
+
+def load(kind: str, name: str, *, at: Place | None = None) -> Any:
+    """Import what stands behind a name."""
+    return entry(kind, name, at=at).load()
+
+
+def forget() -> None:
+    """Read the entry points anew (after an installation in the same process)."""
+    areas.cache_clear()
+    entries.cache_clear()

@@ -1,0 +1,185 @@
+"""The four kinds of column that Samples hold: fixed shapes, slices of shared arrays, files, and links.
+
+A column knows its rows and how to take some of them; it holds data, never anything that was learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from polyclinic.errors import BadData
+
+Array: TypeAlias = npt.NDArray[Any]
+Index: TypeAlias = npt.NDArray[np.int64]
+
+
+class Rows(Protocol):
+    """What every column can do."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: Index) -> Any:
+        """The same column with these rows, in this order."""
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """Which rows have a value: bool [row]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """One value, or one array of a fixed shape, a row. NaN is missing.
+
+    values: [row, …]; names: what the last axis holds, where it has names.
+    """
+
+    values: Array
+    names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: Index) -> Dense:
+        return replace(self, values=self.values[rows])
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        if self.values.dtype.kind != "f":
+            return np.ones(len(self), bool)
+        filled: Array = ~np.isnan(self.values)
+        return filled.reshape(len(self), -1).any(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged:
+    """A run of elements a row: row i owns elements start[i]:stop[i] of shared arrays.
+
+    start, stop: int64 [row]; windows may overlap, nothing is copied.
+    values: field → [element, …]; a timed column has `code` (index into `levels["code"]`), `time`
+    (int64 microseconds since 1970) and `value` (float32, NaN where there is none).
+    levels: names behind an integer field.
+    of: the name of the column whose elements these index, counted from the first element of the row
+    (bonds of atoms); stride: elements of that column per element of this one (a label every 100 samples).
+    """
+
+    start: Index
+    stop: Index
+    values: Mapping[str, Array]
+    levels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    of: str | None = None
+    stride: int = 1
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len({len(v) for v in self.values.values()}) > 1:
+            raise BadData("the fields of a ragged column differ in length", fix="give each one value an element")
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def take(self, rows: Index) -> Ragged:
+        return replace(self, start=self.start[rows], stop=self.stop[rows])
+
+    @property
+    def lengths(self) -> Index:
+        """Elements of each row: int64 [row]."""
+        return np.asarray(self.stop - self.start, np.int64)
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        return self.lengths > 0
+
+    def elements(self) -> tuple[Index, Index]:
+        """Row number and position in the shared arrays of each element, row after row."""
+        lengths = self.lengths
+        row = np.repeat(np.arange(len(self), dtype=np.int64), lengths)
+        first = np.repeat(self.start - (np.cumsum(lengths) - lengths), lengths)
+        return row, np.arange(len(row), dtype=np.int64) + first
+
+    def compact(self) -> Ragged:
+        """The same rows over arrays that hold only what they use."""
+        _, position = self.elements()
+        stop = np.cumsum(self.lengths)
+        values = {name: v[position] for name, v in self.values.items()}
+        return replace(self, start=stop - self.lengths, stop=stop, values=values)
+
+    def rows(self, name: str) -> list[Array]:
+        """One array a row of one field (views, no copies)."""
+        values = self.values[name]
+        return [values[a:b] for a, b in zip(self.start, self.stop, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class File:
+    """One file a row: pixels or a waveform, read when asked for.
+
+    references: paths, "" where there is none: str [row].
+    reader: dotted name of `read(path) -> object with .values` (`module:attribute`).
+    spec: what the reader promises (spacing, channels, rate).
+    """
+
+    references: npt.NDArray[np.str_]
+    reader: str
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.references)
+
+    def take(self, rows: Index) -> File:
+        return replace(self, references=self.references[rows])
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.references != "")
+
+    def read(self, row: int) -> Any:
+        """What the reader makes of one row's file."""
+        return self.opener()(str(self.references[row]))
+
+    def opener(self) -> Any:
+        """The reader itself."""
+        from importlib import import_module
+
+        module, _, attribute = self.reader.partition(":")
+        return getattr(import_module(module), attribute)
+
+    def read_all(self) -> list[Any]:
+        """Every row's file, read by a pool of threads, in order. A failing file raises its own error."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            return list(pool.map(self.opener(), map(str, self.references)))
+
+
+@dataclass(frozen=True, eq=False)
+class Entity:
+    """A link from each row to a row of another table: the protein of a pair, the other image.
+
+    index: int64 [row], -1 where there is none; table: a `Samples`.
+    """
+
+    index: Index
+    table: Any
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, rows: Index) -> Entity:
+        return replace(self, index=self.index[rows])
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.index >= 0)
+
+    def rows(self) -> tuple[Any, Index]:
+        """The linked rows, each once, and for each row its place among them."""
+        unique, inverse = np.unique(self.index, return_inverse=True)
+        return self.table.take(unique), inverse
+
+
+Column: TypeAlias = Dense | Ragged | File | Entity

@@ -1,0 +1,169 @@
+"""Samples: one row a prediction. What every model reads, whatever the data were before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from polyclinic.errors import BadData, Place, UnknownName
+from polyclinic.samples.columns import Array, Column, Dense, Entity, File, Index, Ragged
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Role = Literal["input", "target", "weight"]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Rows to predict for.
+
+    row_id: int64 [row], stays with a row whatever is taken.
+    columns, roles: name → column, name → input | target | weight.
+    groups: name → [row] (subject, site, scaffold): what must not stand on both sides of a split.
+    time: datetime64[us] [row], when each question is asked; None where there are no times.
+    strata: name → str [row] (sex, age band): what results are broken down by; never an input.
+    Samples hold no fitted state.
+    """
+
+    row_id: Index
+    columns: Mapping[str, Column]
+    roles: Mapping[str, Role]
+    groups: Mapping[str, Array] = field(default_factory=dict)
+    time: npt.NDArray[np.datetime64] | None = None
+    strata: Mapping[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(c) for name, c in (*self.columns.items(), *self.groups.items(), *self.strata.items())}
+        wrong = [name for name, length in lengths.items() if length != len(self.row_id)]
+        if wrong:
+            raise BadData(
+                f"column {wrong[0]!r} has {lengths[wrong[0]]} rows, the samples have {len(self)}",
+                at=Place(column=wrong[0]),
+                fix="give every column one entry a row",
+            )
+
+    def __len__(self) -> int:
+        return len(self.row_id)
+
+    def take(self, rows: Any) -> Samples:
+        """These rows (positions or a mask), in this order."""
+        at = np.asarray(rows)
+        at = np.flatnonzero(at) if at.dtype == bool else at.astype(np.int64)
+        return replace(
+            self,
+            row_id=self.row_id[at],
+            columns={name: c.take(at) for name, c in self.columns.items()},
+            groups={name: g[at] for name, g in self.groups.items()},
+            time=None if self.time is None else self.time[at],
+            strata={name: s[at] for name, s in self.strata.items()},
+        )
+
+    def having(self, role: Role) -> dict[str, Column]:
+        """Name → column of one role."""
+        return {name: c for name, c in self.columns.items() if self.roles[name] == role}
+
+    @property
+    def inputs(self) -> dict[str, Column]:
+        """Name → input column."""
+        return self.having("input")
+
+    @property
+    def target(self) -> Column:
+        """The one target column; raises `UnknownName` where there is none."""
+        found = list(self.having("target").values())
+        if len(found) != 1:
+            raise UnknownName("target", "target", self.having("target"))
+        return found[0]
+
+    @property
+    def labelled(self) -> npt.NDArray[np.bool_]:
+        """Which rows have a target: bool [row]."""
+        found = [c.present for c in self.having("target").values()]
+        return np.logical_and.reduce(found) if found else np.zeros(len(self), bool)
+
+    @property
+    def X(self) -> npt.NDArray[np.float64]:
+        """Every dense input side by side: float64 [row, feature]; `feature_names` names them."""
+        parts = [c.values.reshape(len(self), -1) for c in self.inputs.values() if isinstance(c, Dense)]
+        if not parts:
+            raise BadData(
+                "these samples have no dense input",
+                fix="use models.encoders.summaries(samples) for sequences",
+            )
+        return np.concatenate(parts, axis=1).astype(np.float64)
+
+    @property
+    def feature_names(self) -> list[str]:
+        """The names of the columns of `X`."""
+        return [n for name, c in self.inputs.items() if isinstance(c, Dense) for n in names_of(name, c)]
+
+    @property
+    def y(self) -> Array:
+        """The one dense target: [row]."""
+        target = self.target
+        if not isinstance(target, Dense):
+            raise BadData("the target is not one value a row", fix="read samples.target instead")
+        return target.values
+
+    def without_targets(self) -> Samples:
+        """The same rows with nothing to learn from: what a model sees when it predicts."""
+        kept = {name: c for name, c in self.columns.items() if self.roles[name] != "target"}
+        return replace(self, columns=kept, roles={name: self.roles[name] for name in kept})
+
+    def with_column(self, name: str, column: Column, role: Role) -> Samples:
+        """The same rows with one column more, or another in its place."""
+        return replace(self, columns={**self.columns, name: column}, roles={**self.roles, name: role})
+
+    def to_polars(self) -> pl.DataFrame:
+        """Identity, groups, strata and columns as a data frame; a ragged field becomes a list column."""
+        from polyclinic.samples.frames import to_polars
+
+        return to_polars(self)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        target: str | None = None,
+        group: str | list[str] | None = None,
+        time: str | None = None,
+        strata: list[str] | None = None,
+    ) -> Samples:
+        """Samples from a Polars or pandas data frame: every other column that is a number, a flag or a category
+        is an input. Raises `UnknownName` for a column that is not there, `BadData` for text that is no category.
+        """
+        from polyclinic.samples.frames import from_frame
+
+        return from_frame(frame, target=target, group=group, time=time, strata=strata or [])
+
+    def _repr_html_(self) -> str:
+        from polyclinic.samples.frames import to_html
+
+        return to_html(self)
+
+    def __repr__(self) -> str:
+        groups = ", ".join(f"{len(np.unique(v))} {k}" for k, v in self.groups.items())
+        columns = ", ".join(f"{n}: {type(c).__name__} ({self.roles[n]})" for n, c in self.columns.items())
+        return f"Samples({len(self):,} rows; {groups or 'no groups'}; {columns})"
+
+
+def names_of(name: str, column: Dense) -> list[str]:
+    """One name for each number of a dense column's row."""
+    width = int(np.prod(column.values.shape[1:], dtype=int))
+    if len(column.names) == width:
+        return [name if width == 1 and column.names[0] == name else f"{name}//{n}" for n in column.names]
+    return [name] if width == 1 else [f"{name}//{i}" for i in range(width)]
+
+
+def of_rows(samples: Samples, kind: type) -> dict[str, Any]:
+    """The input columns of one kind (`Dense`, `Ragged`, `File`, `Entity`)."""
+    return {name: c for name, c in samples.inputs.items() if isinstance(c, kind)}
+
+
+__all__ = ["Column", "Dense", "Entity", "File", "Ragged", "Role", "Samples", "names_of", "of_rows"]
