@@ -35,12 +35,13 @@ class Console(Reporter):
         from rich.console import Console as RichConsole
 
         self.console = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        self.busy = False
 
     def say(self, text: str) -> None:
         self.console.print(f"[dim]{time.monotonic() - self.started:6.1f} s[/dim]  {_plain(text)}")
 
     def track(self, items: Iterable[T], *, text: str, total: int | None = None) -> Iterator[T]:
-        if not sys.stderr.isatty():
+        if self.busy or not sys.stderr.isatty():
             yield from items
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -48,8 +49,12 @@ class Console(Reporter):
 
         columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
         bars = Progress(*columns, Left(), console=self.console, transient=True)
-        with bars:
-            yield from bars.track(items, description=text, total=total)
+        self.busy = True
+        try:
+            with bars:
+                yield from bars.track(items, description=text, total=total)
+        finally:
+            self.busy = False
 
 
 def _plain(text: str) -> str:

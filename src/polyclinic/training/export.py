@@ -1,0 +1,94 @@
+"""A trained network as an ONNX graph that answers alike."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from polyclinic import dependencies
+from polyclinic.errors import PolyclinicError
+from polyclinic.packages.parts import OnnxPart
+
+OPSET = 20
+TOLERANCE = 1e-4
+
+
+def to_onnx(net: Any, example: Mapping[str, Any], dynamic: Mapping[str, tuple[int, ...]]) -> OnnxPart:
+    """Export a network in evaluation mode; inputs are named like forward's arguments, the output is `raw`.
+
+    example: name → array of at least two rows (torch.export takes a batch axis of 1 for a constant).
+    dynamic: name → axes that vary besides the first.
+    Raises `PolyclinicError` where the graph's answers differ from torch's.
+    """
+    torch = dependencies.need("torch", extra="train", to="export a network")
+    dependencies.need("onnxscript", extra="train", to="export a network")
+    tensors = {name: torch.as_tensor(np.ascontiguousarray(v)) for name, v in example.items()}
+    varying = torch.export.Dim.DYNAMIC
+    shapes = {name: dict.fromkeys((0, *dynamic.get(name, ())), varying) for name in tensors}
+    with quiet(), torch.inference_mode(False), torch.no_grad():
+        program = torch.onnx.export(
+            net, (), kwargs=tensors, input_names=list(tensors), output_names=["raw"],
+            dynamic_shapes=shapes, opset_version=OPSET, dynamo=True, external_data=False, verbose=False,
+        )
+        expected = net(**tensors).numpy()
+    part = OnnxPart(stripped(program.model_proto))
+    _same(part, example, expected)
+    return part
+
+
+def _same(part: OnnxPart, example: Mapping[str, Any], expected: Any) -> None:
+    found = part(dict(example))["raw"]
+    gap = float(np.abs(found - expected).max()) if expected.size else 0.0
+    if not gap <= TOLERANCE * max(1.0, float(np.abs(expected).max(initial=0.0))):
+        raise PolyclinicError(
+            f"the exported graph differs from torch by {gap:.1e}",
+            fix="rewrite the part of `forward` that ONNX does not carry over (packing, in-place masks)",
+        )
+
+
+def stripped(proto: Any) -> bytes:
+    """The graph without traces of the machine and the sources that made it: same weights, same bytes."""
+    for node in _nodes(proto.graph):
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    for function in proto.functions:
+        function.ClearField("metadata_props")
+        for node in function.node:
+            node.ClearField("metadata_props")
+            node.ClearField("doc_string")
+    for value in (*proto.graph.value_info, *proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+        value.ClearField("metadata_props")
+        value.ClearField("doc_string")
+    proto.graph.ClearField("metadata_props")
+    proto.ClearField("metadata_props")
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _nodes(attribute.g)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the exporter's own remarks off the user's screen."""
+    loggers = [logging.getLogger(n) for n in ("torch.onnx", "torch", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
