@@ -1,0 +1,1 @@
+"""Pure numbers from predictions: scores, intervals over groups, calibration, usefulness."""

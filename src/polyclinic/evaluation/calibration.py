@@ -1,0 +1,99 @@
+"""Does 0.8 mean 80 %? Slope, intercept, expected error and the curve; and logistic recalibration.
+
+Slope and intercept are those of a logistic regression of what happened on the logit of the probability (Cox 1958):
+1 and 0 are perfect, a slope below 1 is too sure of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from polyclinic.evaluation.scores import Array, Score, of_all
+
+EDGE = 1e-12
+
+
+def logit(probability: Array) -> npt.NDArray[np.float64]:
+    """Log odds, float64; probabilities are kept 1e-12 from 0 and 1."""
+    inside = np.clip(np.asarray(probability, np.float64), EDGE, 1 - EDGE)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
+
+
+def line(happened: Array, probability: Array) -> Mapping[str, Score]:
+    """`slope` and `intercept` of the recalibration line as weighted scores.
+
+    Newton's method for a block of resamples at once, from the fit of all rows. NaN where there is no finite fit:
+    one class only, one probability for all, or classes that the probability separates.
+    """
+    x, y = logit(probability), np.asarray(happened, np.float64)
+    middle = float(x.mean()) if len(x) else 0.0
+    x = np.where(np.ptp(x) > 1e-9, x - middle, 0.0) if len(x) else x
+    first = _newton(np.ones((1, len(y))), x, y, np.array([[middle, 1.0]]), steps=60, close=1e-9)
+    start = first if np.isfinite(first).all() else np.array([[middle, 1.0]])
+
+    def fitted(weights: Array) -> Array:
+        return _newton(weights, x, y, np.repeat(start, len(weights), axis=0), steps=30, close=1e-3)
+
+    def slope(weights: Array) -> npt.NDArray[np.float64]:
+        return np.asarray(fitted(weights)[:, 1])
+
+    def intercept(weights: Array) -> npt.NDArray[np.float64]:
+        return np.asarray(fitted(weights) @ np.array([1.0, -middle]))
+
+    return {"intercept": intercept, "slope": slope}
+
+
+def _newton(weights: Array, x: Array, y: Array, line: Array, *, steps: int, close: float) -> Array:
+    """Intercept and slope [resample, 2]. Steps shrink quadratically: one below `close` leaves an error of its square."""
+    kind = weights.dtype
+    powers = np.stack([np.ones_like(x), x, x * x], axis=1).astype(kind)
+    x, y = x.astype(kind), y.astype(kind)
+    found, active = np.full(line.shape, np.nan), np.arange(len(line))
+    for _ in range(steps):
+        if not len(active):
+            break
+        w = weights[active] if len(active) < len(weights) else weights
+        step = _step(w, x, y, powers, line[active].astype(kind))
+        line[active] += np.clip(step, -2, 2)
+        size = np.abs(step).max(axis=1)
+        done = size < close
+        found[active[done]] = line[active[done]]
+        active = active[~done & np.isfinite(size) & (np.abs(line[active]).max(axis=1) < 50)]
+    return found
+
+
+def _step(weights: Array, x: Array, y: Array, powers: Array, line: Array) -> Array:
+    p = line[:, 1:] * x
+    p += line[:, :1]
+    expit(p, out=p)
+    gradient = (weights * (y - p)) @ powers[:, :2]
+    p *= 1 - p
+    p *= weights
+    a, b, c = (p @ powers).astype(np.float64).T
+    determinant = a * c - b * b
+    determinant[determinant <= 1e-9 * np.maximum(a * c, 1e-30)] = np.nan
+    g, h = gradient.astype(np.float64).T
+    return np.stack([c * g - b * h, a * h - b * g], axis=1) / determinant[:, None]
+
+
+def recalibration(happened: Array, probability: Array) -> dict[str, float]:
+    """`slope` and `intercept` to put on the logit; 1 and 0 where there is no finite fit or it would turn the order."""
+    found = {name: of_all(score, len(happened)) for name, score in line(happened, probability).items()}
+    usable = np.isfinite(list(found.values())).all() and found["slope"] > 0
+    return {k: found[k] for k in ("slope", "intercept")} if usable else {"slope": 1.0, "intercept": 0.0}
+
+
+def recalibrated(probability: Array, calibration: Mapping[str, float]) -> npt.NDArray[np.float64]:
+    """Probabilities after the recalibration."""
+    return np.asarray(expit(calibration["intercept"] + calibration["slope"] * logit(probability)))
+
+
+def bins(probability: Array, count: int = 10) -> npt.NDArray[np.int64]:
+    """The bin of each row: `count` bins of like size, equal probabilities in one bin; int64 [row], from 0, none empty."""
+    edges = np.unique(np.quantile(probability, np.linspace(0, 1, count + 1)[1:-1]))
+    _, found = np.unique(np.searchsorted(edges, probability, side="right"), return_inverse=True)
+    return np.asarray(found, np.int64)

@@ -1,0 +1,111 @@
+"""Weighted scores of many resamples at once: weights [resample, row] → score [resample].
+
+Each function takes what happened and what was predicted, sorts once, and returns the score as a function of the
+weights. A weight of 2 is that row twice, 0 is that row left out. NaN where a resample cannot be scored. Sums run
+in the type of the weights, running sums in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+Score: TypeAlias = Callable[[Array], npt.NDArray[np.float64]]
+
+LOWER_IS_BETTER = frozenset({"brier", "log_loss"})
+
+
+def ratio(numerator: Array, denominator: Array) -> Score:
+    """Σ w·numerator / Σ w·denominator, from two arrays [row]."""
+
+    def score(weights: Array) -> npt.NDArray[np.float64]:
+        above = (weights @ numerator.astype(weights.dtype)).astype(np.float64)
+        below = (weights @ denominator.astype(weights.dtype)).astype(np.float64)
+        return np.divide(above, below, out=np.full(len(weights), np.nan), where=below > 0)
+
+    return score
+
+
+def row_mean(values: Array) -> Score:
+    """The mean of one number a row; rows with NaN are left out."""
+    known = ~np.isnan(values)
+    return ratio(np.where(known, values, 0.0), known)
+
+
+def brier(happened: Array, probability: Array) -> Score:
+    """Mean squared error of the probability (Brier 1950)."""
+    return row_mean((probability - happened) ** 2)
+
+
+def log_loss(happened: Array, probability: Array) -> Score:
+    """Mean negative log likelihood; probabilities are kept 1e-15 from 0 and 1."""
+    inside = np.clip(probability, 1e-15, 1 - 1e-15)
+    return row_mean(-np.where(happened > 0, np.log(inside), np.log1p(-inside)))
+
+
+def auroc(happened: Array, answer: Array) -> Score:
+    """The chance that a positive row is ranked above a negative one, ties counting half."""
+    positive, negative = np.flatnonzero(happened > 0), np.flatnonzero(happened <= 0)
+    negative = negative[np.argsort(answer[negative], kind="stable")]
+    positive = positive[np.argsort(answer[positive], kind="stable")]
+    below = np.searchsorted(answer[negative], answer[positive], side="left")
+    upto = np.searchsorted(answer[negative], answer[positive], side="right")
+    tied = bool((below != upto).any())
+
+    def score(weights: Array) -> npt.NDArray[np.float64]:
+        up, down = weights[:, positive], _running(weights[:, negative])
+        beaten = (down[:, below] + down[:, upto]) / 2 if tied else down[:, below]
+        pairs = up.sum(axis=1, dtype=np.float64) * down[:, -1]
+        won = np.einsum("ij,ij->i", up, beaten)
+        return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+
+    return score
+
+
+def auprc(happened: Array, answer: Array) -> Score:
+    """Average precision: the mean over positives of the precision at their own threshold."""
+    positive, negative = np.flatnonzero(happened > 0), np.flatnonzero(happened <= 0)
+    negative = negative[np.argsort(-answer[negative], kind="stable")]
+    positive = positive[np.argsort(-answer[positive], kind="stable")]
+    false = np.searchsorted(-answer[negative], -answer[positive], side="right")
+    true = np.searchsorted(-answer[positive], -answer[positive], side="right")
+    tied = bool((true != np.arange(1, len(positive) + 1)).any())
+
+    def score(weights: Array) -> npt.NDArray[np.float64]:
+        up, down = weights[:, positive], _running(weights[:, negative])
+        hits = _running(up)
+        total = hits[:, -1].copy()
+        hits = hits[:, true] if tied else hits[:, 1:]
+        alarms = np.maximum(hits + down[:, false], 1e-300)
+        found = np.einsum("ij,ij->i", up, hits / alarms)
+        return np.divide(found, total, out=np.full(len(weights), np.nan), where=total > 0)
+
+    return score
+
+
+def _running(weights: Array) -> npt.NDArray[np.float64]:
+    """Running sums along the rows, with a leading 0."""
+    sums = np.zeros((weights.shape[0], weights.shape[1] + 1))
+    np.cumsum(weights, axis=1, dtype=np.float64, out=sums[:, 1:])
+    return sums
+
+
+def at_threshold(happened: Array, answer: Array, threshold: float) -> dict[str, Score]:
+    """Sensitivity, specificity, PPV, NPV and alerts per 100 rows where `answer ≥ threshold` is an alert."""
+    positive, alert, everything = happened > 0, answer >= threshold, np.ones(len(happened))
+    return {
+        "sensitivity": ratio(positive & alert, positive),
+        "specificity": ratio(~positive & ~alert, ~positive),
+        "ppv": ratio(positive & alert, alert),
+        "npv": ratio(~positive & ~alert, ~alert),
+        "alerts_per_100": ratio(100.0 * alert, everything),
+    }
+
+
+def of_all(score: Score, rows: int) -> float:
+    """The score of the rows as they are, each once."""
+    return float(score(np.ones((1, rows)))[0])

@@ -1,0 +1,171 @@
+"""Yes or no: one probability a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from polyclinic.errors import BadData, Place, UnknownName
+from polyclinic.evaluation import calibration as calibrations
+from polyclinic.evaluation.decision import threshold_for
+from polyclinic.evaluation.scores import Score, auprc, auroc, brier, log_loss
+from polyclinic.outcomes.outcome import Head, Raw
+from polyclinic.samples import Dense, Ragged, Samples
+
+if TYPE_CHECKING:
+    import polars as pl
+
+RULES = ("specificity", "sensitivity", "threshold")
+
+
+@dataclass(frozen=True)
+class Binary:
+    """The chance that something happens. Raw numbers are logits; the target is a Dense column of true and false.
+
+    A missing target is NaN. Predictions and truth have the columns of meds-evaluation.
+    """
+
+    kind: ClassVar[str] = "binary"
+    scores: ClassVar[tuple[str, ...]] = ("auroc", "auprc", "brier", "log_loss")
+    primary: ClassVar[str] = "auroc"
+    truth_columns: ClassVar[tuple[str, ...]] = ("boolean_value",)
+
+    def target(self, rows: Samples) -> npt.NDArray[np.float32]:
+        """1, 0, or NaN where unlabelled: float32 [row]. Raises `BadData` for any other value."""
+        values = np.asarray(rows.y, np.float32).reshape(len(rows))
+        if not (np.isnan(values) | (values == 0) | (values == 1)).all():
+            name = next(iter(rows.having("target")))
+            raise BadData(
+                f"the target {name!r} has values other than 0, 1, true, false and missing",
+                at=Place(column=name),
+                fix="turn it into yes or no first, for example by a threshold",
+            )
+        return values
+
+    def check(self, target: npt.NDArray[Any], where: str) -> None:
+        """Raise `BadData` unless both answers occur among the labelled rows; `where` names them in the error."""
+        classes = np.unique(target[~np.isnan(target)])
+        if len(classes) < 2:
+            found = (
+                "no label" if len(classes) == 0 else f"only {'positive' if classes[0] else 'negative'} rows"
+            )
+            raise BadData(
+                f"{found} in {where}: there is nothing to tell apart",
+                at=Place(file=where),
+                fix="use fewer folds, a larger cohort, or another split; or look at how the label is defined",
+            )
+
+    def head(self, rows: Samples) -> Head:
+        """One logit a row."""
+        return Head("row", 1)
+
+    def loss(self, raw: Any, batch: Mapping[str, Any]) -> Any:
+        """Cross-entropy of the logit: torch [row]."""
+        from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
+
+        target = batch["target"].to(raw.dtype)
+        return cross_entropy(raw.reshape(len(target)), target, reduction="none")
+
+    def link(self, raw: Raw) -> Raw:
+        """Logits → probabilities, float64."""
+        return Raw(expit(raw.values.astype(np.float64)), raw.shape)
+
+    def calibrate(self, answer: Raw, target: npt.NDArray[Any]) -> dict[str, float]:
+        """Slope and intercept that make these probabilities fit what happened; learned on validation rows."""
+        known = ~np.isnan(target)
+        return calibrations.recalibration(target[known], answer.values[known, 0])
+
+    def calibrated(self, answer: Raw, calibration: Mapping[str, float]) -> Raw:
+        """The answers after a calibration; an empty one changes nothing."""
+        if not calibration:
+            return answer
+        return Raw(calibrations.recalibrated(answer.values, calibration), answer.shape)
+
+    def decide(self, answer: Raw, target: npt.NDArray[Any], rule: Mapping[str, float]) -> float:
+        """The threshold at and above which the answer is yes.
+
+        rule: one of {"specificity": 0.9}, {"sensitivity": 0.8}, {"threshold": 0.2}.
+        """
+        (name, wanted), *more = rule.items()
+        if name not in RULES or more:
+            raise UnknownName("operating point", ", ".join(rule), RULES)
+        known = ~np.isnan(target)
+        return threshold_for(target[known], answer.values[known, 0], name, float(wanted))
+
+    def predictions(
+        self, answer: Raw, rows: Samples, *, threshold: float | None, folder: Path
+    ) -> pl.DataFrame:
+        """`predicted_boolean_probability`, and `predicted_boolean_value` at the threshold (0.5 where there is none)."""
+        import polars as pl
+
+        probability = answer.values[:, 0].astype(np.float64)
+        yes = probability >= (0.5 if threshold is None else threshold)
+        return pl.DataFrame({"predicted_boolean_value": yes, "predicted_boolean_probability": probability})
+
+    def truth(self, rows: Samples) -> pl.DataFrame:
+        """`boolean_value`, null where it is not known."""
+        import polars as pl
+
+        target = self.target(rows) if rows.having("target") else np.full(len(rows), np.nan, np.float32)
+        value = pl.Series("boolean_value", target).fill_nan(None).cast(pl.Boolean)
+        return pl.DataFrame([value])
+
+    def probabilities(self, frame: pl.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """What happened (0, 1) and its probability, for the rows of a predictions table that are labelled."""
+        happened = frame["boolean_value"].cast(float).to_numpy()
+        return happened, frame["predicted_boolean_probability"].cast(float).to_numpy()
+
+    def measures(self, frame: pl.DataFrame) -> dict[str, Score]:
+        """Score name → weighted score of the labelled rows."""
+        happened, probability = self.probabilities(frame)
+        ways = {"auroc": auroc, "auprc": auprc, "brier": brier, "log_loss": log_loss}
+        return {name: way(happened, probability) for name, way in ways.items()}
+
+    def summary(self, rows: Samples) -> dict[str, Any]:
+        """How many rows are labelled, and how many of these are positive."""
+        target = self.target(rows)
+        return {"positive": int(np.nansum(target)), "labelled": int((~np.isnan(target)).sum())}
+
+    def planted(self, n: int, seed: int) -> Samples:
+        """Rows whose first of four numbers, and whose newest event of code "level", tell the answer (AUROC near 1).
+
+        About three rows a subject; dense input `x`, timed ragged input `events` (1 to 6 events a row).
+        """
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(n, 4)).astype(np.float32)
+        positive = x[:, 0] + 0.2 * rng.normal(size=n) > 0.3
+        time = np.datetime64("2020-01-01", "us") + np.arange(n) * np.timedelta64(12, "h")
+        columns = {"x": Dense(x, ("signal", "a", "b", "c")), "events": _events(rng, x[:, 0], time)}
+        return Samples(
+            np.arange(n, dtype=np.int64),
+            {**columns, "y": Dense(positive.astype(np.float32))},
+            {"x": "input", "events": "input", "y": "target"},
+            {"subject": np.arange(n, dtype=np.int64) // 3},
+            time,
+            {"side": np.where(rng.random(n) < 0.5, "left", "right")},
+        )
+
+
+def _events(rng: np.random.Generator, signal: npt.NDArray[Any], time: npt.NDArray[np.datetime64]) -> Ragged:
+    """Older events are noise of two codes; the last one of each row is `level` with the signal, a minute old."""
+    lengths = rng.integers(1, 7, len(signal))
+    stop = np.cumsum(lengths)
+    row, last = np.repeat(np.arange(len(signal)), lengths), stop - 1
+    before = (np.repeat(stop, lengths) - np.arange(stop[-1])) * 60_000_000
+    code = rng.integers(0, 2, stop[-1]).astype(np.int64)
+    value = rng.normal(size=stop[-1]).astype(np.float32)
+    code[last], value[last] = 0, signal
+    values = {
+        "code": code,
+        "time": time.astype("datetime64[us]").astype(np.int64)[row] - before,
+        "value": value,
+    }
+    return Ragged(
+        (stop - lengths).astype(np.int64), stop.astype(np.int64), values, {"code": ("level", "noise")}
+    )
