@@ -77,7 +77,7 @@ def _step(weights: Array, x: Array, y: Array, powers: Array, line: Array) -> Arr
     determinant = a * c - b * b
     determinant[determinant <= 1e-9 * np.maximum(a * c, 1e-30)] = np.nan
     g, h = gradient.astype(np.float64).T
-    return np.stack([c * g - b * h, a * h - b * g], axis=1) / determinant[:, None]
+    return np.asarray(np.stack([c * g - b * h, a * h - b * g], axis=1) / determinant[:, None])
 
 
 def recalibration(happened: Array, probability: Array) -> dict[str, float]:

@@ -63,6 +63,6 @@ def _spread(along: Array, points: int) -> Array:
     """Positions of at most `points` places, evenly along a rising number, both ends among them."""
     if len(along) <= points:
         return np.arange(len(along))
-    wanted = np.linspace(along[0], along[-1], points)
+    wanted = np.linspace(along[0], along[-1], points - 2)[1:]
     found = np.unique(np.searchsorted(along, wanted, side="left").clip(0, len(along) - 1))
-    return np.unique(np.r_[0, found, len(along) - 1])[-points:]
+    return np.unique(np.r_[0, found, len(along) - 1])

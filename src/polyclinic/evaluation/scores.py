@@ -25,7 +25,7 @@ def ratio(numerator: Array, denominator: Array) -> Score:
     def score(weights: Array) -> npt.NDArray[np.float64]:
         above = (weights @ numerator.astype(weights.dtype)).astype(np.float64)
         below = (weights @ denominator.astype(weights.dtype)).astype(np.float64)
-        return np.divide(above, below, out=np.full(len(weights), np.nan), where=below > 0)
+        return _quotient(above, below)
 
     return score
 
@@ -61,7 +61,7 @@ def auroc(happened: Array, answer: Array) -> Score:
         beaten = (down[:, below] + down[:, upto]) / 2 if tied else down[:, below]
         pairs = up.sum(axis=1, dtype=np.float64) * down[:, -1]
         won = np.einsum("ij,ij->i", up, beaten)
-        return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+        return _quotient(won, pairs)
 
     return score
 
@@ -82,9 +82,13 @@ def auprc(happened: Array, answer: Array) -> Score:
         hits = hits[:, true] if tied else hits[:, 1:]
         alarms = np.maximum(hits + down[:, false], 1e-300)
         found = np.einsum("ij,ij->i", up, hits / alarms)
-        return np.divide(found, total, out=np.full(len(weights), np.nan), where=total > 0)
+        return _quotient(found, total)
 
     return score
+
+
+def _quotient(above: Array, below: Array) -> npt.NDArray[np.float64]:
+    return np.asarray(np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0))
 
 
 def _running(weights: Array) -> npt.NDArray[np.float64]:

@@ -16,7 +16,7 @@ from polyclinic.evaluation import calibration as calibrations
 from polyclinic.evaluation.decision import threshold_for
 from polyclinic.evaluation.scores import Score, auprc, auroc, brier, log_loss
 from polyclinic.outcomes.outcome import Head, Raw
-from polyclinic.samples import Dense, Ragged, Samples
+from polyclinic.samples import Column, Dense, Ragged, Samples
 
 if TYPE_CHECKING:
     import polars as pl
@@ -141,10 +141,14 @@ class Binary:
         x = rng.normal(size=(n, 4)).astype(np.float32)
         positive = x[:, 0] + 0.2 * rng.normal(size=n) > 0.3
         time = np.datetime64("2020-01-01", "us") + np.arange(n) * np.timedelta64(12, "h")
-        columns = {"x": Dense(x, ("signal", "a", "b", "c")), "events": _events(rng, x[:, 0], time)}
+        columns: dict[str, Column] = {
+            "x": Dense(x, ("signal", "a", "b", "c")),
+            "events": _events(rng, x[:, 0], time),
+            "y": Dense(positive.astype(np.float32)),
+        }
         return Samples(
             np.arange(n, dtype=np.int64),
-            {**columns, "y": Dense(positive.astype(np.float32))},
+            columns,
             {"x": "input", "events": "input", "y": "target"},
             {"subject": np.arange(n, dtype=np.int64) // 3},
             time,
