@@ -1,0 +1,55 @@
+"""The commands: one file each. A file imports its work inside the function, so that `--help` is at once there."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import typer
+
+from polyclinic.cli.manners import Polite
+
+COMMANDS = (
+    "demo", "list", "data", "ingest", "describe", "cohort", "run", "evaluate",
+    "predict", "report", "verify", "validate", "check",
+)  # fmt: skip
+
+app = typer.Typer(
+    name="polyclinic",
+    cls=Polite,
+    help="From clinical data as it lies to a validated, portable model.",
+    epilog="Begin with [bold]polyclinic demo[/bold]. Every command explains itself: polyclinic run --help",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(
+    debug: bool = typer.Option(
+        False, "--debug", help="Show a traceback when something fails; may stand anywhere."
+    ),
+    version: bool = typer.Option(
+        False, "--version", help="Print the version.", is_eager=True, callback=lambda v: _version(v)
+    ),
+) -> None:
+    """From clinical data as it lies to a validated, portable model."""
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import polyclinic
+
+        typer.echo(polyclinic.__version__)
+        raise typer.Exit
+
+
+for _name in COMMANDS:
+    import_module(f"polyclinic.cli.{_name}").add_to(app)
+
+
+def main() -> None:
+    """The `polyclinic` command."""
+    app()

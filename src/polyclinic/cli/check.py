@@ -1,0 +1,36 @@
+"""`polyclinic check`: does a model, a format or an outcome keep its contract?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polyclinic.cli import screen
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("check", epilog="Example:  polyclinic check transformer")(check)
+
+
+def check(
+    name: Annotated[str, typer.Argument(help="The name of a model, a format or an outcome.")],
+    source: Annotated[Path | None, typer.Option(help="For a format: a source that it should read.")] = None,
+    outcome: Annotated[
+        str | None, typer.Option(help="For a model: the outcome whose planted problem it learns.")
+    ] = None,
+    settings: screen.Settings = None,
+    as_json: screen.AsJson = False,
+) -> None:
+    """Check that a model, a format or an outcome keeps its contract."""
+    from polyclinic import checks
+
+    results = checks.run(name, source=source, outcome=outcome, settings=settings or [])
+    if as_json:
+        screen.show_json([vars(r) for r in results])
+    else:
+        rows = [["held" if r.held else "NOT HELD", r.check.replace("_", " "), r.why] for r in results]
+        screen.table(["", "check", "what to mend"], rows, title=f"{results[0].kind} {name}")
+    checks.refuse(results)

@@ -1,0 +1,53 @@
+"""`polyclinic cohort`: a timeline and a task → labels, with who fell out at which step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from polyclinic.cli import screen
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("cohort", epilog="Example:  polyclinic cohort timeline/ mortality.yaml --out labels.parquet")(
+        cohort
+    )
+
+
+def cohort(
+    timeline: Annotated[Path, typer.Argument(help="An ingested folder, or a MEDS data set.")],
+    task: Annotated[str, typer.Argument(help="A task: a YAML file (every ACES file is one), or a name.")],
+    out: Annotated[Path, typer.Option(help="The Parquet file of labels to write (MEDS label schema).")],
+    predicates: Annotated[
+        Path | None, typer.Option(help="A file of predicates that completes the task.")
+    ] = None,
+    as_json: screen.AsJson = False,
+) -> None:
+    """Ask a task of a timeline: labels, and who fell out where."""
+    from polyclinic import atomic, progress
+    from polyclinic.cohorts.extract import extract
+    from polyclinic.cohorts.task import Task
+    from polyclinic.timelines.ingest import open_source
+
+    with progress.reporting(progress.Console()):
+        found = extract(Task.load(task, predicates), open_source(timeline))
+    with atomic.file(out) as part:
+        found.labels.write_parquet(part)
+    steps = [step_of(step) for step in found.attrition]
+    if as_json:
+        screen.show_json({"out": str(out), "rows": found.labels.height, "attrition": steps})
+        return
+    screen.tree({"attrition": [{**s, "groups": _words(s["groups"])} for s in steps]})
+    screen.say(f"{found.labels.height:,} labels written to {out}")
+
+
+def step_of(step: Any) -> dict[str, Any]:
+    """One step of the attrition as plain values."""
+    return {"step": step.step, "rows": step.rows, "groups": dict(step.groups), "past_index": step.past_index}
+
+
+def _words(groups: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in groups.items())

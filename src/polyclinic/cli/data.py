@@ -1,0 +1,56 @@
+"""`polyclinic data`: open data sets, where they come from and how to get them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from polyclinic.cli import screen
+
+Name = Annotated[str, typer.Argument(help="A name from `polyclinic data list`.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command and its three verbs."""
+    data = typer.Typer(
+        help="Open data sets: list them, get one, or print where it lies.", no_args_is_help=True
+    )
+    data.command("list", epilog="Example:  polyclinic data list --json")(listing)
+    data.command("get", epilog="Example:  polyclinic data get clif-demo")(get)
+    data.command("path", epilog="Example:  ls $(polyclinic data path clif-demo)")(path)
+    app.add_typer(data, name="data", epilog="Example:  polyclinic data get clif-demo")
+
+
+def listing(as_json: screen.AsJson = False) -> None:
+    """List every registered set with source, licence, size and the study that it serves."""
+    from polyclinic import datasets
+
+    rows = list(datasets.listing())
+    if as_json:
+        screen.show_json(rows)
+        return
+    columns = list(rows[0]) if rows else ["name"]
+    screen.table(columns, [[row[c] for c in columns] for row in rows])
+
+
+def get(
+    name: Name,
+    accept_licence: Annotated[
+        bool,
+        typer.Option("--accept-licence", help="Say once that you accept a licence that is not plainly free."),
+    ] = False,
+) -> None:
+    """Get a set: from the folders of POLYCLINIC_MIRROR first, else from its public source; its bytes are verified."""
+    from polyclinic import datasets, progress
+
+    with progress.reporting(progress.Console()):
+        found = datasets.get(name, accept_licence=accept_licence)
+    typer.echo(found)
+
+
+def path(name: Name) -> None:
+    """Print where a set lies on this machine."""
+    from polyclinic import datasets
+
+    typer.echo(datasets.path(name))

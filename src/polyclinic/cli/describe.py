@@ -1,0 +1,26 @@
+"""`polyclinic describe`: what is in a timeline or a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polyclinic.cli import screen
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("describe", epilog="Example:  polyclinic describe timeline/ --json")(describe)
+
+
+def describe(
+    source: Annotated[Path, typer.Argument(help="An ingested folder, or a MEDS data set.")],
+    as_json: screen.AsJson = False,
+) -> None:
+    """Say what is in a timeline or a table."""
+    from polyclinic.timelines.ingest import open_source
+
+    found = open_source(source).describe()
+    screen.show_json(found) if as_json else screen.tree(found)

@@ -1,0 +1,42 @@
+"""`polyclinic ingest`: a source in its own format → a timeline or a table of rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polyclinic.cli import screen
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("ingest", epilog="Example:  polyclinic ingest clif tables/ --out timeline/")(ingest)
+
+
+def ingest(
+    format_name: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="A name from `polyclinic list formats`.")
+    ],
+    source: Annotated[Path, typer.Argument(help="The file or folder to read.")],
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    max_quarantined: Annotated[
+        float, typer.Option(help="Share of rows that may be unreadable before it stops.")
+    ] = 0.01,
+    as_json: screen.AsJson = False,
+) -> None:
+    """Read a source in its own format, every row accounted for.
+
+    What cannot be read goes to OUT/quarantine with its row, column and reason."""
+    from polyclinic import progress
+    from polyclinic.timelines.ingest import ingest as read
+
+    with progress.reporting(progress.Console()):
+        made = read(format_name, source, out, max_quarantined=max_quarantined)
+    summary = made.summary()
+    if as_json:
+        screen.show_json(summary)
+        return
+    screen.tree(summary)
+    screen.say(f"\nwritten to {out}; look at it with: polyclinic describe {out}")

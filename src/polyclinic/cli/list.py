@@ -1,0 +1,73 @@
+"""`polyclinic list`: what there is, by name."""
+
+from __future__ import annotations
+
+import ast
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polyclinic import registry
+from polyclinic.cli import screen
+
+KINDS = ("areas", *registry.KINDS)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("list", epilog="Example:  polyclinic list models")(show)
+
+
+def show(
+    kind: Annotated[
+        str | None, typer.Argument(help=f"One of {', '.join(KINDS)}; all of them if left out.")
+    ] = None,
+    as_json: screen.AsJson = False,
+) -> None:
+    """List areas, formats, models, outcomes, studies and data sets."""
+    if kind is not None and kind not in KINDS:
+        from polyclinic.errors import UnknownName
+
+        raise UnknownName("kind", kind, KINDS)
+    found = {k: rows_of(k) for k in ((kind,) if kind else KINDS)}
+    if as_json:
+        screen.show_json(found)
+        return
+    for name, rows in found.items():
+        if rows:
+            screen.table(["name", "area", "from", "what it is"], [list(r.values()) for r in rows], title=name)
+
+
+def rows_of(kind: str) -> list[dict[str, str]]:
+    """Name, area, distribution and one line about each name of a kind."""
+    if kind == "areas":
+        return [
+            {"name": name, "area": name, "from": owner, "about": area.title}
+            for name, (area, owner) in sorted(registry.areas().items())
+        ]
+    return [
+        {"name": e.name, "area": e.area, "from": e.distribution, "about": about(e)}
+        for e in registry.entries(kind).values()
+    ]
+
+
+def about(entry: registry.Entry) -> str:
+    """The title of a YAML, or the first line of a module's docstring; the module is not imported."""
+    module, _, rest = entry.target.partition(":")
+    if rest.endswith((".yaml", ".yml")):
+        return title_of(entry.path())
+    spec = find_spec(module)
+    if spec is None or not spec.origin:
+        return "(its module is missing)"
+    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0]
+
+
+def title_of(path: Path) -> str:
+    """The value of the top-level `title:` line of a YAML."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return next(
+        (line.partition(":")[2].strip().strip("'\"") for line in lines if line.startswith("title:")), ""
+    )

@@ -1,0 +1,48 @@
+"""`polyclinic predict`: ask a package; torch is not needed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polyclinic.cli import screen
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    example = "Example:  polyclinic predict demo/package timeline/ --out predictions.parquet"
+    app.command("predict", epilog=example)(predict)
+
+
+def predict(
+    package: Annotated[Path, typer.Argument(help="A model package: a folder or a .zip.")],
+    source: Annotated[
+        Path, typer.Argument(help="Data in the package's format, an ingested folder, or MEDS.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="The Parquet file to write; printed if left out.")] = None,
+    format_name: Annotated[
+        str | None, typer.Option("--format", help="The format of SOURCE, where it is not plain.")
+    ] = None,
+    at: Annotated[
+        datetime | None, typer.Option(help="Ask at this one time instead of the task's own.")
+    ] = None,
+    as_json: screen.AsJson = False,
+) -> None:
+    """Ask a package about new data; no outcome and no torch needed."""
+    from polyclinic import progress
+    from polyclinic.packages.predict import predict as answer
+
+    with progress.reporting(progress.Console()):
+        frame = answer(package, source, format=format_name, out=out, at=at)
+    if as_json:
+        screen.show_json(frame.to_dicts() if out is None else {"rows": frame.height, "out": str(out)})
+    elif out is None:
+        shown = frame.head(20)
+        screen.table(
+            shown.columns, shown.iter_rows(), title=f"{frame.height:,} rows, the first {shown.height}"
+        )
+    else:
+        screen.say(f"{frame.height:,} rows written to {out}")

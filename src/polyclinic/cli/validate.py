@@ -1,0 +1,25 @@
+"""`polyclinic validate`: read a study, check every key, and print it with all defaults written out."""
+
+from __future__ import annotations
+
+import typer
+
+from polyclinic.cli import screen
+from polyclinic.cli.run import Study as Name
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("validate", epilog="Example:  polyclinic validate my.study.yaml")(validate)
+
+
+def validate(study: Name, settings: screen.Settings = None, as_json: screen.AsJson = False) -> None:
+    """Check a study and print it with every default written out."""
+    from polyclinic import config
+    from polyclinic.studies.study import Study
+
+    document = Study.load(study, settings=settings or []).document
+    if as_json:
+        screen.show_json(config.plain(document))
+    else:
+        typer.echo(config.dump(document), nl=False)

@@ -1,0 +1,32 @@
+"""`polyclinic verify`: is this package whole, and can it be opened here?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polyclinic.cli import screen
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("verify", epilog="Example:  polyclinic verify demo/package")(verify)
+
+
+def verify(
+    package: Annotated[Path, typer.Argument(help="A model package: a folder or a .zip.")],
+    as_json: screen.AsJson = False,
+) -> None:
+    """Check that a package is whole and can be opened here.
+
+    Every file against its SHA-256, the format number, and whether what it needs is installed."""
+    from polyclinic.packages.verify import verify as look
+
+    found = look(package)
+    if as_json:
+        screen.show_json(found)
+        return
+    screen.tree(found)
+    screen.say(f"{package} is whole")
