@@ -86,9 +86,7 @@ def place(node: Any, keys: Keys, file: str) -> Place:
     return Place(file=file, key=".".join(map(str, keys)) or None, line=line_of(node, keys))
 
 
-def known_keys(
-    given: Mapping[str, Any], known: Sequence[str], *, node: Any, keys: Keys, file: str
-) -> None:
+def known_keys(given: Mapping[str, Any], known: Sequence[str], *, node: Any, keys: Keys, file: str) -> None:
     """Raise `UsageError` for the first key that is not known, with its line and the nearest one."""
     for key in given:
         if key not in known:
@@ -153,9 +151,7 @@ def set_key(document: Any, assignment: str) -> None:
     """Apply one `--set key.sub=value` to a document in place; the value is read as YAML."""
     key, sign, text = assignment.partition("=")
     if not sign or not key:
-        raise UsageError(
-            f"--set takes key=value, not {assignment!r}", fix="for example --set split.folds=3"
-        )
+        raise UsageError(f"--set takes key=value, not {assignment!r}", fix="for example --set split.folds=3")
     *parents, last = key.split(".")
     node = document
     for parent in parents:

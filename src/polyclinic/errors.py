@@ -63,9 +63,7 @@ class UsageError(PolyclinicError):
 class UnknownName(UsageError):
     """A name that is not known; suggests the nearest one."""
 
-    def __init__(
-        self, kind: str, name: str, known: Iterable[str], *, at: Place | None = None
-    ) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, at: Place | None = None) -> None:
         names = sorted(known)
         near = nearest(name, names)
         fix = f"did you mean {near!r}?" if near else f"known: {', '.join(names) or 'none'}"

@@ -61,7 +61,8 @@ def _plain(text: str) -> str:
     return text.replace("[", r"\[")
 
 
-_current: ContextVar[Reporter] = ContextVar("progress", default=Reporter())
+_SILENT = Reporter()
+_current: ContextVar[Reporter] = ContextVar("progress", default=_SILENT)
 
 
 @contextmanager

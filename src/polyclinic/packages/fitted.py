@@ -12,7 +12,7 @@ import numpy as np
 
 from polyclinic import config, registry
 from polyclinic.outcomes.outcome import Outcome, Raw, concatenate
-from polyclinic.packages.parts import OnnxPart, Part, load_parts, run, save_parts
+from polyclinic.packages.parts import OnnxPart, Part, load_parts, require, run, save_parts
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
 
@@ -40,8 +40,10 @@ class Fitted:
 
     def raw(self, rows: Samples) -> Raw:
         """What the parts give for these rows."""
-        chunks = [self._raw(rows.take(np.arange(i, min(i + self.batch, len(rows)))))
-                  for i in range(0, max(len(rows), 1), self.batch)]
+        chunks = [
+            self._raw(rows.take(np.arange(i, min(i + self.batch, len(rows)))))
+            for i in range(0, max(len(rows), 1), self.batch)
+        ]
         return concatenate(chunks)
 
     def _raw(self, rows: Samples) -> Raw:
@@ -66,25 +68,27 @@ class Fitted:
         """The same under its name in the registry."""
         return replace(self, name=name)
 
-    def save(self, folder: Path) -> None:
-        """Write settings, state and parts; no pickle."""
-        self.state.save(folder)
+    def save(self, state: Path, parts: Path) -> None:
+        """Write settings and state to one folder, parts to another; no pickle."""
+        self.state.save(state)
         described = {
             "model": self.name,
             "settings": config.settings_of(self.model),
-            "parts": save_parts(self.parts, folder / "parts"),
+            "parts": save_parts(self.parts, parts),
             "batch": self.batch,
             "history": list(self.history),
             "notes": dict(self.notes),
             "needs": registry.entry("models", self.name).needs(),
         }
         text = json.dumps(described, indent=1, sort_keys=True)
-        (folder / "model.json").write_text(text, encoding="utf-8")
+        (state / "model.json").write_text(text, encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Fitted:
-        """Read what `save` wrote; torch is not needed."""
-        d = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        model = config.build(registry.load("models", d["model"]), d["settings"], file=f"{d['model']} of the package")
-        parts = load_parts(folder / "parts", d["parts"])
-        return cls(model, State.load(folder), parts, d["model"], d["batch"], d["history"], d["notes"])
+    def load(cls, state: Path, parts: Path) -> Fitted:
+        """Read what `save` wrote; torch is not needed. Raises `BadPackage` where the model's distribution differs."""
+        d = json.loads((state / "model.json").read_text(encoding="utf-8"))
+        require(d["needs"]["distribution"], d["needs"]["version"])
+        where = f"{d['model']} of the package"
+        model = config.build(registry.load("models", d["model"]), d["settings"], file=where)
+        made = load_parts(parts, d["parts"])
+        return cls(model, State.load(state), made, d["model"], d["batch"], d["history"], d["notes"])

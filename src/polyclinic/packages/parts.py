@@ -31,10 +31,14 @@ class Part(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class OnnxPart:
-    """An ONNX graph; takes the values that its inputs are named after, whatever else there is."""
+    """An ONNX graph; takes the values that its inputs are named after, whatever else there is.
+
+    at_once: entries of the first axis run at a time, where all of them would not fit in memory; None: all.
+    """
 
     graph: bytes
     outputs: tuple[str, ...] = ("raw",)
+    at_once: int | None = None
 
     @cached_property
     def session(self) -> Any:
@@ -48,16 +52,30 @@ class OnnxPart:
 
     def __call__(self, values: Values) -> Values:
         taken = {i.name: np.ascontiguousarray(values[i.name]) for i in self.session.get_inputs()}
+        if self.at_once is None:
+            return self._run(taken)
+        entries = range(0, len(next(iter(taken.values()))), self.at_once)
+        runs = [self._run({n: v[i : i + self.at_once] for n, v in taken.items()}) for i in entries]
+        return {name: np.concatenate([run[name] for run in runs]) for name in self.outputs}
+
+    def _run(self, taken: Values) -> Values:
         return dict(zip(self.outputs, self.session.run(list(self.outputs), taken), strict=True))
 
     def save(self, folder: Path, stem: str) -> dict[str, Any]:
         (folder / f"{stem}.onnx").write_bytes(self.graph)
-        return {"kind": "onnx", "file": f"{stem}.onnx", "outputs": list(self.outputs)}
+        return {
+            "kind": "onnx",
+            "file": f"{stem}.onnx",
+            "outputs": list(self.outputs),
+            "at_once": self.at_once,
+        }
 
     @classmethod
     def load(cls, folder: Path, described: Mapping[str, Any]) -> OnnxPart:
         """Read what `save` wrote."""
-        return cls((folder / described["file"]).read_bytes(), tuple(described["outputs"]))
+        return cls(
+            (folder / described["file"]).read_bytes(), tuple(described["outputs"]), described["at_once"]
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,7 +52,7 @@ class Dense:
         if self.values.dtype.kind != "f":
             return np.ones(len(self), bool)
         filled: Array = ~np.isnan(self.values)
-        return filled.reshape(len(self), -1).any(axis=1)
+        return np.asarray(filled.reshape(len(self), -1).any(axis=1), bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,9 @@ class Ragged:
 
     def __post_init__(self) -> None:
         if len({len(v) for v in self.values.values()}) > 1:
-            raise BadData("the fields of a ragged column differ in length", fix="give each one value an element")
+            raise BadData(
+                "the fields of a ragged column differ in length", fix="give each one value an element"
+            )
 
     def __len__(self) -> int:
         return len(self.start)

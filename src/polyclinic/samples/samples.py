@@ -38,7 +38,9 @@ class Samples:
     strata: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lengths = {name: len(c) for name, c in (*self.columns.items(), *self.groups.items(), *self.strata.items())}
+        lengths = {
+            name: len(c) for name, c in (*self.columns.items(), *self.groups.items(), *self.strata.items())
+        }
         wrong = [name for name, length in lengths.items() if length != len(self.row_id)]
         if wrong:
             raise BadData(

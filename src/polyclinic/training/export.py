@@ -33,8 +33,16 @@ def to_onnx(net: Any, example: Mapping[str, Any], dynamic: Mapping[str, tuple[in
     shapes = {name: dict.fromkeys((0, *dynamic.get(name, ())), varying) for name in tensors}
     with quiet(), torch.inference_mode(False), torch.no_grad():
         program = torch.onnx.export(
-            net, (), kwargs=tensors, input_names=list(tensors), output_names=["raw"],
-            dynamic_shapes=shapes, opset_version=OPSET, dynamo=True, external_data=False, verbose=False,
+            net,
+            (),
+            kwargs=tensors,
+            input_names=list(tensors),
+            output_names=["raw"],
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
         )
         expected = net(**tensors).numpy()
     part = OnnxPart(stripped(program.model_proto))

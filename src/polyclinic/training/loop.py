@@ -77,7 +77,9 @@ def _encode(model: Any, state: State, rows: Samples, outcome: Outcome) -> Batch:
     return {**model.encode(rows.without_targets(), state), "target": outcome.target(rows)}
 
 
-def fit_network(model: Any, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+def fit_network(
+    model: Any, train: Samples, validation: Samples, outcome: Outcome, session: Session
+) -> Fitted:
     """Fit a torch model and export it to ONNX."""
     torch = dependencies.need("torch", extra="train", to="train a network")
     from polyclinic.training.export import to_onnx
@@ -109,8 +111,10 @@ def _epochs(
     best, weights = math.inf, copy.deepcopy(net.state_dict())
     for epoch in progress.track(range(how.epochs), text="epochs", total=how.epochs):
         order = rng.permutation(len(learn.rows))[:drawn]
-        losses = [_step(torch, net, batch, optimiser, schedule, how, outcome, weigh)
-                  for batch in learn.batches(order, how.batch, rng)]
+        losses = [
+            _step(torch, net, batch, optimiser, schedule, how, outcome, weigh)
+            for batch in learn.batches(order, how.batch, rng)
+        ]
         loss = validation_loss(torch, net, watch, how, outcome)
         history.append({"epoch": epoch + 1, "train": float(np.mean(losses)), "validation": loss})
         if loss < best:
@@ -121,7 +125,14 @@ def _epochs(
 
 
 def _step(
-    torch: Any, net: Any, batch: Batch, optimiser: Any, schedule: Any, how: Training, outcome: Outcome, weigh: Any
+    torch: Any,
+    net: Any,
+    batch: Batch,
+    optimiser: Any,
+    schedule: Any,
+    how: Training,
+    outcome: Outcome,
+    weigh: Any,
 ) -> float:
     net.train()
     tensors = to_tensors(torch, net, batch)
@@ -178,8 +189,11 @@ def forward(net: Any, tensors: Batch) -> Any:
 def to_tensors(torch: Any, net: Any, batch: Batch) -> Batch:
     """Arrays → tensors on the network's device."""
     device = next(net.parameters()).device
-    return {name: torch.as_tensor(np.ascontiguousarray(v)).to(device)
-            for name, v in batch.items() if getattr(v, "dtype", None) != object}
+    return {
+        name: torch.as_tensor(np.ascontiguousarray(v)).to(device)
+        for name, v in batch.items()
+        if getattr(v, "dtype", None) != np.dtype(object)
+    }
 
 
 def _device(torch: Any, wanted: str) -> Any:

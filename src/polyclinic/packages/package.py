@@ -1,0 +1,167 @@
+"""A model package in memory: members, how they are combined, and what they are asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from polyclinic import atomic, config, registry
+from polyclinic.errors import BadData
+from polyclinic.outcomes.outcome import Raw, mean
+from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.parts import require
+from polyclinic.packages.question import Asked, Question, ask, samples, unreadable
+from polyclinic.packages.verify import FORMAT, seal, verify
+from polyclinic.samples import Samples
+from polyclinic.timelines.rows import RowTable
+from polyclinic.timelines.timeline import Timeline
+
+ROWS_AT_A_TIME = 16384
+
+
+@dataclass(frozen=True, eq=False)
+class ModelPackage:
+    """What leaves the study: members whose answers are averaged, then calibrated, then held against a threshold.
+
+    about: study, title, intended use, format of the source, licence; limits: what the inputs looked like.
+    """
+
+    question: Question
+    members: Sequence[Fitted]
+    about: Mapping[str, Any]
+    calibration: Mapping[str, float] = field(default_factory=dict)
+    threshold: float | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def portable(self) -> bool:
+        """Whether ONNX parts alone answer."""
+        return all(member.portable for member in self.members)
+
+    def answer(self, rows: Samples) -> Raw:
+        """Averaged and calibrated answers for samples."""
+        outcome = self.question.outcome()
+        answer = mean([member.answer(rows, outcome) for member in self.members])
+        return outcome.calibrated(answer, self.calibration) if self.calibration else answer
+
+    def predict(
+        self, source: Timeline | RowTable, *, at: datetime | None = None, folder: Path = Path()
+    ) -> pl.DataFrame:
+        """One row for each row that is asked, in its order; see the predictions table. Never needs an outcome."""
+        asked = ask(self.question, source, at=at, live=True)
+        if asked.rows.height == 0:
+            raise BadData("nobody is asked about in this source", fix="check the source, or give a time with --at")
+        refused = unreadable(self.question, asked.rows)
+        kept = [i for i in range(asked.rows.height) if i not in refused]
+        size = min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])
+        chunks = [self._chunk(source, asked.rows[kept[i : i + size]], folder) for i in range(0, len(kept), size)]
+        reasons = pl.DataFrame(
+            {"row_id": asked.rows["row_id"][list(refused)], "refused": list(refused.values())},
+            schema={"row_id": pl.Int64, "refused": pl.String},
+        )
+        return _in_order(self._identity(asked), chunks, reasons)
+
+    def _chunk(self, source: Timeline | RowTable, rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
+        made = samples(self.question, source, Asked(rows), live=True)
+        outcome = self.question.outcome()
+        found: pl.DataFrame = outcome.predictions(self.answer(made), made, threshold=self.threshold, folder=folder)
+        return found.with_columns(row_id=pl.Series(made.row_id))
+
+    def _identity(self, asked: Asked) -> pl.DataFrame:
+        rows, name = asked.rows, self.members[0].name
+        known = {"subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
+        identity = [pl.col(c) if c in rows.columns else pl.lit(None, kind).alias(c) for c, kind in known.items()]
+        constant = {"outcome": self.question.kind, "model": name, "fold": "package", "split": "all"}
+        return rows.select("row_id", *identity, *(pl.lit(v).alias(k) for k, v in constant.items()))
+
+    def save(self, folder: Path, card: str) -> None:
+        """Write the package whole or not at all: recipe, parts, state, combination, limits, card, checksums."""
+        with atomic.folder(folder) as part:
+            names = [str(n) for n in range(len(self.members))]
+            for name, member in zip(names, self.members, strict=True):
+                member.save(part / "state" / name, part / "parts" / name)
+            combine = {
+                "rule": "mean",
+                "weights": [1 / len(names)] * len(names),
+                "calibration": dict(self.calibration),
+                "threshold": self.threshold,
+            }
+            pages = {"recipe": self._recipe(names), "combine": combine, "limits": self.limits}
+            for page, value in pages.items():
+                (part / f"{page}.json").write_text(json.dumps(value, indent=1, sort_keys=True, default=list))
+            (part / "card.md").write_text(card, encoding="utf-8")
+            seal(part)
+
+    def _recipe(self, names: Sequence[str]) -> dict[str, Any]:
+        question = {**asdict(self.question), "labels": None}
+        return {
+            "format": FORMAT,
+            "about": dict(self.about),
+            "question": config.plain(question),
+            "members": list(names),
+            "portable": self.portable,
+            "needs": self._needs(),
+        }
+
+    def _needs(self) -> dict[str, str]:
+        used = [registry.entry("outcomes", self.question.kind)]
+        used += [registry.entry("inputs", name) for name in self.question.inputs]
+        used += [registry.entry("models", m.name) for m in self.members]
+        return {e.needs()["distribution"]: e.needs()["version"] for e in used}
+
+    @classmethod
+    def open(cls, folder: Path) -> ModelPackage:
+        """Verify and load a package; torch is not needed. Raises `BadPackage`."""
+        recipe = verify(folder)
+        for distribution, version in recipe["needs"].items():
+            require(distribution, version)
+        combine = json.loads((folder / "combine.json").read_text())
+        members = [Fitted.load(folder / "state" / n, folder / "parts" / n) for n in recipe["members"]]
+        return cls(
+            Question(**recipe["question"]),
+            members,
+            recipe["about"],
+            combine["calibration"],
+            combine["threshold"],
+            json.loads((folder / "limits.json").read_text()),
+        )
+
+
+def _in_order(identity: pl.DataFrame, chunks: list[pl.DataFrame], refused: pl.DataFrame) -> pl.DataFrame:
+    answered = identity.join(pl.concat(chunks), on="row_id", how="left", maintain_order="left") if chunks else identity
+    return answered.join(refused, on="row_id", how="left", maintain_order="left")
+
+
+def limits_of(rows: Samples) -> dict[str, Any]:
+    """What the inputs of these rows looked like: ranges, missing shares, lengths; no single patient's extreme.
+
+    Ranges are the 0.5 % and 99.5 % quantiles, so that no one row can be read from them.
+    """
+    from polyclinic.samples import Dense, Ragged
+
+    found: dict[str, Any] = {"rows": len(rows)}
+    for name, column in rows.inputs.items():
+        present = round(float(column.present.mean()), 4)
+        about: dict[str, Any] = {"kind": type(column).__name__.lower(), "present": present}
+        if isinstance(column, Dense) and column.values.dtype.kind in "fiu":
+            about |= _ranges(column.values.reshape(len(column), -1), column.names)
+        if isinstance(column, Ragged):
+            about["length"] = [float(q) for q in np.quantile(column.lengths, [0.005, 0.995])]
+        found[name] = about
+    return found
+
+
+def _ranges(values: Any, names: Sequence[str]) -> dict[str, Any]:
+    if values.shape[1] > 64 or not np.isfinite(values).any():
+        return {"width": int(values.shape[1])}
+    with np.errstate(all="ignore"):
+        low, high = (np.nanquantile(values, q, axis=0) for q in (0.005, 0.995))
+    labels = list(names) or [str(i) for i in range(values.shape[1])]
+    return {"range": {n: [float(a), float(b)] for n, a, b in zip(labels, low, high, strict=False) if a == a}}

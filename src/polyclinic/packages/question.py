@@ -1,0 +1,156 @@
+"""What is asked: from a source to Samples. The study and the package walk this same path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from polyclinic import config, registry
+from polyclinic.cohorts.cohort import Cohort
+from polyclinic.cohorts.extract import extract
+from polyclinic.cohorts.task import Task
+from polyclinic.errors import BadData, Place, UsageError
+from polyclinic.samples import Column, Dense, File, Role, Samples
+from polyclinic.samples.frames import labels, need_columns, numbers, read_table
+from polyclinic.timelines.rows import RowTable
+from polyclinic.timelines.timeline import Timeline
+
+TARGET = "boolean_value"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Which rows are asked, what they are told, and what is to be answered.
+
+    inputs: name of registered inputs → settings; task: the task's document, where there are times;
+    target: {"column", "kind", …}, where there are none; labels: a table of labels in place of either.
+    """
+
+    inputs: Mapping[str, Mapping[str, Any]]
+    task: Mapping[str, Any] | None = None
+    target: Mapping[str, Any] = field(default_factory=dict)
+    labels: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of outcome."""
+        return str(self.target.get("kind") or (self.task or {}).get("kind") or "binary")
+
+    def readers(self) -> dict[str, Any]:
+        """Name → the inputs with their settings."""
+        return {
+            name: config.build(registry.load("inputs", name), given, file=f"inputs.{name}")
+            for name, given in self.inputs.items()
+        }
+
+    def the_task(self) -> Task | None:
+        """The task, where there is one."""
+        return None if self.task is None else Task.parse(self.task)
+
+    def outcome(self) -> Any:
+        """The outcome with the settings that the target gives it."""
+        settings = {k: v for k, v in self.target.items() if k not in ("column", "kind")}
+        cls = registry.load("outcomes", self.kind, at=Place(key="target.kind"))
+        return config.build(cls, settings, file="target")
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The rows that are asked (`row_id` first), and the cohort they came from, where there was one."""
+
+    rows: pl.DataFrame
+    cohort: Cohort | None = None
+
+
+def ask(question: Question, source: Timeline | RowTable, *, at: datetime | None = None, live: bool = False) -> Asked:
+    """Find the rows that are asked.
+
+    at: one time for every subject, in place of the task's own; live: never look past the index.
+    """
+    if isinstance(source, RowTable):
+        return Asked(_with_labels(source.rows(), question, live))
+    if question.labels is not None and not live:
+        index = read_table(Path(question.labels)).sort("subject_id", "prediction_time", maintain_order=True)
+        return Asked(_numbered(index))
+    task = question.the_task()
+    if task is None:
+        raise UsageError(
+            "a source with times needs a `task` (when to ask, and what happened)",
+            fix="name a task file under `task`, or a table of labels under `labels`",
+        )
+    cohort = extract(task, source, outcome=not live, at=at)
+    return Asked(_numbered(cohort.index), cohort)
+
+
+def _numbered(index: pl.DataFrame) -> pl.DataFrame:
+    return index.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("row_id"), pl.all().exclude("row_id"))
+
+
+def _with_labels(rows: pl.DataFrame, question: Question, live: bool) -> pl.DataFrame:
+    if question.labels is None or live:
+        return rows
+    table = read_table(Path(question.labels))
+    keys = [c for c in table.columns if c in rows.columns and c != question.target.get("column")]
+    if not keys:
+        raise BadData(
+            "the labels share no key with the rows",
+            at=Place(file=question.labels),
+            fix=f"give them one of the columns {', '.join(rows.columns[:8])}",
+        )
+    known = rows.drop([c for c in table.columns if c not in keys and c in rows.columns])
+    return known.join(table, on=keys, how="left", maintain_order="left")
+
+
+def samples(question: Question, source: Timeline | RowTable, asked: Asked, *, live: bool = False) -> Samples:
+    """Samples for the rows that are asked; a live question has no target."""
+    columns, groups, strata = _inputs(question, source, asked.rows)
+    roles: dict[str, Role] = dict.fromkeys(columns, "input")
+    if not live:
+        name, target = _target(question, source, asked.rows)
+        if name in columns:
+            raise UsageError(
+                f"the target {name!r} is also an input", at=Place(key="target.column"), fix="take it out of the inputs"
+            )
+        columns[name], roles[name] = target, "target"
+    when = asked.rows["prediction_time"].to_numpy() if "prediction_time" in asked.rows.columns else None
+    ids = asked.rows["row_id"].to_numpy()
+    return Samples(ids, columns, roles, groups or {"row": ids}, when, strata)
+
+
+def _inputs(question: Question, source: Any, rows: pl.DataFrame) -> tuple[dict[str, Column], Any, Any]:
+    columns: dict[str, Column] = {}
+    groups: dict[str, Any] = {}
+    strata: dict[str, Any] = {}
+    if "subject_id" in rows.columns:
+        groups["subject"] = labels(rows["subject_id"])
+    task = question.the_task()
+    for name, reader in question.readers().items():
+        made = reader.columns(source, rows, task)
+        twice = set(columns) & set(made.columns)
+        if twice:
+            raise UsageError(f"two inputs give a column {min(twice)!r}", at=Place(key=f"inputs.{name}"))
+        columns, groups, strata = {**columns, **made.columns}, {**groups, **made.groups}, {**strata, **made.strata}
+    return columns, groups, strata
+
+
+def _target(question: Question, source: Any, rows: pl.DataFrame) -> tuple[str, Column]:
+    name = str(question.target.get("column") or TARGET)
+    need_columns(rows, [name])
+    reading = source.files.get(name) if isinstance(source, RowTable) else None
+    if reading is not None:
+        return name, File(rows[name].fill_null("").to_numpy().astype(str), reading["reader"], dict(reading))
+    return name, Dense(numbers(rows[name]).astype(np.float32), (name,))
+
+
+def unreadable(question: Question, rows: pl.DataFrame) -> dict[int, str]:
+    """Position → why, for rows that some input cannot take."""
+    found: dict[int, str] = {}
+    for reader in question.readers().values():
+        found |= reader.unreadable(rows)
+    return found

@@ -1,0 +1,67 @@
+"""Whether a package is whole, unaltered and of a format that this version reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from polyclinic import atomic, fingerprint
+from polyclinic.errors import BadPackage, Place
+
+FORMAT = 1
+CHECKSUMS = "checksums.json"
+
+
+def seal(folder: Path) -> None:
+    """Write the SHA-256 of every file of a package."""
+    found = {name: value for name, value in fingerprint.of_files(folder).items() if name != CHECKSUMS}
+    atomic.write_text(folder / CHECKSUMS, json.dumps(found, indent=1, sort_keys=True))
+
+
+def verify(package: Path) -> dict[str, Any]:
+    """Check every file of a package against its SHA-256; returns the recipe.
+
+    Raises `BadPackage` for a folder that is no package, a newer format, or a file altered, missing or added.
+    """
+    recipe = read_recipe(package)
+    try:
+        noted = json.loads((package / CHECKSUMS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _altered(package, CHECKSUMS, "missing or unreadable") from error
+    found = fingerprint.of_files(package)
+    found.pop(CHECKSUMS, None)
+    for name in sorted(noted.keys() | found.keys()):
+        if name not in found:
+            raise _altered(package, name, "missing")
+        if name not in noted:
+            raise _altered(package, name, "not part of the package")
+        if noted[name] != found[name]:
+            raise _altered(package, name, "altered since the package was written")
+    return recipe
+
+
+def read_recipe(package: Path) -> dict[str, Any]:
+    """The recipe of a package; raises `BadPackage` where there is none or where it is newer than this version."""
+    path = package / "recipe.json"
+    try:
+        recipe: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadPackage(
+            "not a model package: recipe.json is missing or unreadable",
+            at=Place(file=str(package)),
+            fix="give the folder `package` of a run",
+        ) from error
+    if recipe.get("format") != FORMAT:
+        raise BadPackage(
+            f"this package has format {recipe.get('format')}; this version reads format {FORMAT}",
+            at=Place(file=str(path), key="format"),
+            fix="upgrade polyclinic, or write the package again with the installed version",
+        )
+    return recipe
+
+
+def _altered(package: Path, name: str, why: str) -> BadPackage:
+    return BadPackage(
+        f"{name} is {why}", at=Place(file=str(package / name)), fix="take the package anew from the run that wrote it"
+    )

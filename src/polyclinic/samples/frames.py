@@ -1,0 +1,202 @@
+"""To and from data frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from polyclinic.errors import BadData, Place, UnknownName, UsageError
+from polyclinic.samples.columns import Array, Column, Dense, Entity, File, Ragged
+from polyclinic.samples.inputs import InputColumns
+from polyclinic.samples.samples import Role, Samples
+
+MOST_LEVELS = 50
+
+
+def as_polars(frame: Any) -> pl.DataFrame:
+    """A Polars frame of a Polars or pandas one."""
+    if isinstance(frame, pl.LazyFrame):
+        return frame.collect()
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    if type(frame).__module__.startswith("pandas"):
+        return pl.DataFrame({str(name): frame[name].to_numpy() for name in frame.columns}, nan_to_null=True)
+    raise UsageError(f"not a data frame: {type(frame).__name__}", fix="give a Polars or pandas data frame")
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """A CSV or Parquet file; raises `BadData` where it is neither or is cut short."""
+    if not path.is_file():
+        raise UsageError(f"no such file: {path}", at=Place(file=str(path)), fix="check the path")
+    try:
+        if path.suffix in {".csv", ".tsv", ".smi", ".txt"}:
+            separator = "\t" if path.suffix in {".tsv", ".smi"} else ","
+            return pl.read_csv(path, separator=separator, infer_schema_length=None, try_parse_dates=True)
+        return pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise BadData(
+            f"cannot be read as a table: {reason}",
+            at=Place(file=str(path)),
+            fix="check that the file is whole and is a CSV or Parquet table",
+        ) from error
+
+
+def need_columns(frame: pl.DataFrame, names: Sequence[str], *, file: str | None = None) -> None:
+    """Raise `UnknownName` for the first name that is no column of the frame."""
+    for name in names:
+        if name not in frame.columns:
+            raise UnknownName("column", name, frame.columns, at=Place(file=file, column=name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableInputs:
+    """Numbers, flags and categories of a table as dense inputs.
+
+    use: the columns to read; categories: column → its levels, one 0/1 input each (an unknown level is all 0).
+    groups, strata: columns that name groups and strata.
+    """
+
+    use: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ()
+
+    def resolved(self, rows: pl.DataFrame, leave_out: Sequence[str]) -> TableInputs:
+        """The same with every column and level written out, from the rows of the study."""
+        other = {*leave_out, *self.groups, *self.strata, "row_id"}
+        use = self.use or tuple(c for c in rows.columns if c not in other and _usable(rows[c]))
+        need_columns(rows, use)
+        text = [c for c in use if rows[c].dtype in (pl.String, pl.Categorical, pl.Enum)]
+        levels = {c: tuple(sorted(rows[c].drop_nulls().cast(pl.String).unique())) for c in text}
+        many = [c for c in text if len(levels[c]) > MOST_LEVELS and c not in self.categories]
+        if many:
+            raise BadData(
+                f"column {many[0]!r} is text with {len(levels[many[0]])} different values",
+                at=Place(column=many[0]),
+                fix="name the columns to use, or make it a group",
+            )
+        return TableInputs(
+            use=use, categories={**levels, **self.categories}, groups=self.groups, strata=self.strata
+        )
+
+    def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:
+        """One dense column a table column; see `Inputs.columns`."""
+        need_columns(rows, self.use)
+        columns: dict[str, Column] = {name: self._column(rows[name]) for name in self.use}
+        names = {name: labels(rows[name]) for name in (*self.groups, *self.strata) if name in rows.columns}
+        groups = {n: names[n] for n in self.groups if n in names}
+        return InputColumns(columns, groups, {n: names[n] for n in self.strata if n in names})
+
+    def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
+        """Nothing: a missing value is an input like any other."""
+        return {}
+
+    def _column(self, series: pl.Series) -> Dense:
+        if series.name not in self.categories:
+            return Dense(numbers(series), (series.name,))
+        levels = self.categories[series.name]
+        text = series.cast(pl.String).to_numpy()
+        return Dense(np.stack([text == level for level in levels], axis=1).astype(np.float32), tuple(levels))
+
+
+def _usable(series: pl.Series) -> bool:
+    kinds = (pl.String, pl.Categorical, pl.Enum, pl.Boolean)
+    return series.dtype.is_numeric() or series.dtype in kinds
+
+
+def numbers(series: pl.Series) -> Array:
+    """float64 [row], NaN where missing; raises `BadData` for text in a number column."""
+    try:
+        return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    except pl.exceptions.PolarsError as error:
+        raise BadData(
+            f"column {series.name!r} holds text where numbers are wanted",
+            at=Place(column=series.name),
+            fix="make it a number column, or name it under `categories`",
+        ) from error
+
+
+def labels(series: pl.Series) -> Array:
+    """Group names: integers stay integers, everything else becomes text."""
+    if series.dtype.is_integer() and not series.null_count():
+        return series.to_numpy()
+    return series.cast(pl.String).fill_null("unknown").to_numpy().astype(str)
+
+
+def from_frame(
+    frame: Any, *, target: str | None, group: str | list[str] | None, time: str | None, strata: list[str]
+) -> Samples:
+    """See `Samples.from_frame`."""
+    table = as_polars(frame)
+    groups = [group] if isinstance(group, str) else list(group or [])
+    named = [n for n in (target, time, *groups, *strata) if n]
+    need_columns(table, named)
+    left_out = [n for n in named if n not in strata]
+    how = TableInputs(groups=tuple(groups), strata=tuple(strata)).resolved(table, left_out)
+    made = how.columns(None, table, None)
+    columns, roles = dict(made.columns), dict.fromkeys(made.columns, "input")
+    if target is not None:
+        columns[target], roles[target] = Dense(numbers(table[target]), (target,)), "target"
+    ids = np.arange(table.height, dtype=np.int64)
+    when = None if time is None else table[time].cast(pl.Datetime("us")).to_numpy()
+    return Samples(ids, columns, _roles(roles), made.groups or {"row": ids}, when, made.strata)
+
+
+def _roles(roles: Mapping[str, str]) -> dict[str, Role]:
+    return {name: role for name, role in roles.items() if role in ("input", "target", "weight")}  # type: ignore[misc]
+
+
+def to_polars(samples: Samples) -> pl.DataFrame:
+    """See `Samples.to_polars`."""
+    data: dict[str, Any] = {"row_id": samples.row_id}
+    if samples.time is not None:
+        data["time"] = samples.time
+    data |= {n: v for n, v in (*samples.groups.items(), *samples.strata.items()) if n not in data}
+    for name, column in samples.columns.items():
+        data |= _series(name, column)
+    return pl.DataFrame(data)
+
+
+def _series(name: str, column: Column) -> dict[str, Any]:
+    if isinstance(column, Dense):
+        return {name: pl.Series(column.values.tolist()) if column.values.ndim > 1 else column.values}
+    if isinstance(column, Ragged):
+        return {
+            f"{name}.{f}": pl.Series([_named(column, f, v) for v in column.rows(f)]) for f in column.values
+        }
+    return {name: column.references if isinstance(column, File) else column.index}
+
+
+def _named(column: Ragged, name: str, values: Array) -> list[Any]:
+    levels = column.levels.get(name)
+    return [levels[int(v)] for v in values] if levels else list(values.tolist())
+
+
+def to_html(samples: Samples) -> str:
+    """A table of what the samples hold, for a notebook."""
+    from polyclinic.figures.html import table
+
+    rows = [
+        {
+            "column": name,
+            "kind": type(c).__name__,
+            "role": samples.roles[name],
+            "present": f"{int(c.present.sum()):,}",
+        }
+        for name, c in samples.columns.items()
+    ]
+    groups = ", ".join(f"{len(np.unique(v)):,} {k}" for k, v in samples.groups.items())
+    return table(
+        rows,
+        ["column", "kind", "role", "present"],
+        f"Samples: {len(samples):,} rows, {groups or 'no groups'}",
+    )
+
+
+__all__ = ["Entity", "TableInputs", "as_polars", "from_frame", "read_table", "to_polars"]
