@@ -1,0 +1,15 @@
+"""Molecules: structures written as SMILES, their atoms, bonds, fingerprints and scaffolds."""
+
+from __future__ import annotations
+
+from polyclinic.registry import Area
+
+AREA = Area(
+    name="molecules",
+    title="Molecules",
+    inputs="polyclinic.areas.molecules.inputs:MoleculesInputs",
+    formats={"smiles": "polyclinic.areas.molecules.formats.smiles:Smiles"},
+    models={"mpnn": "polyclinic.areas.molecules.models.mpnn:Mpnn"},
+    studies={"blood-brain-barrier": "polyclinic.areas.molecules:studies/blood-brain-barrier.yaml"},
+    datasets={"bbbp": "polyclinic.areas.molecules:datasets/bbbp.yaml"},
+)

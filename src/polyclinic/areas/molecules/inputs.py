@@ -1,0 +1,183 @@
+"""Molecules → atoms and bonds, fingerprint, descriptors; scaffold and identity as groups; size as stratum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from polyclinic.areas.molecules.formats.smiles import molecule, refusals, smiles_column
+from polyclinic.samples import Dense, Ragged
+from polyclinic.samples.inputs import InputColumns
+
+Field = tuple[Sequence[str], Callable[[Any], int]]
+HEAVY = (15, 25, 35)
+DESCRIPTORS = (
+    "exactmw lipinskiHBA lipinskiHBD NumRotatableBonds NumHBD NumHBA NumHeavyAtoms NumHeteroatoms NumAmideBonds "
+    "FractionCSP3 NumRings NumAromaticRings NumAliphaticRings NumSaturatedRings NumHeterocycles NumAromaticHeterocycles "
+    "NumSpiroAtoms NumBridgeheadAtoms NumAtomStereoCenters labuteASA tpsa CrippenClogP CrippenMR chi0v chi1v chi2v "
+    "chi3v chi4v hallKierAlpha kappa1 kappa2 kappa3 Phi"
+).split()
+
+
+@dataclass(frozen=True, slots=True)
+class MoleculesInputs:
+    """What a molecule is to a model. A row without a molecule has no atoms and NaN numbers.
+
+    column: where the SMILES stand ("" looks for it); radius, bits: of the Morgan fingerprint, whose entries count
+    how often each environment occurs (Rogers and Hahn 2010, doi:10.1021/ci100050t).
+    """
+
+    column: str = ""
+    radius: int = 2
+    bits: int = 2048
+
+    def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:  # noqa: ARG002
+        """`atoms`, `bonds` (of atoms), `fingerprint`, `descriptors`; groups `scaffold`, `molecule`; stratum `size`."""
+        found = [molecule(s) for s in self.smiles(rows)]
+        atoms, bonds = graph(found)
+        return InputColumns(
+            {
+                "atoms": atoms,
+                "bonds": bonds,
+                "fingerprint": Dense(fingerprints(found, self.radius, self.bits)),
+                "descriptors": Dense(descriptors(found), ("charge", "fragments", *DESCRIPTORS)),
+            },
+            groups={"scaffold": scaffolds(found), "molecule": identities(found)},
+            strata={"size": sizes(atoms.lengths)},
+        )
+
+    def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
+        """Position → why, for rows whose SMILES is missing or does not parse."""
+        return refusals(self.smiles(rows))
+
+    def smiles(self, rows: pl.DataFrame) -> list[str | None]:
+        """The SMILES of each row, as text."""
+        return rows[smiles_column(rows.columns, self.column)].cast(pl.String).to_list()
+
+
+@cache
+def atom_fields() -> dict[str, Field]:
+    """Name → (levels, level number of an atom). Chirality as R or S: unlike the order in which the neighbours are
+    written, that is the same however the SMILES was written.
+    """
+    from rdkit import Chem
+
+    table = Chem.GetPeriodicTable()
+    chiral = ("", "R", "S")
+    return {
+        "element": (["*", *map(table.GetElementSymbol, range(1, 119))], lambda a: a.GetAtomicNum()),
+        "degree": (upto(6), lambda a: min(a.GetDegree(), 6)),
+        "charge": ([f"{c:+d}" for c in range(-3, 4)], lambda a: min(max(a.GetFormalCharge(), -3), 3) + 3),
+        "hydrogens": (upto(4), lambda a: min(a.GetTotalNumHs(), 4)),
+        "hybridisation": (enumeration(Chem.HybridizationType), lambda a: int(a.GetHybridization())),
+        "aromatic": (("no", "yes"), lambda a: int(a.GetIsAromatic())),
+        "chirality": (chiral, lambda a: chiral.index(a.GetProp("_CIPCode")) if a.HasProp("_CIPCode") else 0),
+        "isotope": (("natural", "named"), lambda a: int(a.GetIsotope() > 0)),
+        "ring": (upto(8), lambda a: min(a.GetOwningMol().GetRingInfo().MinAtomRingSize(a.GetIdx()), 8)),
+    }
+
+
+@cache
+def bond_fields() -> dict[str, Field]:
+    """Name → (levels, level number of a bond)."""
+    from rdkit import Chem
+
+    return {
+        "order": (enumeration(Chem.BondType), lambda b: int(b.GetBondType())),
+        "conjugated": (("no", "yes"), lambda b: int(b.GetIsConjugated())),
+        "ring": (("no", "yes"), lambda b: int(b.IsInRing())),
+        "stereo": (enumeration(Chem.BondStereo), lambda b: int(b.GetStereo())),
+    }
+
+
+def upto(most: int) -> list[str]:
+    """Counts as levels, the last one open."""
+    return [*map(str, range(most)), f"{most}+"]
+
+
+def enumeration(kind: Any) -> list[str]:
+    """The names of an enumeration of RDKit, by number."""
+    names = {int(number): str(name) for number, name in kind.values.items()}
+    return [names.get(number, "") for number in range(max(names) + 1)]
+
+
+def graph(found: Sequence[Any]) -> tuple[Ragged, Ragged]:
+    """Atoms, and the bonds of atoms with `source` and `target` counted from the molecule's first atom."""
+    atoms = [list(m.GetAtoms()) if m is not None else [] for m in found]
+    bonds = [list(m.GetBonds()) if m is not None else [] for m in found]
+    ends = {"source": lambda b: b.GetBeginAtomIdx(), "target": lambda b: b.GetEndAtomIdx()}
+    joined = {name: counted(bonds, of, np.int32) for name, of in ends.items()}
+    return ragged(atoms, atom_fields(), {}, None), ragged(bonds, bond_fields(), joined, "atoms")
+
+
+def ragged(rows: Sequence[list[Any]], fields: dict[str, Field], more: dict[str, Any], of: str | None) -> Ragged:
+    """One run of elements a row, each field a number of its level."""
+    stop = np.cumsum([len(row) for row in rows], dtype=np.int64)
+    lengths = np.diff(stop, prepend=0)
+    values = more | {name: counted(rows, number, np.int16) for name, (_, number) in fields.items()}
+    return Ragged(stop - lengths, stop, values, {name: levels for name, (levels, _) in fields.items()}, of)
+
+
+def counted(rows: Iterable[list[Any]], number: Callable[[Any], int], kind: type) -> npt.NDArray[Any]:
+    """A number for each element of each row, one row after another."""
+    return np.fromiter((number(element) for row in rows for element in row), kind)
+
+
+def fingerprints(found: Sequence[Any], radius: int, bits: int) -> npt.NDArray[np.float32]:
+    """How often each environment up to `radius` bonds occurs, folded: float32 [molecule, bits]."""
+    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+
+    maker = GetMorganGenerator(radius=radius, fpSize=bits)
+    return filled(found, maker.GetCountFingerprintAsNumPy, bits)
+
+
+def descriptors(found: Sequence[Any]) -> npt.NDArray[np.float32]:
+    """Charge, number of fragments, then `DESCRIPTORS`: float32 [molecule, descriptor]."""
+    from rdkit import Chem
+    from rdkit.Chem.rdMolDescriptors import Properties
+
+    properties = Properties(DESCRIPTORS)
+
+    def of(m: Any) -> list[float]:
+        return [Chem.GetFormalCharge(m), len(Chem.GetMolFrags(m)), *properties.ComputeProperties(m)]
+
+    values = filled(found, of, 2 + len(DESCRIPTORS))
+    return np.where(np.isfinite(values), values, np.float32(np.nan))
+
+
+def filled(found: Sequence[Any], of: Callable[[Any], Any], width: int) -> npt.NDArray[np.float32]:
+    """What `of` gives for each molecule, NaN where there is none: float32 [molecule, width]."""
+    values = np.full((len(found), width), np.nan, np.float32)
+    for row, m in enumerate(found):
+        if m is not None:
+            values[row] = of(m)
+    return values
+
+
+def scaffolds(found: Sequence[Any]) -> npt.NDArray[np.str_]:
+    """Bemis–Murcko scaffold (doi:10.1021/jm9602928) without stereo, as SMILES; all molecules without a ring share one,
+    `acyclic`, as in MoleculeNet.
+    """
+    from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
+
+    return np.array([MurckoScaffoldSmiles(mol=m) or "acyclic" if m is not None else "" for m in found], str)
+
+
+def identities(found: Sequence[Any]) -> npt.NDArray[np.str_]:
+    """Canonical SMILES: rows of one molecule, however it was written, share it."""
+    from rdkit import Chem
+
+    return np.array([Chem.MolToSmiles(m) if m is not None else "" for m in found], str)
+
+
+def sizes(atoms: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
+    """Bands of the number of atoms in the graph (all but most hydrogens)."""
+    edges = [0, *HEAVY]
+    bands = [f"{a + 1}–{b} atoms" for a, b in zip(edges, HEAVY, strict=False)] + [f"over {HEAVY[-1]} atoms"]
+    return np.where(atoms > 0, np.array(bands)[np.searchsorted(HEAVY, atoms)], "no atoms")
