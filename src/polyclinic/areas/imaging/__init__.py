@@ -1,0 +1,18 @@
+"""Imaging: volumes of voxels (NIfTI), their structures outlined, their geometry kept."""
+
+from __future__ import annotations
+
+from polyclinic.registry import Area
+
+AREA = Area(
+    name="imaging",
+    title="Imaging",
+    inputs="polyclinic.areas.imaging.inputs:ImagingInputs",
+    formats={"nifti": "polyclinic.areas.imaging.formats.nifti:Nifti"},
+    models={
+        "unet": "polyclinic.areas.imaging.models.unet:UNet",
+        "atlas": "polyclinic.areas.imaging.models.atlas:Atlas",
+    },
+    studies={"hippocampus-segmentation": "polyclinic.areas.imaging:studies/hippocampus-segmentation.yaml"},
+    datasets={"hippocampus": "polyclinic.areas.imaging:datasets/hippocampus.yaml"},
+)

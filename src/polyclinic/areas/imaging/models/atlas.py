@@ -1,0 +1,71 @@
+"""The naive answer: the mean of the training labels, stretched to each volume's grid. It never looks at a voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from polyclinic.areas.imaging import volumes
+from polyclinic.models.model import Session
+from polyclinic.outcomes.outcome import Outcome
+from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.parts import NamedPart
+from polyclinic.packages.state import State
+from polyclinic.samples import Samples
+from polyclinic.samples.columns import File
+from polyclinic.samples.samples import of_rows
+
+Named = Mapping[str, Any]
+FLOOR = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Atlas:
+    """Settings: the probability of each structure at each place, learned by averaging."""
+
+    answers: ClassVar[int] = 16
+
+    def prepare(self, train: Samples) -> State:
+        """The common grid: the median shape of the training volumes."""
+        name = next(iter(of_rows(train, File)))
+        shapes = self.encode(train, State({"column": name}))["shape"]
+        return State({"column": name, "grid": np.median(shapes, axis=0).astype(int).tolist()})
+
+    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+        """shape: int64 [row, 3], from headers alone."""
+        references = rows.columns[state.values["column"]].references  # type: ignore[union-attr]
+        shapes = [volumes.grid(path).shape for path in references]
+        return {"shape": np.array(shapes, np.int64).reshape(-1, 3)}
+
+    def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+        """Average the labels of the training rows, resized to the common grid."""
+        state = self.prepare(train)
+        grid, channels = tuple(state.values["grid"]), outcome.head(train).channels
+        total = np.zeros((channels, *grid))
+        for row in range(len(train)):
+            labels = outcome.target(train.take([row]))[0]
+            total += [resized(labels == channel, grid) for channel in range(channels)]
+        part = NamedPart(f"{__name__}:spread", arrays={"atlas": (total / len(train)).astype(np.float32)})
+        return Fitted(self, state, [part], batch=self.answers)
+
+
+def resized(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """Values on a grid of another shape over the same field of view, linearly interpolated: float32 [x, y, z]."""
+    scale = np.asarray(values.shape) / np.asarray(shape)
+    return ndimage.affine_transform(  # type: ignore[no-any-return]
+        values.astype(np.float32), scale, scale / 2 - 0.5, output_shape=shape, order=1, mode="nearest"
+    )
+
+
+def spread(values: Named, arrays: Named, settings: Named) -> dict[str, Any]:  # noqa: ARG001
+    """The atlas on each volume's grid: raw, log probability, float32 [voxel, channel]; shape as it came."""
+    answers = []
+    for shape in values["shape"]:
+        chances = np.stack([resized(channel, tuple(shape)) for channel in arrays["atlas"]], axis=-1)
+        answers.append(np.log(chances.clip(FLOOR)).reshape(-1, chances.shape[-1]))
+    return {"raw": np.concatenate(answers), "shape": values["shape"]}

@@ -1,0 +1,248 @@
+"""A small 3-D U-Net on patches (Çiçek et al. 2016, arXiv:1606.06650), normalised as nnU-Net does (Isensee et al.
+2021, doi:10.1038/s41592-020-01008-z), for processors without a GPU.
+
+The widest features live at half the resolution, where a voxel costs an eighth; one thin layer at full resolution
+draws the edges. Left out: deep supervision, resampling to a common spacing, ensembles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from polyclinic.dependencies import need
+from polyclinic.errors import BadData
+from polyclinic.outcomes.outcome import Head
+from polyclinic.packages.parts import NamedPart, OnnxPart, Part
+from polyclinic.packages.state import State
+from polyclinic.samples import File, Samples
+from polyclinic.samples.samples import of_rows
+from polyclinic.training.recipe import Training
+
+Volume = npt.NDArray[np.float32]
+Index = npt.NDArray[np.int64]
+Named = Mapping[str, Any]
+STRIDE = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNet:
+    """Settings.
+
+    width: features at half resolution, doubled at each further halving; voxels: the most that a patch holds;
+    overlap: share of a patch that its neighbour sees too; turn, scale: standard deviation of the random turns
+    (radians) and changes of size in training; intensity: the same for brightness, contrast and noise, in
+    standard deviations of a volume.
+    """
+
+    width: int = 32
+    voxels: int = 48_000
+    overlap: float = 0.25
+    turn: float = 0.12
+    scale: float = 0.08
+    intensity: float = 0.1
+    training: Training = field(
+        default_factory=lambda: Training(epochs=30, batch=2, learning_rate=2e-3, patience=8, warmup=0.05)
+    )
+    answers: ClassVar[int] = 4
+
+    def prepare(self, train: Samples) -> State:
+        """The usual range of normalised intensities and the shape of a patch, from training volumes alone."""
+        name, column = volumes_of(train)
+        shapes, ranges = [], []
+        for values in read(column):
+            shapes.append(values.shape)
+            ranges.append(np.percentile(normalised(values), (0.1, 99.9)))
+        low, high = np.median(ranges, axis=0)
+        patch = patch_shape(np.median(shapes, axis=0), self.voxels)
+        return State({"column": name, "patch": patch, "range": [float(low), float(high)]})
+
+    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+        """volume: object [row] of float32 [x, y, z], mean 0, deviation 1; patch: int64 [row, 3]."""
+        column = rows.columns[state.values["column"]]
+        volumes = np.empty(len(rows), object)
+        for row, values in enumerate(read(column)):
+            volumes[row] = normalised(values).clip(*state.values["range"])
+        return {
+            "volume": volumes,
+            "patch": np.tile(np.asarray(state.values["patch"], np.int64), (len(rows), 1)),
+        }
+
+    def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
+        """One patch a row: the middle one, or (with `rng`) a random one, turned, stretched and dimmed.
+
+        seen: float32 [row, 1, x, y, z]; target: int64 [row, x, y, z], -1 outside the volume.
+        """
+        rows = zip(batch["volume"], batch["target"], batch["patch"], strict=True)
+        views = [self._view(volume, target, patch, rng) for volume, target, patch in rows]
+        seen, target = (np.stack(part) for part in zip(*views, strict=True))
+        return {"seen": seen[:, None], "target": target}
+
+    def network(self, state: State, head: Head) -> Any:
+        """A `torch.nn.Module`: seen → raw [row, channel, x, y, z]."""
+        return build(self.width, head.channels)
+
+    def parts(self, onnx: OnnxPart, state: State) -> list[Part]:
+        """Cut into overlapping patches, answer each by itself, and stitch the answers on the volume's own grid."""
+        settings = {"overlap": self.overlap}
+        cutter, stitcher = (
+            NamedPart(f"{__name__}:{function}", settings=settings) for function in ("cut", "stitch")
+        )
+        return [cutter, OnnxPart(onnx.graph, onnx.outputs, at_once=1), stitcher]
+
+    def _view(
+        self, volume: Volume, target: npt.NDArray[Any], patch: Index, rng: np.random.Generator | None
+    ) -> tuple[Volume, Index]:
+        room = np.asarray(volume.shape) - patch
+        start, matrix = room // 2, np.eye(3)
+        if rng is not None:
+            start = rng.integers(np.minimum(room, 0), np.maximum(room, 0) + 1)
+            matrix = turned(rng.normal(0, self.turn, 3)) * (1 + rng.normal(0, self.scale))
+        middle = (patch - 1) / 2
+        look = {"matrix": matrix, "offset": start + middle - matrix @ middle, "output_shape": tuple(patch)}
+        seen = ndimage.affine_transform(volume, order=1, cval=0.0, **look)
+        labels = ndimage.affine_transform(target.astype(np.int16), order=0, cval=-1, **look)
+        if rng is not None:
+            contrast, brightness = rng.normal((1, 0), self.intensity)
+            seen = seen * contrast + brightness + rng.normal(0, self.intensity, seen.shape)
+        return seen.astype(np.float32), labels.astype(np.int64)
+
+
+def volumes_of(rows: Samples) -> tuple[str, File]:
+    """The one input column of volumes; raises `BadData` where there is none, or more."""
+    found = of_rows(rows, File)
+    if len(found) != 1:
+        raise BadData(f"{len(found)} columns of files; this model reads one", fix="name one under `inputs`")
+    return next(iter(found.items()))
+
+
+def read(column: Any, at_once: int = 8) -> Iterator[npt.NDArray[np.float32]]:
+    """Each row's intensities, a few files in memory at a time."""
+    for first in range(0, len(column), at_once):
+        rows = np.arange(first, min(first + at_once, len(column)))
+        for volume in column.take(rows).read_all():
+            yield volume.values
+
+
+def normalised(values: Volume) -> Volume:
+    """Mean 0 and deviation 1 over the volume's own numbers; what is no number becomes the mean, 0."""
+    known = np.isfinite(values)
+    numbers = values[known].astype(np.float64)
+    spread = float(numbers.std()) if numbers.size else 0.0
+    if spread == 0.0:
+        return np.zeros(values.shape, np.float32)
+    return np.where(known, (values - numbers.mean()) / spread, 0.0).astype(np.float32)
+
+
+def patch_shape(shape: npt.NDArray[np.float64], voxels: int) -> list[int]:
+    """Close to a volume's proportions, at most about `voxels`, each side a multiple of `STRIDE`."""
+    share = min(1.0, (voxels / float(np.prod(shape))) ** (1 / 3))
+    return [max(STRIDE, STRIDE * round(float(side) * share / STRIDE)) for side in shape]
+
+
+def turned(angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The rotation by three angles (radians), one about each axis: float64 [3, 3]."""
+    matrix = np.eye(3)
+    for axis, angle in enumerate(angles):
+        a, b = (i for i in range(3) if i != axis)
+        step = np.eye(3)
+        step[[a, a, b, b], [a, b, a, b]] = np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)
+        matrix = matrix @ step
+    return matrix
+
+
+def starts(size: int, patch: int, overlap: float) -> list[int]:
+    """Where patches begin along one axis: evenly spaced, sharing at least `overlap`; below 0 in a smaller volume."""
+    if size <= patch:
+        return [-((patch - size) // 2)]
+    count = 1 + int(np.ceil((size - patch) / (patch * (1 - overlap))))
+    return [round(i * (size - patch) / (count - 1)) for i in range(count)]
+
+
+def places(
+    shape: tuple[int, ...], patch: Index, overlap: float
+) -> list[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    """For each patch of a volume: where it lies in the volume, and which part of the patch that is."""
+    corners = np.stack(np.meshgrid(*map(starts, shape, patch.tolist(), [overlap] * 3), indexing="ij"), -1)
+    found = []
+    for corner in corners.reshape(-1, 3):
+        low, high = np.maximum(corner, 0), np.minimum(corner + patch, shape)
+        inside = tuple(map(slice, low, high))
+        found.append((inside, tuple(map(slice, low - corner, high - corner))))
+    return found
+
+
+def cut(values: Mapping[str, Any], arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    """Every patch of every volume, 0 outside: seen, float32 [patch, 1, x, y, z]."""
+    seen = []
+    for volume, patch in zip(values["volume"], values["patch"], strict=True):
+        for inside, of_patch in places(volume.shape, patch, settings["overlap"]):
+            piece = np.zeros(patch, np.float32)
+            piece[of_patch] = volume[inside]
+            seen.append(piece[None])
+    return {"seen": np.stack(seen)}
+
+
+def stitch(values: Named, arrays: Named, settings: Named) -> dict[str, Any]:  # noqa: ARG001
+    """Raw answers of patches → of volumes, the middle of a patch weighing more than its rim.
+
+    raw: float32 [voxel, channel], volume after volume; shape: int64 [row, 3].
+    """
+    answers, stitched = iter(values["raw"]), []
+    for volume, patch in zip(values["volume"], values["patch"], strict=True):
+        weight = bell(tuple(patch))
+        total, weights = None, np.zeros(volume.shape, np.float32)
+        for inside, of_patch in places(volume.shape, patch, settings["overlap"]):
+            answer = next(answers)
+            total = np.zeros((len(answer), *volume.shape), np.float32) if total is None else total
+            total[(slice(None), *inside)] += answer[(slice(None), *of_patch)] * weight[of_patch]
+            weights[inside] += weight[of_patch]
+        assert total is not None
+        stitched.append((total / weights).reshape(len(total), -1).T)
+    shape = np.array([volume.shape for volume in values["volume"]], np.int64)
+    return {"raw": np.concatenate(stitched), "shape": shape}
+
+
+def bell(patch: tuple[int, ...]) -> Volume:
+    """A Gaussian over a patch, its deviation a fifth of each side, never 0: float32 [x, y, z]."""
+    axes = [np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / (n / 5)) ** 2) for n in patch]
+    return np.asarray(np.einsum("i,j,k->ijk", *axes).clip(1e-3), np.float32)
+
+
+def build(width: int, channels: int) -> Any:
+    """The network: raw answers [row, channel, x, y, z] for seen [row, 1, x, y, z]."""
+    torch = need("torch", extra="train", to="train the U-Net")
+    nn = torch.nn
+
+    def layer(taken: int, given: int, stride: int = 1) -> Any:
+        convolution = nn.Conv3d(taken, given, 3, stride=stride, padding=1, bias=False)
+        return nn.Sequential(convolution, nn.InstanceNorm3d(given, affine=True), nn.LeakyReLU(0.01))
+
+    class Network(nn.Module):  # type: ignore[name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            w = width
+            self.half = nn.Sequential(nn.Conv3d(1, w, 2, 2), layer(w, w), layer(w, w))
+            self.quarter = nn.Sequential(layer(w, 2 * w, 2), layer(2 * w, 2 * w))
+            self.eighth = nn.Sequential(layer(2 * w, 4 * w, 2), layer(4 * w, 4 * w))
+            self.to_quarter = nn.ConvTranspose3d(4 * w, 2 * w, 2, 2)
+            self.up_quarter = layer(4 * w, 2 * w)
+            self.to_half = nn.ConvTranspose3d(2 * w, w, 2, 2)
+            self.up_half = layer(2 * w, w)
+            self.to_full = nn.ConvTranspose3d(w, 8, 2, 2)
+            self.answer = nn.Sequential(layer(9, 8), nn.Conv3d(8, channels, 1))
+
+        def forward(self, seen: Any) -> Any:
+            half = self.half(seen)
+            quarter = self.quarter(half)
+            upper = self.to_quarter(self.eighth(quarter))
+            quarter = self.up_quarter(torch.cat([quarter, upper], 1))
+            half = self.up_half(torch.cat([half, self.to_half(quarter)], 1))
+            return self.answer(torch.cat([seen, self.to_full(half)], 1))
+
+    return Network().to(memory_format=torch.channels_last_3d)

@@ -1,0 +1,159 @@
+"""Volumes: voxels with the geometry that says where in the patient each one lies."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from polyclinic import atomic
+from polyclinic.dependencies import need
+from polyclinic.errors import BadData, Place
+
+BLOCK = 1 << 20
+
+
+class Grid(NamedTuple):
+    """shape: voxels along each axis; affine: float64 [4, 4], voxel numbers → millimetres."""
+
+    shape: tuple[int, ...]
+    affine: npt.NDArray[np.float64]
+
+    def differs(self, other: Grid) -> str:
+        """What sets two grids apart ("" where nothing does); affines agree to 1e-3 mm."""
+        if self.shape != other.shape:
+            return f"shape {self.shape} is not {other.shape}"
+        same = np.allclose(self.affine, other.affine, rtol=0, atol=1e-3)
+        return "" if same else "its affine puts the voxels elsewhere"
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """values: [x, y, z]; grid: where they lie."""
+
+    values: npt.NDArray[Any]
+    grid: Grid
+
+    @property
+    def affine(self) -> npt.NDArray[np.float64]:
+        """float64 [4, 4], voxel numbers → millimetres."""
+        return self.grid.affine
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Millimetres from voxel to voxel along each axis."""
+        return tuple(float(s) for s in np.linalg.norm(self.affine[:3, :3], axis=0))
+
+
+def read(path: str | Path) -> Volume:
+    """The intensities of a NIfTI file: float32 [x, y, z], scaled as its header says, NaN where it has NaN.
+
+    Raises `BadData` where the file is no NIfTI, is cut short, or is not three-dimensional.
+    """
+    image, grid = _opened(Path(path))
+    try:
+        values = np.asarray(image.dataobj, dtype=np.float32).reshape(grid.shape)
+    except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:
+        raise _unreadable(Path(path), "its voxels cannot be read") from error
+    return Volume(values, grid)
+
+
+def read_labels(path: str | Path) -> Volume:
+    """The structures of a NIfTI file: uint8 [x, y, z], 0 is background.
+
+    Raises `BadData` like `read`, and where a voxel is not a whole number from 0 to 255.
+    """
+    volume = read(path)
+    labels = np.nan_to_num(volume.values, nan=-1).clip(-1, 256).astype(np.int16)
+    if not (labels == volume.values).all() or labels.min(initial=0) < 0 or labels.max(initial=0) > 255:
+        raise BadData(
+            "a label is not a whole number from 0 to 255",
+            at=Place(file=str(path)),
+            fix="save the structures as whole numbers, without resampling that blends them",
+        )
+    return Volume(labels.astype(np.uint8), volume.grid)
+
+
+def grid(path: str | Path) -> Grid:
+    """The grid of a NIfTI file, from its header; raises `BadData` like `read`, cut-short files included."""
+    image, found = _opened(Path(path))
+    promised = int(image.dataobj.offset) + int(np.prod(image.shape)) * image.get_data_dtype().itemsize
+    if not _holds(Path(path), promised):
+        raise _unreadable(Path(path), "it is cut short")
+    return found
+
+
+def write_labels(values: npt.NDArray[Any], reference: str | Path, path: str | Path) -> None:
+    """Write structures [x, y, z] as uint8 on the grid of `reference`; the same values give the same bytes.
+
+    Raises `BadData` where the values do not have the reference's shape.
+    """
+    image, where = _opened(Path(reference))
+    if tuple(values.shape) != where.shape:
+        raise BadData(
+            f"an answer of shape {values.shape} does not lie on a grid of {where.shape}",
+            at=Place(file=str(reference)),
+            fix="answer on the grid of the image",
+        )
+    header = image.header.copy()
+    header.set_data_dtype(np.uint8)
+    header.set_slope_inter(1, 0)
+    header["cal_max"] = header["cal_min"] = 0
+    written = type(image)(np.ascontiguousarray(values, np.uint8), image.affine, header).to_bytes()
+    packed = gzip.compress(written, mtime=0) if Path(path).suffix == ".gz" else written
+    with atomic.file(Path(path)) as part:
+        part.write_bytes(packed)
+
+
+def _opened(path: Path) -> tuple[Any, Grid]:
+    nibabel = need("nibabel", extra="imaging", to="read NIfTI")
+    try:
+        image = nibabel.load(path)
+        affine = np.asarray(image.affine, np.float64)
+    except (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError) as error:
+        raise _unreadable(
+            path, "it is no NIfTI file" if path.is_file() else "there is no such file"
+        ) from error
+    shape = tuple(int(n) for n in image.shape)
+    if len(shape) < 3 or 0 in shape or any(n != 1 for n in shape[3:]):
+        raise _unreadable(path, f"it is no volume of three dimensions: {shape}")
+    return image, Grid(shape[:3], affine)
+
+
+def _unreadable(path: Path, why: str) -> BadData:
+    return BadData(
+        f"a volume cannot be used: {why}",
+        at=Place(file=str(path)),
+        fix="export it again as NIfTI (.nii or .nii.gz), one volume a file",
+    )
+
+
+def _holds(path: Path, promised: int) -> bool:
+    """Whether a file holds so many bytes once unpacked.
+
+    A gzip file ends in its unpacked size: where that fits, nothing is unpacked; where not (cut short, or of
+    several members), it is read through.
+    """
+    if path.suffix != ".gz":
+        return path.stat().st_size >= promised
+    with path.open("rb") as stream:
+        stream.seek(-4, 2)
+        if int.from_bytes(stream.read(4), "little") == promised % (1 << 32):
+            return True
+    return _unpacked(path) >= promised
+
+
+def _unpacked(path: Path) -> int:
+    size = 0
+    try:
+        with gzip.open(path) as stream:
+            while block := stream.read(BLOCK):
+                size += len(block)
+    except (OSError, EOFError, zlib.error):
+        return 0
+    return size
