@@ -1,0 +1,74 @@
+"""What a format gives: chunks of events or rows, with everything that it refused or set aside counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+import polars as pl
+
+REFUSED = {"row": pl.Int64, "column": pl.String, "reason": pl.String}
+
+EVENTS: dict[str, pl.DataType] = {
+    "subject_id": pl.Int64(),
+    "time": pl.Datetime("us"),
+    "code": pl.String(),
+    "numeric_value": pl.Float32(),
+    "text_value": pl.String(),
+    "end_time": pl.Datetime("us"),
+    "available_time": pl.Datetime("us"),
+    "unit": pl.String(),
+    "path": pl.String(),
+}
+"""The columns of events, in their order. The first three are always there; the rest where a source has them."""
+
+Gives: TypeAlias = Literal["events", "rows"]
+
+
+def nothing_refused() -> pl.DataFrame:
+    """An empty table of refusals: row, column, reason."""
+    return pl.DataFrame(schema=REFUSED)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """A piece of one file of the source. `rows_in == used + refused rows + non-events`, and ingest checks it.
+
+    file: relative to the source; rows_in: rows of the file in this piece; used: those that gave events (or a row).
+    frame: events with the columns `EVENTS` (subject_id int64, or text that ingest makes int64), or rows with `row_id`
+    (position in the source, refused rows counted) and their own columns.
+    refused: row (position in the file), column, reason: rows that gave nothing; a row is refused once.
+    non_events: why a row is rightly no event → how many.
+    cells: values refused in rows that otherwise gave something; quarantined like `refused`, but no row is lost.
+    noted: what was repaired or is worth knowing → how many rows; no row is lost.
+    """
+
+    file: str
+    rows_in: int
+    used: int
+    frame: pl.DataFrame
+    refused: pl.DataFrame = field(default_factory=nothing_refused)
+    non_events: Mapping[str, int] = field(default_factory=dict)
+    cells: pl.DataFrame = field(default_factory=nothing_refused)
+    noted: Mapping[str, int] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Format(Protocol):
+    """A way in which data lie. A frozen dataclass; its fields are its settings (`zone`, the clock of the site).
+
+    A format that gives rows also has `files`: column → {"reader": "module:attribute", "writer": …} for the columns
+    that hold paths of pixels or waveforms.
+    """
+
+    @property
+    def gives(self) -> Gives:
+        """What the chunks hold."""
+
+    def sniff(self, source: Path) -> bool:
+        """Whether `source` looks like this format; reads names and headers only, raises nothing."""
+
+    def read(self, source: Path) -> Iterator[Chunk]:
+        """The whole source, piece by piece, in an order that does not change. Raises `BadData` where it cannot."""

@@ -1,0 +1,111 @@
+"""What has no times: a table of rows, and the format that reads one from CSV or Parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import polars as pl
+
+from polyclinic.timelines.format import Chunk, Gives
+from polyclinic.timelines.tables import NULLS, SUFFIXES, batches, first_file, scan
+
+MOSTLY = 0.9  # a text column is a number column with mistakes in it where so many of its values are numbers
+
+
+class RowTable:
+    """Rows without times in an ingested folder: `row_id` and the source's own columns."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    def scan(self) -> pl.LazyFrame:
+        """The rows as a lazy frame."""
+        return pl.scan_parquet(self.path / "data" / "rows.parquet")
+
+    def rows(self) -> pl.DataFrame:
+        """Every row, in the order of the source: `row_id` int64 and its own columns."""
+        return self.scan().collect()
+
+    @cached_property
+    def files(self) -> dict[str, dict[str, str]]:
+        """The columns that hold paths → {"reader": "module:attribute", …}."""
+        return dict(self.summary().get("path_columns", {}))
+
+    def summary(self) -> dict[str, Any]:
+        """Rows in, used, quarantined and set aside, of each file and in all."""
+        return json.loads((self.path / "metadata" / "summary.json").read_text("utf-8"))  # type: ignore[no-any-return]
+
+    def describe(self) -> dict[str, Any]:
+        """Rows, columns with type, missing share and range, and the ingest's own account."""
+        from polyclinic.timelines.describe import describe_rows
+
+        return describe_rows(self)
+
+    def _repr_html_(self) -> str:
+        from polyclinic.timelines.describe import to_html
+
+        return to_html(self.describe())
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Any CSV, TSV or Parquet file (or a folder with exactly one of them) as rows, in its own columns.
+
+    Text in a number column (nine in ten values are numbers) is quarantined; a code that looks like a number is kept
+    as text by storing the table as Parquet.
+    """
+
+    gives: ClassVar[Gives] = "rows"
+    files: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+
+    def sniff(self, source: Path) -> bool:
+        """Whether this is one table file, or a folder that holds exactly one."""
+        if source.is_file():
+            return source.suffix.lower() in SUFFIXES
+        return source.is_dir() and sum(p.suffix.lower() in SUFFIXES for p in source.iterdir()) == 1
+
+    def read(self, source: Path) -> Iterator[Chunk]:
+        """The rows, piece by piece, with `row_id` counted over the whole file."""
+        path = first_file(source)
+        numbers = number_columns(path)
+        start = 0
+        for frame in batches(path):
+            yield _chunk(path.name, frame, numbers, start)
+            start += frame.height
+
+
+def number_columns(path: Path) -> list[str]:
+    """The columns of a file that are text but hold numbers for the most part."""
+    frame = scan(path)
+    texts = [name for name, kind in frame.collect_schema().items() if kind == pl.String]
+    if not texts:
+        return []
+    filled = frame.select(pl.col(texts).replace(NULLS, None))
+    share = filled.select(_number(texts).is_not_null().sum() / pl.col(texts).is_not_null().sum()).collect()
+    return [name for name in texts if (share[name][0] or 0) >= MOSTLY]
+
+
+def _number(names: list[str]) -> pl.Expr:
+    return pl.col(names).str.strip_chars().cast(pl.Float64, strict=False)
+
+
+def _chunk(file: str, frame: pl.DataFrame, numbers: list[str], start: int) -> Chunk:
+    frame = frame.drop("row_id", strict=False).with_row_index("row_id", start).cast({"row_id": pl.Int64})
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    frame = frame.with_columns(pl.col(texts).replace(NULLS, None))
+    read = frame.with_columns(_number(numbers))
+    reasons = [
+        read.filter(read[name].is_null() & frame[name].is_not_null()).select(
+            row="row_id", column=pl.lit(name), reason=pl.lit("text in a number column")
+        )
+        for name in numbers
+    ]
+    refused = pl.concat([pl.DataFrame(schema={"row": pl.Int64, "column": pl.String, "reason": pl.String}), *reasons])
+    refused = refused.unique("row", keep="first", maintain_order=True).sort("row")
+    kept = read.filter(~pl.col("row_id").is_in(refused["row"].implode()))
+    return Chunk(file, frame.height, kept.height, kept, refused)

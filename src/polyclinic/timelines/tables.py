@@ -1,0 +1,67 @@
+"""Table files as they lie, read piece by piece: Parquet and CSV, whole or broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from polyclinic.errors import BadData, Place
+
+SUFFIXES = {".parquet", ".csv", ".tsv", ".smi"}
+NULLS = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
+ROWS = 250_000
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn a reader's own complaint into an error that names the file."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        kind = "Parquet" if path.suffix == ".parquet" else "text"
+        raise BadData(
+            f"the {kind} file cannot be read, it may be cut short: {reason}",
+            at=Place(file=path.name),
+            fix="copy the file again from where it came, and compare its size or checksum",
+        ) from error
+
+
+def scan(path: Path) -> pl.LazyFrame:
+    """A table file as a lazy frame; the types of a CSV come from all its rows."""
+    with readable(path):
+        if path.suffix.lower() == ".parquet":
+            return pl.scan_parquet(path)
+        mark = "," if path.suffix.lower() == ".csv" else "\t"
+        return pl.scan_csv(path, separator=mark, infer_schema_length=None, null_values=NULLS, try_parse_dates=True)
+
+
+def batches(path: Path, rows: int = ROWS) -> Iterator[pl.DataFrame]:
+    """The file's rows in their order, at most `rows` at a time: memory stays flat."""
+    with readable(path):
+        if path.suffix.lower() != ".parquet":
+            yield from scan(path).collect_batches(chunk_size=rows, maintain_order=True)
+            return
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        for batch in pq.ParquetFile(path).iter_batches(rows):
+            yield pl.DataFrame(pa.Table.from_batches([batch]))
+
+
+def first_file(source: Path) -> Path:
+    """The one table file of a folder, or the file itself; raises `BadData` where there is none or several."""
+    if source.is_file():
+        return source
+    found = sorted(p for p in source.iterdir() if p.suffix.lower() in SUFFIXES)
+    if len(found) != 1:
+        what = "no table" if not found else f"{len(found)} tables"
+        raise BadData(
+            f"{what} in this folder; one CSV, TSV or Parquet file is wanted",
+            at=Place(file=str(source)),
+            fix="name the file itself",
+        )
+    return found[0]

@@ -1,0 +1,48 @@
+"""A timeline: events of subjects as a MEDS data set, in Parquet shards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from polyclinic.timelines.format import EVENTS
+
+
+class Timeline:
+    """A folder with `data/**/*.parquet`: one that `ingest` wrote, or any MEDS data set as it is."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    def shards(self) -> list[Path]:
+        """The Parquet files, sorted; a subject lies in one of them."""
+        return sorted((self.path / "data").rglob("*.parquet"))
+
+    def scan(self) -> pl.LazyFrame:
+        """Every event, lazily: subject_id int64, time Datetime(us), code, numeric_value f32, text_value, and the
+        optional `end_time`, `available_time`, `unit`, `path` where they are stored.
+        """
+        frame = pl.scan_parquet(self.shards(), missing_columns="insert", extra_columns="ignore")
+        stored = frame.collect_schema()
+        wrong = {n: k for n, k in EVENTS.items() if n in stored and stored[n] != k}
+        absent = [pl.lit(None, EVENTS[n]).alias(n) for n in ("numeric_value", "text_value") if n not in stored]
+        return frame.with_columns(*(pl.col(n).cast(k) for n, k in wrong.items()), *absent)
+
+    def summary(self) -> dict[str, Any]:
+        """The ingest's account: rows in, events out, quarantined, non-events; {} for a foreign MEDS data set."""
+        path = self.path / "metadata" / "summary.json"
+        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+    def describe(self) -> dict[str, Any]:
+        """Subjects, events, time range, the commonest codes with values and units, and the ingest's account."""
+        from polyclinic.timelines.describe import describe_events
+
+        return describe_events(self)
+
+    def _repr_html_(self) -> str:
+        from polyclinic.timelines.describe import to_html
+
+        return to_html(self.describe())
