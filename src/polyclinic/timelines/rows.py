@@ -105,7 +105,9 @@ def _chunk(file: str, frame: pl.DataFrame, numbers: list[str], start: int) -> Ch
         )
         for name in numbers
     ]
-    refused = pl.concat([pl.DataFrame(schema={"row": pl.Int64, "column": pl.String, "reason": pl.String}), *reasons])
+    refused = pl.concat(
+        [pl.DataFrame(schema={"row": pl.Int64, "column": pl.String, "reason": pl.String}), *reasons]
+    )
     refused = refused.unique("row", keep="first", maintain_order=True).sort("row")
     kept = read.filter(~pl.col("row_id").is_in(refused["row"].implode()))
     return Chunk(file, frame.height, kept.height, kept, refused)

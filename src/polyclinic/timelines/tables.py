@@ -36,7 +36,9 @@ def scan(path: Path) -> pl.LazyFrame:
         if path.suffix.lower() == ".parquet":
             return pl.scan_parquet(path)
         mark = "," if path.suffix.lower() == ".csv" else "\t"
-        return pl.scan_csv(path, separator=mark, infer_schema_length=None, null_values=NULLS, try_parse_dates=True)
+        return pl.scan_csv(
+            path, separator=mark, infer_schema_length=None, null_values=NULLS, try_parse_dates=True
+        )
 
 
 def batches(path: Path, rows: int = ROWS) -> Iterator[pl.DataFrame]:

@@ -28,7 +28,9 @@ class Timeline:
         frame = pl.scan_parquet(self.shards(), missing_columns="insert", extra_columns="ignore")
         stored = frame.collect_schema()
         wrong = {n: k for n, k in EVENTS.items() if n in stored and stored[n] != k}
-        absent = [pl.lit(None, EVENTS[n]).alias(n) for n in ("numeric_value", "text_value") if n not in stored]
+        absent = [
+            pl.lit(None, EVENTS[n]).alias(n) for n in ("numeric_value", "text_value") if n not in stored
+        ]
         return frame.with_columns(*(pl.col(n).cast(k) for n, k in wrong.items()), *absent)
 
     def summary(self) -> dict[str, Any]:

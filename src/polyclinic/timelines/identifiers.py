@@ -1,0 +1,63 @@
+"""Text identifiers become int64, the same at every run; the table that tells which is which stays at the site."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from polyclinic.errors import BadData, Place
+
+
+@dataclass
+class Identifiers:
+    """Every text identifier met so far and its number: 63 bits of its BLAKE2b, so no order of reading matters."""
+
+    known: dict[str, int] = field(default_factory=dict)
+    owner: dict[int, str] = field(default_factory=dict)
+
+    def numbers(self, ids: pl.Series, *, file: str) -> pl.Series:
+        """int64 [row] for text ids; integers stay. Raises `BadData` where two identifiers would share a number."""
+        if ids.dtype.is_integer():
+            return ids.cast(pl.Int64)
+        for name in ids.drop_nulls().unique().to_list():
+            if name not in self.known:
+                self._add(name, file)
+        return ids.replace_strict(self.known, default=None, return_dtype=pl.Int64)
+
+    def _add(self, name: str, file: str) -> None:
+        number = number_of(name)
+        if self.owner.setdefault(number, name) != name:
+            raise BadData(
+                "two subject identifiers give the same number",
+                at=Place(file=file, column="subject_id"),
+                fix="change one of the two identifiers in the source, or give integers",
+            )
+        self.known[name] = number
+
+    def table(self) -> pl.DataFrame:
+        """`source_id`, `subject_id`, sorted by the number."""
+        columns = {"source_id": list(self.known), "subject_id": list(self.known.values())}
+        return pl.DataFrame(columns, {"source_id": pl.String, "subject_id": pl.Int64}).sort("subject_id")
+
+
+def number_of(identifier: str) -> int:
+    """A positive int64 that depends on the identifier alone.
+
+    >>> number_of("a") == number_of("a") != number_of("b")
+    True
+    """
+    return int.from_bytes(hashlib.blake2b(identifier.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def shard_of(subjects: npt.NDArray[np.int64], shards: int) -> npt.NDArray[np.int64]:
+    """Which shard each subject lies in: SplitMix64 of its number, so that neighbours spread. int64 [row]."""
+    mixed: npt.NDArray[Any] = subjects.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed = (mixed ^ (mixed >> np.uint64(31))) % np.uint64(shards)
+    return np.asarray(mixed, np.int64)

@@ -1,0 +1,204 @@
+"""From a source to a timeline or a table of rows: streaming, sharded by subject, the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from polyclinic import atomic, progress, registry
+from polyclinic.errors import BadData, Place, PolyclinicError, UsageError
+from polyclinic.timelines.account import Account
+from polyclinic.timelines.format import Chunk, Format
+from polyclinic.timelines.identifiers import Identifiers
+from polyclinic.timelines.rows import RowTable
+from polyclinic.timelines.shards import Shards
+from polyclinic.timelines.timeline import Timeline
+
+SHARD_BYTES = 48_000_000
+
+
+def ingest(
+    format_name: str,
+    source: Path | str,
+    out: Path | str,
+    *,
+    max_quarantined: float = 0.01,
+    zone: str | None = None,
+) -> Timeline | RowTable:
+    """Read `source` in a registered format and write the whole of it to the folder `out`, or nothing at all.
+
+    max_quarantined: the share of rows that may be quarantined before it stops.
+    zone: the clock of the site (`Europe/Berlin`), for sources whose times carry zones.
+    Raises `UsageError` for an unknown format, `BadData` where the source is not what the format reads.
+    """
+    source, out = Path(source), Path(out)
+    format_ = opened(format_name, zone)
+    _expect(format_name, format_, source)
+    with atomic.folder(out) as part:
+        account = Account(part / "quarantine")
+        chunks = _counted(format_.read(source), account, source)
+        if format_.gives == "events":
+            extra = _write_events(format_name, chunks, part, math.ceil(_size(source) / SHARD_BYTES))
+        else:
+            extra = _write_rows(format_, chunks, part)
+        account.check(max_quarantined)
+        account.write()
+        clock = getattr(format_, "clock", None)
+        head = {
+            "format": 1,
+            "kind": format_.gives,
+            "source_format": format_name,
+            "zone": clock and clock(source),
+        }
+        total = account.total()
+        if not total.used:
+            raise BadData(
+                "nothing in this source could be used", at=Place(file=str(source)), fix="look at its columns"
+            )
+        counts = total.plain() | {"reasons": account.reasons()}
+        files = {"files": {name: tally.plain() for name, tally in sorted(account.files.items())}}
+        write_json(part / "metadata" / "summary.json", head | counts | extra | files)
+    progress.say(f"{total.used:,} of {total.rows_in:,} rows used, {total.quarantined:,} quarantined")
+    return open_source(out)
+
+
+def opened(format_name: str, zone: str | None = None) -> Format:
+    """A registered format with its settings."""
+    made: Any = registry.load("formats", format_name)
+    if zone is not None and "zone" not in getattr(made, "__dataclass_fields__", {}):
+        raise UsageError(f"format {format_name!r} has no clock to set", fix="leave --zone out")
+    format_: Format = made(**({} if zone is None else {"zone": zone}))
+    return format_
+
+
+def _expect(name: str, format_: Format, source: Path) -> None:
+    """Raise an error that says what was looked for, and what the source looks like instead."""
+    if not source.exists():
+        raise UsageError(
+            f"no such file or folder: {source}", at=Place(file=str(source)), fix="check the path"
+        )
+    if source.is_dir() and not any(source.iterdir()):
+        raise BadData(
+            "the folder is empty", at=Place(file=str(source)), fix="name the folder that holds the data"
+        )
+    if format_.sniff(source):
+        return
+    wants = getattr(format_, "looks_for", "")
+    others = [other for other in _sniffed(source) if other != name]
+    hint = (
+        f"this looks like {' or '.join(others)}: polyclinic ingest {others[0]} …"
+        if others
+        else "name the folder that holds them"
+    )
+    raise BadData(
+        f"this is not {name}" + (f": it looked for {wants}" if wants else ""),
+        at=Place(file=str(source)),
+        fix=hint,
+    )
+
+
+def detect(source: Path | str) -> str:
+    """The name of the format that a source has, by sniffing; raises `BadData` where none or several fit."""
+    source = Path(source)
+    names = _sniffed(source)
+    if len(names) == 1:
+        return names[0]
+    known = ", ".join(registry.entries("formats"))
+    what = f"this could be {' or '.join(names)}" if names else "no format knows this source"
+    raise BadData(what, at=Place(file=str(source)), fix=f"name the format with --format; known: {known}")
+
+
+def _sniffed(source: Path) -> list[str]:
+    """The formats that know the source; the general one, `table`, counts only where no other does."""
+    found = []
+    for name in registry.entries("formats"):
+        try:
+            if opened(name).sniff(source):
+                found.append(name)
+        except (PolyclinicError, OSError, ImportError):
+            continue
+    return [name for name in found if name != "table"] or found
+
+
+def open_source(path: Path | str) -> Timeline | RowTable:
+    """What stands in an ingested folder, or in any MEDS data set. Raises `BadData` where it is neither."""
+    path = Path(path)
+    summary = path / "metadata" / "summary.json"
+    if summary.is_file():
+        kind = json.loads(summary.read_text("utf-8")).get("kind")
+        return RowTable(path) if kind == "rows" else Timeline(path)
+    if opened("meds").sniff(path):
+        return Timeline(path)
+    raise BadData(
+        "neither an ingested folder nor a MEDS data set: no metadata/summary.json and no Parquet in data/",
+        at=Place(file=str(path)),
+        fix="run `polyclinic ingest FORMAT SOURCE --out OUT` first and name OUT",
+    )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """JSON with a fixed layout, so that the same values give the same bytes."""
+    atomic.write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def _size(source: Path) -> int:
+    files = [source] if source.is_file() else [p for p in source.rglob("*") if p.is_file()]
+    return sum(p.stat().st_size for p in files)
+
+
+def _counted(chunks: Iterator[Chunk], account: Account, source: Path) -> Iterator[Chunk]:
+    for chunk in progress.track(chunks, text=f"reading {source.name}"):
+        account.enter(chunk)
+        yield chunk
+
+
+def _write_events(name: str, chunks: Iterator[Chunk], out: Path, shards: int) -> dict[str, Any]:
+    identifiers = Identifiers()
+    with Shards(out / "data", shards) as store:
+        for chunk in chunks:
+            ids = identifiers.numbers(chunk.frame["subject_id"], file=chunk.file)
+            store.add(chunk.frame.with_columns(subject_id=ids))
+        written = store.finish()
+    metadata = out / "metadata"
+    metadata.mkdir()
+    written.codes.write_parquet(metadata / "codes.parquet")
+    if identifiers.known:
+        identifiers.table().write_parquet(metadata / "identifiers.parquet")
+    write_json(metadata / "dataset.json", _dataset(name, written.columns))
+    return written.summary()
+
+
+def _dataset(name: str, columns: list[str]) -> dict[str, Any]:
+    from meds import __version__ as meds_version
+
+    from polyclinic import __version__
+
+    return {
+        "dataset_name": name,
+        "etl_name": "polyclinic",
+        "etl_version": __version__,
+        "meds_version": meds_version,
+        "code_modifier_columns": [c for c in ("unit",) if c in columns],
+        "additional_value_modality_columns": [c for c in ("path",) if c in columns],
+        "other_extension_columns": [c for c in ("end_time", "available_time") if c in columns],
+    }
+
+
+def _write_rows(format_: Format, chunks: Iterator[Chunk], out: Path) -> dict[str, Any]:
+    import pyarrow.parquet as pq
+
+    (out / "data").mkdir()
+    writer = None
+    for chunk in chunks:
+        table = chunk.frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        writer = writer or pq.ParquetWriter(out / "data" / "rows.parquet", table.schema, compression="zstd")
+        writer.write_table(table.cast(writer.schema))
+    if writer is None:
+        raise BadData("the source has no rows", fix="name a source that holds some")
+    writer.close()
+    return {"path_columns": {c: dict(how) for c, how in getattr(format_, "files", {}).items()}}

@@ -1,0 +1,63 @@
+"""MEDS, the Medical Event Data Standard: folders with `data/**/*.parquet` (https://github.com/Medical-Event-Data-Standard).
+
+Such a folder needs no ingest, a `Timeline` opens it as it is; reading it anew sorts, shards and counts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import polars as pl
+
+from polyclinic.errors import BadData, Place
+from polyclinic.timelines.format import EVENTS, Chunk, Gives
+from polyclinic.timelines.tables import batches, scan
+
+NEEDED = ("subject_id", "time", "code")
+
+
+@dataclass(frozen=True, slots=True)
+class Meds:
+    """A MEDS data set."""
+
+    gives: ClassVar[Gives] = "events"
+    looks_for: ClassVar[str] = "Parquet files with subject_id, time and code in data/"
+
+    def sniff(self, source: Path) -> bool:
+        """Whether `data/` holds Parquet with the three columns that MEDS asks for."""
+        first = next(iter(shards(source)), None)
+        try:
+            return first is not None and set(NEEDED) <= set(scan(first).collect_schema().names())
+        except (BadData, pl.exceptions.PolarsError, OSError):
+            return False
+
+    def read(self, source: Path) -> Iterator[Chunk]:
+        """Shard after shard. A row without a subject or a code is refused; columns beyond ours are noted."""
+        for path in shards(source):
+            start = 0
+            for frame in batches(path):
+                yield _chunk(path.relative_to(source).as_posix(), frame, start)
+                start += frame.height
+
+
+def shards(source: Path) -> list[Path]:
+    """The data files, sorted."""
+    return sorted((source / "data").rglob("*.parquet"))
+
+
+def _chunk(file: str, frame: pl.DataFrame, start: int) -> Chunk:
+    absent = [name for name in NEEDED if name not in frame.columns]
+    if absent:
+        raise BadData(
+            f"no column {absent[0]!r}", at=Place(file=file, column=absent[0]), fix="it is not a MEDS file"
+        )
+    wrong = [pl.when(pl.col(n).is_null()).then(pl.lit(n)) for n in ("subject_id", "code")]
+    judged = frame.with_row_index("row", start).with_columns(column=pl.coalesce(wrong))
+    bad = judged.filter(pl.col("column").is_not_null())
+    refused = bad.select(pl.col("row").cast(pl.Int64), "column", reason=pl.lit("missing"))
+    kept = judged.filter(pl.col("column").is_null()).select(n for n in EVENTS if n in frame.columns)
+    left = {f"column {n!r} left out": frame.height for n in frame.columns if n not in EVENTS}
+    return Chunk(file, frame.height, kept.height, kept, refused, noted=left)

@@ -1,0 +1,144 @@
+"""Events sorted by subject into Parquet shards with flat memory: first split by subject, then sort shard by shard."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import polars as pl
+
+from polyclinic import progress
+from polyclinic.timelines.format import EVENTS
+from polyclinic.timelines.identifiers import shard_of
+
+CORE = ("subject_id", "time", "code", "numeric_value", "text_value")
+ORDER = ("subject_id", "time", "code")
+
+
+@dataclass
+class Written:
+    """What the shards hold: columns, events, subjects, codes (code, count), and by kind of code how many events
+    repeat the subject, time and code of another.
+    """
+
+    columns: list[str]
+    shards: int
+    events: int = 0
+    subjects: int = 0
+    repeated: Counter[str] = field(default_factory=Counter)
+    codes: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+    def summary(self) -> dict[str, Any]:
+        """The counts, for the summary of the ingest."""
+        counts = {"subjects": self.subjects, "shards": self.shards, "columns": self.columns}
+        return counts | {"repeated": dict(sorted(self.repeated.items()))}
+
+
+class Shards:
+    """Takes events in the order of the source, in any number of pieces; writes `folder/NUMBER.parquet`.
+
+    Used as a context manager: what it spills lies beside the shards and is gone at the end.
+    """
+
+    def __init__(self, folder: Path, shards: int) -> None:
+        self.folder, self.count = folder, shards
+        self.spill = folder / ".spill"
+        self.writers: dict[int, Any] = {}
+        self.filled: set[str] = set(CORE)
+
+    def __enter__(self) -> Shards:
+        self.spill.mkdir(parents=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._close()
+        shutil.rmtree(self.spill, ignore_errors=True)
+
+    def _close(self) -> None:
+        for writer, sink in self.writers.values():
+            writer.close()
+            sink.close()
+        self.writers = {}
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Spill events to the shards of their subjects."""
+        frame = canonical(frame)
+        self.filled |= {name for name in EVENTS if frame[name].null_count() < frame.height}
+        shard = shard_of(frame["subject_id"].to_numpy(), self.count)
+        for (number,), part in frame.with_columns(shard=shard).partition_by("shard", as_dict=True).items():
+            table = part.drop("shard").to_arrow(compat_level=pl.CompatLevel.oldest())
+            self._writer(int(number), table.schema).write_table(table)
+
+    def _writer(self, number: int, schema: Any) -> Any:
+        import pyarrow as pa
+
+        if number not in self.writers:
+            sink = pa.OSFile(str(self.spill / str(number)), "wb")
+            options = pa.ipc.IpcWriteOptions(compression="lz4")
+            self.writers[number] = pa.ipc.new_stream(sink, schema, options=options), sink
+        return self.writers[number][0]
+
+    def finish(self) -> Written:
+        """Sort and write each shard; columns that no event fills are left out everywhere."""
+        numbers = sorted(self.writers)
+        self._close()
+        columns = [name for name in EVENTS if name in self.filled]
+        written, codes = Written(columns, len(numbers)), []
+        for number in progress.track(numbers, text="sorting", total=len(numbers)):
+            frame = self._sorted(number).select(columns)
+            write_events(frame, self.folder / f"{number}.parquet")
+            written.events += frame.height
+            written.subjects += frame["subject_id"].n_unique()
+            written.repeated += repeats(frame)
+            codes.append(frame.group_by("code").len("count"))
+        empty = pl.DataFrame(schema={"code": pl.String, "count": pl.UInt32})
+        counted = (
+            pl.concat([empty, *codes]).group_by("code").agg(pl.col("count").cast(pl.Int64).sum()).sort("code")
+        )
+        text = {"description": pl.lit(None, pl.String), "parent_codes": pl.lit(None, pl.List(pl.String))}
+        written.codes = counted.select("code", "count", **text)
+        return written
+
+    def _sorted(self, number: int) -> pl.DataFrame:
+        import pyarrow as pa
+
+        with pa.OSFile(str(self.spill / str(number))) as spilled:
+            frame = pl.DataFrame(pa.ipc.open_stream(spilled).read_all())
+        return frame.sort(*ORDER, maintain_order=True)
+
+
+def canonical(frame: pl.DataFrame) -> pl.DataFrame:
+    """The columns of `EVENTS` in their order and types; absent ones are null."""
+    given = frame.columns
+    return frame.select(
+        (pl.col(n).cast(kind) if n in given else pl.lit(None, kind).alias(n)) for n, kind in EVENTS.items()
+    )
+
+
+def repeats(frame: pl.DataFrame) -> Counter[str]:
+    """By the first part of the code: events that share subject, time and code with the event before."""
+    again = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in ORDER)
+    kinds = frame.filter(again).group_by(kind=pl.col("code").str.split("//").list.first()).len()
+    return Counter(dict(kinds.iter_rows()))
+
+
+def write_events(frame: pl.DataFrame, path: Path) -> None:
+    """One shard, in the types of the `meds` schema."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    types = {"code": pa.string(), "text_value": pa.large_string()}
+    schema = pa.schema(
+        [
+            pa.field(f.name, types.get(f.name, f.type), f.name not in ("subject_id", "code"))
+            for f in table.schema
+        ]
+    )
+    pq.write_table(table.cast(schema), path, compression="zstd", row_group_size=500_000)
