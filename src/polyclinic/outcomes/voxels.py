@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from polyclinic import registry
 from polyclinic.errors import BadData, Place
 from polyclinic.evaluation.scores import Array, Score, row_mean
 from polyclinic.outcomes.outcome import Head, Raw
@@ -37,6 +38,8 @@ class Voxels:
     labels: dict[int, str] | tuple[str, ...]
     reader: str = f"{HERE}:read_planted"
     kind: ClassVar[str] = "voxels"
+    example: ClassVar[dict[str, Any]] = {"labels": {1: "small", 2: "large"}}
+    planted_size: ClassVar[int] = 20
     primary: ClassVar[str] = "dice"
     truth_columns: ClassVar[tuple[str, ...]] = ("reference",)
 
@@ -173,6 +176,17 @@ class Voxels:
                 table[row] = dice(*pair, len(self.names))
         return table
 
+    @classmethod
+    def of_table(cls, frame: pl.DataFrame) -> Voxels:
+        """The settings that a table of paths alone tells: the labels that occur, and who reads such a file."""
+        named = [c.removeprefix("dice//") for c in frame.columns if c.startswith("dice//")]
+        paths = [p for p in frame["reference"].to_list() if p] if "reference" in frame.columns else []
+        if named or not paths:
+            return cls(tuple(named))
+        reader = _reader_of(Path(paths[0]))
+        seen = {int(n) for path in dict.fromkeys(paths) for n in np.unique(_function(reader)(path).values)}
+        return cls({n: str(n) for n in sorted(seen - {0})}, reader)
+
     def check(self, target: npt.NDArray[Any], where: str) -> None:
         """Raise `BadData` where a structure occurs in none of these targets."""
         seen = set().union(*(np.unique(t).tolist() for t in target))
@@ -223,6 +237,21 @@ def dice(found: Array, truth: Array, structures: int) -> npt.NDArray[np.float64]
 def _ending(path: str) -> str:
     *before, last = Path(path).suffixes or [""]
     return f"{before[-1]}{last}" if before and last == ".gz" else last
+
+
+def _reader_of(path: Path) -> str:
+    """The label reader of the first registered format of rows that knows this file."""
+    if path.suffix == ".npy":
+        return f"{HERE}:read_planted"
+    for name in registry.entries("formats"):
+        found = registry.load("formats", name)()
+        if found.gives == "rows" and found.files and found.sniff(path):
+            return str(list(found.files.values())[-1]["reader"])
+    raise BadData(
+        "no installed format reads this picture",
+        at=Place(file=str(path)),
+        fix="see `polyclinic list formats`",
+    )
 
 
 def _function(dotted: str) -> Any:
