@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_type_hints
 
 from polyclinic.errors import BadData, Place, UsageError, nearest
 
@@ -98,6 +98,19 @@ def known_keys(given: Mapping[str, Any], known: Sequence[str], *, node: Any, key
             )
 
 
+def _nested(cls: Any, values: dict[str, Any]) -> dict[str, type]:
+    """Fields that are settings themselves; what is not given keeps the default of the outer settings."""
+    found: dict[str, type] = {}
+    hints = get_type_hints(cls)
+    for item in fields(cls):
+        given = values.get(item.name)
+        if isinstance(given, Mapping) and is_dataclass(hints[item.name]):
+            found[item.name] = cast(type, hints[item.name])
+            if item.default_factory is not MISSING:
+                values[item.name] = {**settings_of(item.default_factory()), **given}
+    return found
+
+
 @cache
 def _adapter(cls: type) -> Any:
     from pydantic import TypeAdapter
@@ -128,6 +141,9 @@ def build(
         )
     values = plain(given or {})
     known_keys(values, [f.name for f in fields(cls) if f.init], node=node, keys=keys, file=file)  # type: ignore[arg-type]
+    for name, inner in _nested(cls, values).items():
+        before = values[name]
+        values[name] = build(inner, before, node=node, keys=(*keys, name), file=file)
     try:
         return _adapter(cls).validate_python(values)  # type: ignore[no-any-return]
     except ValidationError as error:

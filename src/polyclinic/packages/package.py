@@ -57,27 +57,39 @@ class ModelPackage:
         """One row for each row that is asked, in its order; see the predictions table. Never needs an outcome."""
         asked = ask(self.question, source, at=at, live=True)
         if asked.rows.height == 0:
-            raise BadData("nobody is asked about in this source", fix="check the source, or give a time with --at")
+            raise BadData(
+                "nobody is asked about in this source", fix="check the source, or give a time with --at"
+            )
         refused = unreadable(self.question, asked.rows)
         kept = [i for i in range(asked.rows.height) if i not in refused]
         size = min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])
-        chunks = [self._chunk(source, asked.rows[kept[i : i + size]], folder) for i in range(0, len(kept), size)]
+        chunks = [
+            self._chunk(source, asked.rows[kept[i : i + size]], folder) for i in range(0, len(kept), size)
+        ]
         reasons = pl.DataFrame(
             {"row_id": asked.rows["row_id"][list(refused)], "refused": list(refused.values())},
             schema={"row_id": pl.Int64, "refused": pl.String},
         )
-        return _in_order(self._identity(asked), chunks, reasons)
+        ids = asked.rows
+        if isinstance(source, RowTable):
+            unread = source.refused().join(ids.select("row_id"), on="row_id", how="anti")
+            ids, reasons = pl.concat([ids, unread.select("row_id")], how="diagonal"), pl.concat([reasons, unread])
+        return _in_order(self._identity(ids.sort("row_id")), chunks, reasons)
 
     def _chunk(self, source: Timeline | RowTable, rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
         made = samples(self.question, source, Asked(rows), live=True)
         outcome = self.question.outcome()
-        found: pl.DataFrame = outcome.predictions(self.answer(made), made, threshold=self.threshold, folder=folder)
+        found: pl.DataFrame = outcome.predictions(
+            self.answer(made), made, threshold=self.threshold, folder=folder
+        )
         return found.with_columns(row_id=pl.Series(made.row_id))
 
-    def _identity(self, asked: Asked) -> pl.DataFrame:
-        rows, name = asked.rows, self.members[0].name
+    def _identity(self, rows: pl.DataFrame) -> pl.DataFrame:
+        name = self.members[0].name
         known = {"subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
-        identity = [pl.col(c) if c in rows.columns else pl.lit(None, kind).alias(c) for c, kind in known.items()]
+        identity = [
+            pl.col(c) if c in rows.columns else pl.lit(None, kind).alias(c) for c, kind in known.items()
+        ]
         constant = {"outcome": self.question.kind, "model": name, "fold": "package", "split": "all"}
         return rows.select("row_id", *identity, *(pl.lit(v).alias(k) for k, v in constant.items()))
 
@@ -135,7 +147,11 @@ class ModelPackage:
 
 
 def _in_order(identity: pl.DataFrame, chunks: list[pl.DataFrame], refused: pl.DataFrame) -> pl.DataFrame:
-    answered = identity.join(pl.concat(chunks), on="row_id", how="left", maintain_order="left") if chunks else identity
+    answered = (
+        identity.join(pl.concat(chunks), on="row_id", how="left", maintain_order="left")
+        if chunks
+        else identity
+    )
     return answered.join(refused, on="row_id", how="left", maintain_order="left")
 
 

@@ -68,7 +68,9 @@ class Asked:
     cohort: Cohort | None = None
 
 
-def ask(question: Question, source: Timeline | RowTable, *, at: datetime | None = None, live: bool = False) -> Asked:
+def ask(
+    question: Question, source: Timeline | RowTable, *, at: datetime | None = None, live: bool = False
+) -> Asked:
     """Find the rows that are asked.
 
     at: one time for every subject, in place of the task's own; live: never look past the index.
@@ -115,7 +117,9 @@ def samples(question: Question, source: Timeline | RowTable, asked: Asked, *, li
         name, target = _target(question, source, asked.rows)
         if name in columns:
             raise UsageError(
-                f"the target {name!r} is also an input", at=Place(key="target.column"), fix="take it out of the inputs"
+                f"the target {name!r} is also an input",
+                at=Place(key="target.column"),
+                fix="take it out of the inputs",
             )
         columns[name], roles[name] = target, "target"
     when = asked.rows["prediction_time"].to_numpy() if "prediction_time" in asked.rows.columns else None
@@ -135,7 +139,11 @@ def _inputs(question: Question, source: Any, rows: pl.DataFrame) -> tuple[dict[s
         twice = set(columns) & set(made.columns)
         if twice:
             raise UsageError(f"two inputs give a column {min(twice)!r}", at=Place(key=f"inputs.{name}"))
-        columns, groups, strata = {**columns, **made.columns}, {**groups, **made.groups}, {**strata, **made.strata}
+        columns, groups, strata = (
+            {**columns, **made.columns},
+            {**groups, **made.groups},
+            {**strata, **made.strata},
+        )
     return columns, groups, strata
 
 

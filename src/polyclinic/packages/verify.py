@@ -63,5 +63,7 @@ def read_recipe(package: Path) -> dict[str, Any]:
 
 def _altered(package: Path, name: str, why: str) -> BadPackage:
     return BadPackage(
-        f"{name} is {why}", at=Place(file=str(package / name)), fix="take the package anew from the run that wrote it"
+        f"{name} is {why}",
+        at=Place(file=str(package / name)),
+        fix="take the package anew from the run that wrote it",
     )

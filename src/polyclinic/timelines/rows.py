@@ -40,6 +40,13 @@ class RowTable:
         """Rows in, used, quarantined and set aside, of each file and in all."""
         return json.loads((self.path / "metadata" / "summary.json").read_text("utf-8"))  # type: ignore[no-any-return]
 
+    def refused(self) -> pl.DataFrame:
+        """Rows that the ingest could not read: `row_id` (position in the source) and why, `refused`."""
+        files = sorted((self.path / "quarantine").glob("*.parquet"))
+        empty = pl.DataFrame(schema={"row_id": pl.Int64, "refused": pl.String})
+        whole = [pl.read_parquet(f).filter("whole_row").select(row_id="row", refused="reason") for f in files]
+        return pl.concat([empty, *whole]).unique("row_id", keep="first").sort("row_id")
+
     def describe(self) -> dict[str, Any]:
         """Rows, columns with type, missing share and range, and the ingest's own account."""
         from polyclinic.timelines.describe import describe_rows

@@ -1,0 +1,78 @@
+"""A run's report in Python: its numbers, its page, and where everything lies."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polyclinic.errors import Place, UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """folder: where the run lies; document: what `report.json` holds."""
+
+    folder: Path
+    document: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, folder: Path) -> Report:
+        """Read the report of a run; raises `UsageError` where there is none."""
+        path = Path(folder) / "report.json"
+        if not path.is_file():
+            raise UsageError(
+                "there is no report in this folder",
+                at=Place(file=str(folder)),
+                fix="give the folder that `polyclinic run … --out` wrote",
+            )
+        return cls(Path(folder), json.loads(path.read_text(encoding="utf-8")))
+
+    @property
+    def finding(self) -> str:
+        """What was found, in plain words."""
+        return str(self.document.get("finding", ""))
+
+    @property
+    def page(self) -> Path:
+        """The report as a page."""
+        return self.folder / "report.html"
+
+    @property
+    def package(self) -> Path:
+        """The model package."""
+        return self.folder / "package"
+
+    def predictions(self) -> pl.DataFrame:
+        """The predictions table."""
+        import polars as pl
+
+        return pl.read_parquet(self.folder / "predictions.parquet")
+
+    def scores(self, split: str = "test") -> pl.DataFrame:
+        """One row a model, outcome and score: value, low, high, n."""
+        import polars as pl
+
+        rows = [
+            {"model": model, "outcome": outcome, "score": score, **numbers}
+            for model, outcomes in self.document.get("models", {}).items()
+            for outcome, splits in outcomes.items()
+            for score, numbers in splits.get(split, {}).items()
+        ]
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def _repr_html_(self) -> str:
+        from polyclinic.figures.html import table
+
+        columns = ["model", "score", "value", "low", "high"]
+        shown = self.scores().to_dicts()
+        for row in shown:
+            row |= {k: "" if row[k] is None else f"{row[k]:.3f}" for k in columns[2:]}
+        return f"<p>{self.finding}</p>{table(shown, columns, str(self.document.get('title', '')))}"
+
+    def __repr__(self) -> str:
+        return f"Report({self.folder}: {self.finding})"

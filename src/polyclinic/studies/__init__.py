@@ -1,0 +1,1 @@
+"""Studies: a question in one YAML, read, run, resumed and evaluated."""

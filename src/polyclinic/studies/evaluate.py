@@ -1,0 +1,349 @@
+"""From a table of predictions to the numbers of the report, whoever made the predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from polyclinic import atomic, fingerprint, registry
+from polyclinic.errors import BadData, Place, UnknownName
+from polyclinic.evaluation import calibration, decision
+from polyclinic.evaluation.bootstrap import Draws, bootstrap, levels
+from polyclinic.evaluation.scores import Array, at_threshold, of_all
+from polyclinic.studies import given
+
+HELD_OUT = ("validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resampling:
+    """over: the group that is drawn (None: the first there is); resamples: how often."""
+
+    over: str | None = None
+    resamples: int = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionCurve:
+    """thresholds: lowest and highest probability at which somebody might act."""
+
+    thresholds: tuple[float, float] = (0.05, 0.50)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How predictions are evaluated.
+
+    operating_point: one of {specificity: x}, {sensitivity: x}, {threshold: x}; empty: none.
+    subgroups: strata that results are broken down by; min_subjects: groups below which one is named too small.
+    """
+
+    bootstrap: Resampling = field(default_factory=Resampling)
+    operating_point: dict[str, float] = field(default_factory=lambda: {"specificity": 0.90})
+    subgroups: tuple[str, ...] = ()
+    decision: DecisionCurve = field(default_factory=DecisionCurve)
+    min_subjects: int = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The scored rows of one split: the same rows in the same order for every model.
+
+    frames: model → labelled rows of the predictions table; place: where each row stands among the samples;
+    groups: what is drawn. A row that several folds held out stands there once for each.
+    """
+
+    frames: Mapping[str, pl.DataFrame]
+    place: Array
+    groups: Array
+
+    @classmethod
+    def of(cls, predictions: pl.DataFrame, split: str, outcome: Any, row_id: Array, groups: Array) -> Part:
+        """Labelled, answered, held-out rows. Raises `BadData` where models answer different rows."""
+        rows = predictions.filter(pl.col("split") == split, pl.col("fold") != "package")
+        rows = rows.drop_nulls(list(getattr(outcome, "truth_columns", ())))
+        if "refused" in rows.columns:
+            rows = rows.filter(pl.col("refused").is_null())
+        names = rows["model"].unique(maintain_order=True).to_list()
+        frames = {name: rows.filter(pl.col("model") == name).sort("row_id", "fold") for name in names}
+        keys = [frame.select("row_id", "fold") for frame in frames.values()]
+        for name, key in zip(names, keys, strict=True):
+            if not key.equals(keys[0]):
+                raise BadData(
+                    f"models {names[0]!r} and {name!r} answer different rows of {split}",
+                    at=Place(column="model"),
+                    fix="give every model the same rows, or evaluate them one by one",
+                )
+        order = np.argsort(row_id, kind="stable")
+        ids = keys[0]["row_id"].to_numpy() if keys else row_id[:0]
+        place = order[np.searchsorted(row_id, ids, sorter=order)]
+        return cls(frames, place, groups[place])
+
+    def take(self, rows: Array) -> Part:
+        """Some of the rows."""
+        frames = {name: frame[rows] for name, frame in self.frames.items()}
+        return Part(frames, self.place[rows], self.groups[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluator:
+    """One outcome of a study under evaluation."""
+
+    outcome: Any
+    settings: Evaluation
+    roles: Mapping[str, str]
+    chosen: str
+    seed: int
+
+    def drawn(self, part: Part, models: Sequence[str] | None = None) -> Draws[tuple[str, str]]:
+        """Every score of these models, on shared resamples."""
+        kept = part.frames if models is None else {m: part.frames[m] for m in models}
+        measures = {
+            (model, name): score
+            for model, f in kept.items()
+            for name, score in self.outcome.measures(f).items()
+        }
+        return self.resampled(measures, part)
+
+    def resampled(self, measures: Mapping[Any, Any], part: Part) -> Draws[Any]:
+        """Measures of a part's rows with their resamples."""
+        return bootstrap(measures, part.groups, resamples=self.settings.bootstrap.resamples, seed=self.seed)
+
+    def folds(self, part: Part) -> dict[str, list[dict[str, Any]]]:
+        """Model → scores of each fold by itself, without intervals."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for model, frame in part.frames.items():
+            pieces = frame.partition_by("fold", maintain_order=False, as_dict=True)
+            found[model] = [self._alone(pieces[key]) for key in sorted(pieces)] if len(pieces) > 1 else []
+        return found
+
+    def _alone(self, frame: pl.DataFrame) -> dict[str, Any]:
+        values = {k: of_all(score, frame.height) for k, score in self.outcome.measures(frame).items()}
+        return {
+            k: {"value": _number(v), "low": None, "high": None, "n": frame.height} for k, v in values.items()
+        }
+
+    def comparisons(self, draws: Draws[tuple[str, str]], split: str) -> list[dict[str, Any]]:
+        """Every model, and the chosen one, less every baseline, on the same resamples."""
+        names = list(dict.fromkeys(model for model, _ in draws.points))
+        ours = [m for m in names if m == self.chosen or self.roles.get(m) != "baseline"]
+        pairs = [
+            (a, b)
+            for a in ours
+            for b in names
+            if a != b and (a == self.chosen or self.roles.get(b) == "baseline")
+        ]
+        kind = self.outcome.kind
+        return [
+            {
+                "a": a,
+                "b": b,
+                "outcome": kind,
+                "score": s,
+                "difference": draws.difference((a, s), (b, s)),
+                "split": split,
+            }
+            for a, b in pairs
+            for s in [score for model, score in draws.points if model == a]
+        ]
+
+    def subgroups(self, test: Part, strata: Mapping[str, Array]) -> list[dict[str, Any]]:
+        """The chosen model's scores in each level of each stratum."""
+        found = []
+        for column in self.settings.subgroups:
+            if column not in strata:
+                raise UnknownName("subgroup", column, strata, at=Place(key="evaluation.subgroups"))
+            for level, rows in levels(np.asarray(strata[column])[test.place]):
+                found.append({"column": column, "level": level, **self._subgroup(test.take(rows))})
+        return found
+
+    def _subgroup(self, part: Part) -> dict[str, Any]:
+        draws = self.drawn(part, [self.chosen])
+        scores = {name: draws.interval((model, name)) for model, name in draws.points}
+        small = draws.groups < self.settings.min_subjects or any(s["low"] is None for s in scores.values())
+        size = {"n": draws.rows, "groups": draws.groups, "too_small": small}
+        named = {"outcome": self.outcome.kind, "model": self.chosen, "scores": scores}
+        if small or not hasattr(self.outcome, "probabilities"):
+            return {**size, **named}
+        fit = calibration.line(*self.outcome.probabilities(part.frames[self.chosen]))
+        return {**size, **named, "calibration": {"slope": self.resampled(fit, part).interval("slope")}}
+
+
+@dataclass(frozen=True, eq=False)
+class Usefulness:
+    """What can be said beyond scores where the answer is one probability a row."""
+
+    evaluator: Evaluator
+    test: Part
+    validation: Part
+
+    def known(self, part: Part, model: str) -> tuple[Array, Array]:
+        """What happened and its probability."""
+        return self.evaluator.outcome.probabilities(part.frames[model])  # type: ignore[no-any-return]
+
+    def calibration(self, model: str) -> dict[str, Any]:
+        """`after`: the probabilities as they are given; `before`: as they were before a recalibration, if there was one."""
+        happened, probability = self.known(self.test, model)
+        how = {"resamples": self.evaluator.settings.bootstrap.resamples, "seed": self.evaluator.seed}
+        found = {"after": calibration.report(happened, probability, self.test.groups, **how)}
+        frame = self.test.frames[model]
+        if "uncalibrated_probability" in frame.columns and not frame["uncalibrated_probability"].has_nulls():
+            before = frame["uncalibrated_probability"].cast(pl.Float64).to_numpy()
+            found = {"before": calibration.report(happened, before, self.test.groups, **how), **found}
+        return found
+
+    def operating(self, model: str) -> dict[str, Any]:
+        """The operating point: its threshold comes from validation rows, or from the scored ones where there are none."""
+        rule, where = (
+            self.evaluator.settings.operating_point,
+            "validation" if self.validation.frames else "test",
+        )
+        name, wanted = next(iter(rule.items()))
+        chosen_on = self.known(self.validation if where == "validation" else self.test, model)
+        threshold = decision.threshold_for(*chosen_on, name, wanted)
+        draws = self.evaluator.resampled(at_threshold(*self.known(self.test, model), threshold), self.test)
+        scores = {score: draws.interval(score) for score in draws.points}
+        alerts = scores.pop("alerts_per_100")
+        point = {"rule": dict(rule), "threshold": _number(threshold), "chosen_on": where, "scores": scores}
+        named = {"model": model, "outcome": self.evaluator.outcome.kind}
+        return {**named, **point, "alerts_per_100": alerts["value"], "alerts_interval": alerts}
+
+    def decision(self) -> dict[str, Any]:
+        """Net benefit of each model, of an alert for all and of none, over the thresholds."""
+        low, high = self.evaluator.settings.decision.thresholds
+        at = np.linspace(low, high, int(np.clip(round((high - low) * 100), 1, 199)) + 1)
+        models = {m: decision.net_benefit(*self.known(self.test, m), at).tolist() for m in self.test.frames}
+        happened, _ = self.known(self.test, next(iter(models)))
+        return {
+            "thresholds": at.tolist(),
+            "none": 0,
+            "all": decision.treat_all(happened, at).tolist(),
+            "models": models,
+        }
+
+    def curves(self) -> dict[str, Any]:
+        """ROC and precision–recall of each model."""
+        found = {m: decision.curves(*self.known(self.test, m)) for m in self.test.frames}
+        return {kind: {m: curve[kind] for m, curve in found.items()} for kind in ("roc", "pr")}
+
+
+def evaluate(
+    predictions: pl.DataFrame,
+    outcome: Any,
+    settings: Evaluation,
+    *,
+    row_id: Array,
+    groups: Mapping[str, Array],
+    strata: Mapping[str, Array],
+    roles: Mapping[str, str],
+    chosen: str,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """`models, comparisons, calibration, operating, decision, curves, subgroups` of report.json for one outcome.
+
+    predictions: the predictions table with the truth in it; rows that the package answered are never scored.
+    row_id, groups, strata: [row] of the samples. Raises `UnknownName` for a group or a stratum that is not there.
+    """
+    drawn = _drawn_groups(settings.bootstrap.over, groups, row_id)
+    parts = {split: Part.of(predictions, split, outcome, row_id, drawn) for split in HELD_OUT}
+    test, kind = parts["test"], outcome.kind
+    evaluator = Evaluator(outcome, settings, roles, chosen, seed)
+    draws = {split: evaluator.drawn(part) for split, part in parts.items() if part.frames}
+    models: dict[str, Any] = {m: {kind: {}} for part in parts.values() for m in part.frames}
+    for split, one in draws.items():
+        for model, score in one.points:
+            models[model][kind].setdefault(split, {})[score] = one.interval((model, score))
+    for model, folds in evaluator.folds(test).items():
+        models[model][kind]["folds"] = folds
+    found: dict[str, Any] = {"models": models, "comparisons": [], "calibration": {}, "operating": []}
+    if test.frames:
+        found["comparisons"] = evaluator.comparisons(draws["test"], "test")
+    if test.frames and hasattr(outcome, "probabilities"):
+        found |= _usefulness(Usefulness(evaluator, test, parts["validation"]))
+    return {**found, "subgroups": evaluator.subgroups(test, strata) if chosen in test.frames else []}
+
+
+def _usefulness(use: Usefulness) -> dict[str, Any]:
+    kind, names = use.evaluator.outcome.kind, list(use.test.frames)
+    return {
+        "calibration": {m: {kind: use.calibration(m)} for m in names},
+        "operating": [use.operating(m) for m in names] if use.evaluator.settings.operating_point else [],
+        "decision": {kind: use.decision()},
+        "curves": {kind: use.curves()},
+    }
+
+
+def _drawn_groups(over: str | None, groups: Mapping[str, Array], row_id: Array) -> Array:
+    if over is None:
+        return np.asarray(next(iter(groups.values()), row_id))
+    if over not in groups:
+        raise UnknownName("group", over, groups, at=Place(key="evaluation.bootstrap.over"))
+    return np.asarray(groups[over])
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def evaluate_file(
+    predictions: Path,
+    *,
+    labels: Path | None = None,
+    group: str | None = None,
+    out: Path,
+    outcome: Any = "binary",
+    settings: Evaluation | None = None,
+) -> dict[str, Any]:
+    """The same report for predictions made by anything: writes `report.json` and `report.html` to `out`.
+
+    predictions, labels: CSV or Parquet, joined by the columns that they share; labels None: the truth stands beside the
+    predictions. group: the column whose rows belong together; None: each row stands alone. A column `model` tells
+    several models apart; the first one is compared with each of the others. outcome: a name, or an outcome itself.
+    Raises `BadData` for rows that cannot be joined or probabilities that are none, `UnknownName` for a column.
+    """
+    from polyclinic.reports import page, schema
+    from polyclinic.reports.finding import finding
+    from polyclinic.studies.assemble import environment
+
+    asked = registry.load("outcomes", outcome) if isinstance(outcome, str) else outcome
+    settings = settings or Evaluation()
+    table = given.read(predictions, labels, group, asked, settings.subgroups)
+    names = table.predictions["model"].unique(maintain_order=True).to_list()
+    roles = {name: "baseline" if k else "model" for k, name in enumerate(names)}
+    kind = table.outcome.kind
+    document: dict[str, Any] = {
+        "format": 1,
+        "study": predictions.stem,
+        "title": f"Evaluation of {predictions.name}",
+        "intended_use": "",
+        "finding": "",
+        "roles": roles,
+        "chosen": {kind: names[0]},
+        "seed": 0,
+        "data": {path.name: fingerprint.of_file(path) for path in (predictions, labels) if path is not None},
+        "environment": environment(),
+        "cohort": table.cohort(),
+        "sanity": [],
+        "gates": [],
+    }
+    document |= evaluate(
+        table.predictions,
+        table.outcome,
+        settings,
+        row_id=table.row_id,
+        groups=table.groups,
+        strata=table.strata,
+        roles=roles,
+        chosen=names[0],
+    )
+    document["finding"] = finding(document)
+    schema.validate(document)
+    atomic.write_text(out / "report.json", json.dumps(document, indent=1, ensure_ascii=False))
+    atomic.write_text(out / "report.html", page.render(document))
+    return document

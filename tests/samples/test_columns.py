@@ -1,0 +1,106 @@
+"""Columns: taking rows never copies or changes elements, and what is written is what is read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyclinic.errors import BadData, UnknownName
+from polyclinic.samples import Dense, Entity, File, Ragged, Samples, store
+
+
+@st.composite
+def ragged(draw: st.DrawFn) -> Ragged:
+    size = draw(st.integers(0, 30))
+    spans = draw(st.lists(st.tuples(st.integers(0, size), st.integers(0, size)), min_size=1, max_size=8))
+    start, stop = (np.array(v, np.int64) for v in zip(*[(min(s), max(s)) for s in spans], strict=True))
+    return Ragged(start, stop, {"value": np.arange(size, dtype=np.float32)})
+
+
+@given(ragged(), st.data())
+def test_taking_rows_of_a_ragged_column_takes_their_elements(column: Ragged, data: st.DataObject) -> None:
+    at = np.array(data.draw(st.lists(st.integers(0, len(column) - 1), max_size=6)), np.int64)
+    expected = [column.rows("value")[i].tolist() for i in at]
+    assert [v.tolist() for v in column.take(at).rows("value")] == expected
+
+
+@given(ragged())
+def test_a_compacted_column_has_the_same_rows_and_no_element_too_many(column: Ragged) -> None:
+    small = column.compact()
+    assert [v.tolist() for v in small.rows("value")] == [v.tolist() for v in column.rows("value")]
+    assert len(small.values["value"]) == column.lengths.sum()
+
+
+def test_elements_name_their_row_and_place() -> None:
+    column = Ragged(np.array([1, 0]), np.array([3, 1]), {"value": np.array([10.0, 11.0, 12.0])})
+    row, position = column.elements()
+    assert row.tolist() == [0, 0, 1]
+    assert position.tolist() == [1, 2, 0]
+
+
+def test_fields_of_different_length_are_refused() -> None:
+    with pytest.raises(BadData, match="differ in length"):
+        Ragged(np.array([0]), np.array([1]), {"a": np.zeros(1), "b": np.zeros(2)})
+
+
+def everything() -> Samples:
+    proteins = Samples(np.arange(2), {"mass": Dense(np.array([1.0, 2.0]))}, {"mass": "input"})
+    columns = {
+        "x": Dense(np.array([[1.0, np.nan], [3.0, 4.0], [5.0, 6.0]]), ("a", "b")),
+        "events": Ragged(
+            np.array([0, 0, 2]),
+            np.array([2, 3, 3]),
+            {"code": np.array([0, 1, 0], np.int32)},
+            {"code": ["HR", "MAP"]},
+            spec={"min_subjects": 5},
+        ),
+        "image": File(np.array(["a.npy", "", "c.npy"]), "numpy:load", {"channels": 1}),
+        "protein": Entity(np.array([0, -1, 1]), proteins),
+        "y": Dense(np.array([1.0, 0.0, np.nan])),
+    }
+    roles = dict.fromkeys(columns, "input") | {"y": "target"}
+    time = np.array(["2020-01-01", "2020-01-02", "2020-01-03"], "datetime64[us]")
+    strata = {"sex": np.array(["f", "m", "f"])}
+    return Samples(np.array([7, 8, 9]), columns, roles, {"subject": np.array([1, 1, 2])}, time, strata)
+
+
+def test_samples_on_disk_are_the_samples_that_were_saved(tmp_path) -> None:
+    samples = everything()
+    store.save(samples, tmp_path / "samples")
+    again = store.load(tmp_path / "samples")
+    assert again.to_polars().equals(samples.to_polars(), null_equal=True)
+    assert again.roles == samples.roles
+    assert again.columns["events"].levels == samples.columns["events"].levels
+    assert again.columns["protein"].table.columns["mass"].values.tolist() == [1.0, 2.0]
+
+
+def test_the_same_samples_are_stored_as_the_same_bytes(tmp_path) -> None:
+    for name in ("one", "two"):
+        store.save(everything(), tmp_path / name)
+    for path in sorted((tmp_path / "one").rglob("*.npy")):
+        assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
+
+
+def test_a_row_without_a_target_is_not_labelled_and_models_never_see_targets() -> None:
+    samples = everything()
+    assert samples.labelled.tolist() == [True, True, False]
+    assert "y" not in samples.without_targets().columns
+
+
+def test_taking_by_mask_and_by_position_agree() -> None:
+    samples = everything()
+    by_mask = samples.take(np.array([True, False, True]))
+    assert by_mask.to_polars().equals(samples.take([0, 2]).to_polars(), null_equal=True)
+    assert by_mask.row_id.tolist() == [7, 9]
+
+
+def test_a_column_with_too_few_rows_is_named() -> None:
+    with pytest.raises(BadData, match="'x' has 2 rows"):
+        Samples(np.arange(3), {"x": Dense(np.zeros(2))}, {"x": "input"})
+
+
+def test_samples_without_a_target_say_so() -> None:
+    with pytest.raises(UnknownName, match="target"):
+        _ = everything().without_targets().y

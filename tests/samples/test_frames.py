@@ -1,0 +1,58 @@
+"""Data frames in and out."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from polyclinic.errors import BadData, UnknownName
+from polyclinic.samples import Samples
+from polyclinic.samples.frames import TableInputs, read_table
+
+
+def frame() -> pl.DataFrame:
+    return pl.DataFrame(
+        {"patient": ["a", "a", "b"], "age": [60, 60, None], "ward": ["icu", "er", "icu"], "died": [True, False, None]}
+    )
+
+
+def test_numbers_and_categories_become_inputs_and_the_target_stays_apart() -> None:
+    samples = Samples.from_frame(frame(), target="died", group="patient")
+    assert samples.feature_names == ["age", "ward//er", "ward//icu"]
+    assert samples.X[:, 1:].tolist() == [[0, 1], [1, 0], [0, 1]]
+    assert np.isnan(samples.X[2, 0])
+    assert samples.y[:2].tolist() == [1, 0]
+    assert samples.groups["patient"].tolist() == ["a", "a", "b"]
+
+
+def test_a_level_that_was_not_there_before_is_no_level() -> None:
+    how = TableInputs().resolved(frame(), ["patient", "died"])
+    column = how.columns(None, frame().with_columns(ward=pl.lit("lab")), None).columns["ward"]
+    assert column.values.sum() == 0
+
+
+def test_a_misspelt_column_is_named_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'died'"):
+        Samples.from_frame(frame(), target="dead")
+
+
+def test_free_text_is_refused_by_name() -> None:
+    notes = pl.DataFrame({"note": [f"text {i}" for i in range(60)], "y": [0, 1] * 30})
+    with pytest.raises(BadData, match="'note' is text with 60 different values"):
+        Samples.from_frame(notes, target="y")
+
+
+def test_text_in_a_number_column_is_named_without_its_value() -> None:
+    how = TableInputs(use=("age",))
+    with pytest.raises(BadData, match="'age' holds text") as error:
+        how.columns(None, pl.DataFrame({"age": ["elderly"]}), None)
+    assert "elderly" not in str(error.value)
+
+
+def test_a_cut_file_says_so(tmp_path) -> None:
+    path = tmp_path / "rows.parquet"
+    frame().write_parquet(path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(BadData, match="cannot be read as a table"):
+        read_table(path)

@@ -1,0 +1,86 @@
+"""Splits: no group on two sides, every labelled row held out once, the same division for the same seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyclinic.errors import BadData, UnknownName
+from polyclinic.samples import Dense, Samples
+from polyclinic.samples.splits import Split, joined, split
+
+
+def rows_of(subjects: list[int], sites: list[int] | None = None, missing: int = 0) -> Samples:
+    n = len(subjects)
+    y = np.where(np.arange(n) < missing, np.nan, np.arange(n) % 2)
+    groups = {"subject": np.array(subjects)} | ({"site": np.array(sites)} if sites else {})
+    return Samples(np.arange(n), {"y": Dense(y)}, {"y": "target"}, groups)
+
+
+many = st.lists(st.integers(0, 30), min_size=60, max_size=200).filter(lambda s: len(set(s)) >= 12)
+
+
+@given(many, st.integers(2, 5), st.integers(0, 99))
+def test_every_labelled_row_is_held_out_once_and_groups_stay_apart(subjects, folds, seed) -> None:
+    samples = rows_of(subjects, missing=5)
+    found = split(samples, Split(folds=folds), seed)
+    held_out = np.sort(np.concatenate([f.test for f in found]))
+    assert held_out.tolist() == np.flatnonzero(samples.labelled).tolist()
+    for fold in found:
+        sides = [set(samples.groups["subject"][p].tolist()) for p in (fold.train, fold.validation, fold.test)]
+        assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+
+
+@given(many, st.integers(0, 99))
+def test_the_same_seed_divides_alike(subjects, seed) -> None:
+    samples = rows_of(subjects)
+    one, two = (split(samples, Split(test=0.3), seed)[0] for _ in range(2))
+    assert one.train.tolist() == two.train.tolist()
+    assert one.test.tolist() == two.test.tolist()
+
+
+def test_rows_that_share_either_of_two_groups_stay_together() -> None:
+    units = joined(rows_of([1, 1, 2, 3, 4], [7, 8, 8, 9, 9]), ["subject", "site"])
+    assert units[0] == units[1] == units[2]
+    assert units[3] == units[4] != units[0]
+
+
+def test_shares_of_rows_are_about_what_was_asked_for() -> None:
+    fold = split(rows_of(np.repeat(np.arange(200), 5).tolist()), Split(test=0.2, validation=0.15), 1)[0]
+    assert len(fold.test) == pytest.approx(200, abs=10)
+    assert len(fold.validation) == pytest.approx(120, abs=10)
+
+
+def test_three_patients_are_too_few_for_five_folds() -> None:
+    with pytest.raises(BadData, match="3 groups are too few for 5 folds"):
+        split(rows_of([1, 2, 3] * 10), Split(folds=5), 0)
+
+
+def test_a_group_that_is_not_there_is_named_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'subject'"):
+        split(rows_of([1, 2, 3, 4]), Split(separate=("subjects",)), 0)
+
+
+def test_a_users_own_file_decides(tmp_path) -> None:
+    parts = ["train"] * 6 + ["validation"] * 2 + ["test"] * 2
+    pl.DataFrame({"subject": list(range(10)), "split": parts}).write_csv(tmp_path / "split.csv")
+    fold = split(rows_of(list(range(10))), Split(file=str(tmp_path / "split.csv")), 0)[0]
+    assert fold.test.tolist() == [8, 9]
+    assert fold.validation.tolist() == [6, 7]
+
+
+def test_a_file_that_puts_a_patient_on_both_sides_is_refused(tmp_path) -> None:
+    parts = ["train", "test"] + ["train"] * 6 + ["validation", "test"]
+    pl.DataFrame({"row_id": list(range(10)), "split": parts}).write_csv(tmp_path / "split.csv")
+    with pytest.raises(BadData, match="subject stand both in train and in test"):
+        split(rows_of([0, 0, 2, 3, 4, 5, 6, 7, 8, 9]), Split(file=str(tmp_path / "split.csv")), 0)
+
+
+def test_a_file_of_folds_holds_each_out_once(tmp_path) -> None:
+    folds = [i % 3 for i in range(30)]
+    pl.DataFrame({"subject": list(range(30)), "fold": folds}).write_csv(tmp_path / "folds.csv")
+    found = split(rows_of(list(range(30))), Split(file=str(tmp_path / "folds.csv")), 0)
+    assert [f.test.tolist() for f in found] == [[i for i in range(30) if i % 3 == k] for k in range(3)]

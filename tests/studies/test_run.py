@@ -1,0 +1,167 @@
+"""A study from its data to its report and package, over a data frame."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from polyclinic import fingerprint
+from polyclinic.errors import BadData, Interrupted
+from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.predict import predict
+from polyclinic.reports import schema
+from polyclinic.reports.report import Report
+from polyclinic.samples import store
+from polyclinic.studies.run import run
+
+from .conftest import patients, study
+
+
+def steps(report: Report) -> dict[str, bool]:
+    return {s["step"]: s["reused"] for s in report.document["steps"]}
+
+
+def test_a_run_leaves_everything_that_it_promises(finished: Report) -> None:
+    for name in ("study.yaml", "report.html", "report.json", "predictions.parquet", "package/recipe.json"):
+        assert (finished.folder / name).is_file(), name
+    schema.validate(json.loads((finished.folder / "report.json").read_text()))
+
+
+def test_every_labelled_row_is_held_out_once_by_every_model(finished: Report) -> None:
+    out_of_fold = finished.predictions().filter((pl.col("split") == "test") & (pl.col("fold") != "package"))
+    for _, rows in out_of_fold.group_by("model"):
+        assert sorted(rows["row_id"]) == list(range(360))
+
+
+def test_the_models_find_what_was_planted_and_the_naive_one_does_not(finished: Report) -> None:
+    scores = {(r["model"], r["score"]): r for r in finished.scores().to_dicts()}
+    assert scores["gbm", "auroc"]["low"] > 0.6
+    assert scores["logistic", "auroc"]["low"] > 0.6
+    assert scores["naive", "auroc"]["low"] <= 0.5 <= scores["naive", "auroc"]["high"]
+
+
+def test_the_package_repeats_the_rows_that_it_answered_in_the_run(finished: Report) -> None:
+    stored = finished.predictions().filter(pl.col("fold") == "package")
+    again = predict(finished.package, finished.folder / "source.parquet")
+    assert again["row_id"].to_list() == stored["row_id"].to_list()
+    gap = (again["predicted_boolean_probability"] - stored["predicted_boolean_probability"]).abs().max()
+    assert gap <= 1e-6
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_what_the_package_answers_does_not_depend_on_the_batch(finished: Report, tmp_path: Path, size: int) -> None:
+    stored = finished.predictions().filter(pl.col("fold") == "package")["predicted_boolean_probability"]
+    patients().drop("died")[:size].write_parquet(tmp_path / "rows.parquet")
+    again = predict(finished.package, tmp_path / "rows.parquet")["predicted_boolean_probability"]
+    assert (again - stored[:size]).abs().max() <= 1e-6
+
+
+def test_each_folds_parts_repeat_its_out_of_fold_rows(finished: Report) -> None:
+    samples = store.load(next((finished.folder / "steps").glob("samples-*")) / "samples")
+    stored = finished.predictions().filter(pl.col("split") == "test")
+    from polyclinic.outcomes.binary import Binary
+
+    for folder in sorted((finished.folder / "steps").glob("fit-gbm-*")):
+        rows = stored.filter((pl.col("model") == "gbm") & (pl.col("fold") == folder.name.split("-")[2]))
+        fitted = Fitted.load(folder / "state", folder / "parts")
+        answer = fitted.answer(samples.take(rows["row_id"].to_numpy()), Binary()).values[:, 0]
+        assert np.abs(answer - rows["uncalibrated_probability"].to_numpy()).max() <= 1e-6
+
+
+def test_a_changed_line_of_the_evaluation_trains_nothing_again(finished: Report) -> None:
+    changed = study(patients())
+    changed["evaluation"] = {"bootstrap": {"over": "patient", "resamples": 60}, "subgroups": ["sex"]}
+    again = run(changed, out=finished.folder)
+    reused = steps(again)
+    assert all(reused[name] for name in reused if name.startswith(("ingest", "cohort", "samples", "fit")))
+    assert not reused["evaluate"]
+
+
+def test_a_changed_model_is_fitted_again_and_the_others_are_not(finished: Report) -> None:
+    plan = run(study(patients(), models=["logistic"], baselines=["naive"]), out=finished.folder)
+    assert steps(plan)["fit-naive-0"]
+    again = run(study(patients(), models=[{"gbm": {"learning_rate": 0.2}}]), out=finished.folder)
+    assert not steps(again)["fit-gbm-0"]
+    assert steps(again)["fit-logistic-0"]
+
+
+def test_a_dry_run_lists_the_steps_and_does_nothing(tmp_path: Path) -> None:
+    patients().write_parquet(tmp_path / "rows.parquet")
+    given = study(patients()) | {"source": {"frame": str(tmp_path / "rows.parquet")}}
+    plan = run(given, out=tmp_path / "run", dry_run=True)
+    names = [s["step"] for s in plan.document["steps"]]
+    assert names[:3] == ["ingest", "cohort", "samples"]
+    assert names[-1] == "evaluate"
+    assert not (tmp_path / "run").exists()
+
+
+def test_permuting_the_test_labels_changes_no_byte_of_the_package(tmp_path: Path) -> None:
+    frame, part = patients(), pl.Series("split", ["train"] * 210 + ["validation"] * 60 + ["test"] * 90)
+    keys = pl.DataFrame({"row_id": range(360)}).with_columns(part)
+    keys.write_csv(tmp_path / "split.csv")
+    turned = frame.with_columns(died=pl.concat([frame["died"][:270], frame["died"][270:].reverse()]))
+    assert not turned.equals(frame)
+    split = {"separate": ["patient"], "file": str(tmp_path / "split.csv")}
+    for name, rows in (("one", frame), ("two", turned)):
+        run(study(rows, split=split), out=tmp_path / name)
+    one, two = (fingerprint.of_files(tmp_path / n / "package") for n in ("one", "two"))
+    assert one == two
+    scores = [Report.open(tmp_path / n).scores().filter(pl.col("score") == "auroc")["value"] for n in ("one", "two")]
+    assert scores[0].to_list() != scores[1].to_list()
+
+
+class Stopped(ClassifierMixin, BaseEstimator):
+    """Behaves like a user who presses Ctrl-C in the middle of a fit."""
+
+    def fit(self, x, y):
+        raise KeyboardInterrupt
+
+
+def test_a_stopped_run_goes_on_from_its_finished_steps(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted, match="what was finished is kept"):
+        run(study(patients(), models=["gbm", Stopped()]), out=tmp_path / "run")
+    assert not (tmp_path / "run" / "report.html").exists()
+    assert not list((tmp_path / "run" / "steps").glob(".*"))
+    again = run(study(patients()), out=tmp_path / "run")
+    assert all(steps(again)[f"fit-gbm-{k}"] for k in range(3))
+
+
+def test_a_scikit_learn_pipeline_is_a_model(tmp_path: Path) -> None:
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    frame = patients().with_columns(pl.col("lactate").fill_null(2.0))
+    report = run(study(frame, models=[pipeline], baselines=["naive"]), out=tmp_path / "run")
+    assert report.document["chosen"]["binary"] == "Pipeline"
+    stored = report.predictions().filter(pl.col("fold") == "package")["predicted_boolean_probability"]
+    again = predict(report.package, tmp_path / "run" / "source.parquet")["predicted_boolean_probability"]
+    assert (again - stored).abs().max() <= 1e-6
+
+
+def test_a_column_that_is_the_label_is_found_and_named(tmp_path: Path) -> None:
+    frame = patients().with_columns(discharge_code=pl.col("died").cast(pl.Int8) * 20 + 1)
+    with pytest.raises(BadData, match="'discharge_code' tells the target all by itself"):
+        run(study(frame), out=tmp_path / "run")
+
+
+def test_one_answer_only_is_refused_before_anything_is_fitted(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="only negative rows"):
+        run(study(patients().with_columns(died=pl.lit(False))), out=tmp_path / "run")
+
+
+def test_three_patients_are_too_few(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="3 groups are too few"):
+        run(study(patients(9)), out=tmp_path / "run")
+
+
+def test_inputs_that_are_all_missing_are_survived_and_told(tmp_path: Path) -> None:
+    empty = patients().with_columns(lactate=pl.lit(None, pl.Float64), age=pl.lit(None, pl.Float64))
+    report = run(study(empty, baselines=["naive"]), out=tmp_path / "run")
+    shares = {m["column"]: m["share"] for m in report.document["cohort"]["missing"]}
+    assert shares["lactate"] == shares["age"] == 1.0

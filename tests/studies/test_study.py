@@ -1,0 +1,71 @@
+"""Reading a study: what is wrong is named with key, line and the nearest known name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from polyclinic.errors import PolyclinicError, UsageError
+from polyclinic.studies.study import Study
+
+GOOD = """\
+name: mine
+source: {frame: rows.csv}
+target: {column: y, kind: binary}
+split:
+  separate: [patient]
+models: [gbm]
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.study.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_defaults_are_written_out_and_the_study_reads_back(tmp_path: Path) -> None:
+    first = Study.load(written(tmp_path, GOOD))
+    document = first.document()
+    assert document["split"]["validation"] == 0.15
+    assert Study.load(document).document() == document
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "says"),
+    [
+        (("models:", "modles:"), 6, "did you mean 'models'"),
+        (("separate:", "seperate:"), 5, "did you mean 'separate'"),
+        (("[gbm]", "[gmb]"), 6, "did you mean 'gbm'"),
+        (("kind: binary", "kind: binry"), None, "did you mean 'binary'"),
+        (("[gbm]", "[{gbm: {leafs: 3}}]"), 6, "unknown key 'leafs'"),
+        (("[patient]", "[patient]\n  folds: five"), 6, "split.folds"),
+        (("{frame: rows.csv}", "{data: clif-dmo}"), 2, "unknown dataset 'clif-dmo'"),
+        (("{frame: rows.csv}", "{}"), 2, "a source is one of"),
+        (("target: {column: y, kind: binary}\n", ""), None, "asks nothing"),
+        (("name: mine\n", ""), None, "no 'name'"),
+        (("models: [gbm]", "models: [gbm, gbm]"), 6, "two models are called 'gbm'"),
+        (("name: mine", "name: [mine"), 2, "cannot be read as YAML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, change, line, says) -> None:
+    with pytest.raises(PolyclinicError) as error:
+        Study.load(written(tmp_path, GOOD.replace(*change)))
+    assert says in str(error.value)
+    if line is not None:
+        assert f"mine.study.yaml:{line}" in str(error.value)
+
+
+def test_set_changes_one_key(tmp_path: Path) -> None:
+    assert Study.load(written(tmp_path, GOOD), ["split.folds=3"]).split.folds == 3
+
+
+def test_set_with_an_unknown_key_suggests_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="did you mean 'folds'"):
+        Study.load(written(tmp_path, GOOD), ["split.fold=3"])
+
+
+def test_a_misspelt_shipped_study_suggests_the_nearest() -> None:
+    with pytest.raises(PolyclinicError, match="unknown study"):
+        Study.load("hypotensoin")

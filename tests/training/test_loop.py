@@ -1,0 +1,94 @@
+"""The training loop: what it learns, what it repeats, when it stops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from polyclinic.errors import BadData
+from polyclinic.models.model import Session
+from polyclinic.outcomes.binary import Binary
+from polyclinic.packages.state import State
+from polyclinic.samples import Samples
+from polyclinic.training.loop import fit, rate
+from polyclinic.training.recipe import Training
+
+
+@dataclass(frozen=True)
+class Perceptron:
+    """A small network over dense inputs."""
+
+    training: Training = field(default_factory=lambda: Training(epochs=12, patience=3))
+
+    def prepare(self, train: Samples) -> State:
+        return State({"width": train.X.shape[1]})
+
+    def encode(self, rows: Samples, state: State) -> dict[str, np.ndarray]:
+        return {"x": rows.X.astype(np.float32)}
+
+    def network(self, state: State, head):
+        import torch
+
+        class Net(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.layer = torch.nn.Linear(state.values["width"], head.channels)
+
+            def forward(self, x):
+                return self.layer(x)
+
+        return Net()
+
+
+def fitted(seed: int = 3, training: Training | None = None):
+    samples = Binary().planted(600, 0)
+    model = Perceptron(training) if training else Perceptron()
+    return fit(model, samples.take(np.arange(450)), samples.take(np.arange(450, 600)), Binary(), Session(seed=seed)), samples
+
+
+def test_the_same_seed_gives_the_same_graph_to_the_byte() -> None:
+    assert fitted()[0].parts[0].graph == fitted()[0].parts[0].graph
+
+
+def test_another_seed_gives_other_weights() -> None:
+    assert fitted(1)[0].parts[0].graph != fitted(2)[0].parts[0].graph
+
+
+def test_what_is_answered_does_not_depend_on_the_batch() -> None:
+    model, samples = fitted()
+    whole = model.answer(samples, Binary()).values
+    single = np.concatenate([model.answer(samples.take([i]), Binary()).values for i in range(5)])
+    assert np.abs(whole[:5] - single).max() < 1e-6
+
+
+def test_the_loss_falls_and_training_stops_by_patience() -> None:
+    model, _ = fitted(training=Training(epochs=60, learning_rate=0.5, patience=1, schedule="constant"))
+    losses = [h["validation"] for h in model.history]
+    assert min(losses) < losses[0]
+    assert len(losses) < 60
+    assert losses.index(min(losses)) == len(losses) - 2
+
+
+def test_balanced_weights_move_the_answers_towards_the_rarer_class() -> None:
+    plain = fitted()[0]
+    balanced = fitted(training=Training(epochs=12, patience=3, class_weights="balanced"))[0]
+    samples = Binary().planted(600, 0)
+    share = samples.y.mean()
+    moved = balanced.answer(samples, Binary()).values.mean() - plain.answer(samples, Binary()).values.mean()
+    assert np.sign(moved) == np.sign(0.5 - share)
+
+
+def test_no_rows_is_an_error_that_says_which() -> None:
+    samples = Binary().planted(20, 0)
+    with pytest.raises(BadData, match="no validation rows"):
+        fit(Perceptron(), samples, samples.take([]), Binary(), Session())
+
+
+def test_the_cosine_falls_from_one_to_nothing_after_its_warm_up() -> None:
+    factor = rate(Training(warmup=0.1), 100)
+    assert factor(0) < factor(9)
+    assert factor(100) == pytest.approx(0, abs=1e-9)
