@@ -7,12 +7,14 @@ Slope and intercept are those of a logistic regression of what happened on the l
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from polyclinic.evaluation.scores import Array, Score, of_all
+from polyclinic.evaluation.bootstrap import bootstrap
+from polyclinic.evaluation.scores import Array, Score, of_all, ratio
 
 EDGE = 1e-12
 
@@ -97,3 +99,34 @@ def bins(probability: Array, count: int = 10) -> npt.NDArray[np.int64]:
     edges = np.unique(np.quantile(probability, np.linspace(0, 1, count + 1)[1:-1]))
     _, found = np.unique(np.searchsorted(edges, probability, side="right"), return_inverse=True)
     return np.asarray(found, np.int64)
+
+
+def report(
+    happened: Array, probability: Array, groups: Array, *, resamples: int = 1000, seed: int = 0
+) -> dict[str, Any]:
+    """How well probabilities are calibrated.
+
+    `slope` with `slope_interval`, `intercept`, `ece` (mean gap between predicted and observed over ten bins of like
+    size, weighed by rows) and `curve`: a point a bin, with the interval of what was observed. Null: cannot be had.
+    """
+    bin_of = bins(probability)
+    count = int(bin_of.max(initial=-1)) + 1
+    inside = [bin_of == k for k in range(count)]
+    shares: dict[Any, Score] = {k: ratio(happened * rows, rows) for k, rows in enumerate(inside)}
+    fit = line(happened, probability)
+    draws = bootstrap({**shares, "slope": fit["slope"]}, groups, resamples=resamples, seed=seed)
+    points = [_point(probability[rows], draws.interval(k)) for k, rows in enumerate(inside)]
+    gaps = [abs(p["observed"] - p["predicted"]) * p["n"] for p in points]
+    slope, intercept = draws.interval("slope"), of_all(fit["intercept"], len(happened))
+    return {
+        "slope": slope["value"],
+        "slope_interval": slope,
+        "intercept": intercept if np.isfinite(intercept) else None,
+        "ece": float(sum(gaps) / len(happened)) if count else None,
+        "curve": points,
+    }
+
+
+def _point(probability: Array, observed: Mapping[str, Any]) -> dict[str, Any]:
+    interval = {"observed": observed["value"], "low": observed["low"], "high": observed["high"]}
+    return {"predicted": float(probability.mean()), **interval, "n": len(probability)}
