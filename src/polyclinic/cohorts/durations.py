@@ -1,0 +1,69 @@
+"""Spans of time as people write them: `24h`, `1 day 2 hours`, `1 day, 14:20:16`, `90 min`, `1:30` (minutes and seconds)."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+
+from polyclinic.errors import Place, UsageError
+
+_UNITS = {
+    "weeks": r"w|wks?|weeks?",
+    "days": r"d|dys?|days?",
+    "hours": r"h|hrs?|hours?",
+    "minutes": r"m|mins?|minutes?",
+    "seconds": r"s|secs?|seconds?",
+}
+_PART = {name: rf"(?:(?P<{name}>[\d.]+)\s*(?:{words})\s*(?:[,/]\s*)?)?" for name, words in _UNITS.items()}
+_SECONDS = r"(?P<seconds>\d{2}(?:\.\d+)?)"
+_CLOCK = rf"(?P<hours>\d+):(?P<minutes>\d{{2}}):{_SECONDS}"
+_FORMS = [
+    re.compile(rf"\s*{form}\s*", re.IGNORECASE)
+    for form in (
+        r"\s*".join(_PART.values()),
+        rf"(?P<minutes>\d{{1,2}}):{_SECONDS}",
+        rf"{_PART['weeks']}\s*{_PART['days']}\s*{_CLOCK}",
+        rf"(?P<days>\d+):(?P<hours>\d{{2}}):(?P<minutes>\d{{2}}):{_SECONDS}",
+        rf":{_SECONDS}",
+    )
+]
+
+
+def duration(text: str, *, at: Place | None = None) -> timedelta:
+    """The span that a text names, to the second (fractions of a second only where seconds are written so).
+
+    >>> duration("1 day 2 hours")
+    datetime.timedelta(days=1, seconds=7200)
+
+    Raises `UsageError` where the text is no span of time.
+    """
+    sign, rest = _signed(str(text))
+    for form in _FORMS:
+        found = form.fullmatch(rest)
+        if found and rest.strip():
+            try:
+                return sign * _sum(found.groupdict())
+            except InvalidOperation:
+                continue
+    raise UsageError(
+        f"{str(text)!r} is not a span of time",
+        at=at,
+        fix="write a number and a unit, for example 24h or 1 day 12 hours",
+    )
+
+
+def _signed(text: str) -> tuple[int, str]:
+    found = re.fullmatch(r"\s*([+-]?)\s*(.*)", text, re.DOTALL)
+    sign, rest = found.groups() if found else ("", text)
+    return (-1 if sign == "-" else 1), rest
+
+
+def _sum(parts: dict[str, str | None]) -> timedelta:
+    """Whole units as they are; fractions of weeks to minutes are cut to whole seconds."""
+    size = {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60}
+    coarse = sum((Decimal(parts.get(name) or 0) * seconds for name, seconds in size.items()), Decimal(0))
+    fine = parts.get("seconds") or "0"
+    if fine.isdigit():
+        return timedelta(seconds=int(coarse) + int(fine))
+    return timedelta(seconds=float(coarse + Decimal(fine)))

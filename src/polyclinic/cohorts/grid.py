@@ -1,0 +1,121 @@
+"""Index times on a grid while between two events, and the newest value known at each: both asked live, by availability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from polyclinic.cohorts.moments import Ints, Mask, position
+from polyclinic.cohorts.predicates import Plain
+from polyclinic.cohorts.task import Every
+from polyclinic.timelines.availability import known_at
+
+
+def intervals(events: pl.LazyFrame, begin: Plain, end: Plain) -> pl.DataFrame:
+    """When each subject was between the two events: `subject_id`, `start`, `stop` (null where it has not ended).
+
+    An interval lasts from the first begin until every begin has met its end; one that begins at the instant another
+    ends goes on from it. An end without a begin is passed over. Times are when the events became known.
+    """
+    known = known_at(events.collect_schema().names())
+    begun, ended = (p.holds().fill_null(False).cast(pl.Int64) for p in (begin, end))
+    instants = (
+        events.filter(begin.codes() | end.codes(), pl.col("time").is_not_null())
+        .select("subject_id", known, begun=begun, ended=ended)
+        .group_by("subject_id", "known")
+        .agg(pl.col("begun", "ended").sum())
+        .sort("subject_id", "known")
+        .collect()
+    )
+    steps = pl.col("begun") - pl.col("ended")
+    deep = steps.cum_sum().over("subject_id")
+    depth = deep - pl.min_horizontal(deep.cum_min().over("subject_id"), 0)
+    before = pl.col("depth").shift(1, fill_value=0).over("subject_id")
+    rows = instants.with_columns(depth=depth).with_columns(before=before)
+    starts = rows.filter(pl.col("before") == 0, pl.col("begun") > 0)
+    stops = rows.filter(pl.col("depth") == 0, (pl.col("before") > 0) | (pl.col("begun") > 0))
+    nth = pl.int_range(pl.len()).over("subject_id").alias("nth")
+    return (
+        starts.select("subject_id", nth, start="known")
+        .join(
+            stops.select("subject_id", nth, stop="known"),
+            on=["subject_id", "nth"],
+            how="left",
+            maintain_order="left",
+        )
+        .drop("nth")
+    )
+
+
+def until_now(spans: pl.DataFrame, events: pl.LazyFrame) -> pl.DataFrame:
+    """Intervals that have not ended reach to the newest thing known of the subject."""
+    unended = spans.filter(pl.col("stop").is_null())["subject_id"].unique()
+    if not len(unended):
+        return spans
+    known = known_at(events.collect_schema().names()).max().alias("newest")
+    newest = (
+        events.filter(pl.col("subject_id").is_in(unended.implode()))
+        .group_by("subject_id")
+        .agg(known)
+        .collect()
+    )
+    joined = spans.join(newest, on="subject_id", how="left", maintain_order="left")
+    return joined.with_columns(stop=pl.coalesce("stop", "newest")).drop("newest")
+
+
+def grid(spans: pl.DataFrame, every: Every) -> tuple[Ints, Ints]:
+    """Subject and index time (int64, microseconds) of each row, in the order of the intervals."""
+    step, after = (round(x.total_seconds() * 1e6) for x in (every.step, every.after))
+    first = spans["start"].to_physical().to_numpy() + after
+    counts = np.maximum((spans["stop"].to_physical().to_numpy() - first) // step + 1, 0)
+    nth = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(spans["subject_id"].to_numpy(), counts), np.repeat(first, counts) + nth * step
+
+
+def inside(spans: pl.DataFrame, when: int) -> Ints:
+    """The subjects who are in an interval at one time, its end included."""
+    start, stop = (spans[c].to_physical() for c in ("start", "stop"))
+    return (
+        spans.filter((start <= when) & (stop.is_null() | (stop >= when)))["subject_id"]
+        .unique()
+        .sort()
+        .to_numpy()
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Newest:
+    """For each row the newest value known then: float32 [row], its time int64 [row], and whether there is one."""
+
+    value: np.ndarray
+    time: Ints
+    there: Mask
+
+
+def newest(events: pl.LazyFrame, predicate: Plain, subject: Ints, when: Ints) -> Newest:
+    """The newest value of a predicate that was known at each row's index time; the newest by the time it was taken."""
+    known = known_at(events.collect_schema().names())
+    readings = (
+        events.filter(predicate.codes())
+        .filter(predicate.holds(), pl.col("numeric_value").is_not_null(), pl.col("time").is_not_null())
+        .select("subject_id", "time", known, pl.col("numeric_value").cast(pl.Float32))
+        .collect()
+        .sort("subject_id", "time", "known", maintain_order=True)
+        .with_columns(age=pl.int_range(pl.len()))
+    )
+    if not readings.height:
+        return Newest(np.full(len(when), np.nan, np.float32), when.copy(), np.zeros(len(when), np.bool_))
+    heard = readings.sort("subject_id", "known", maintain_order=True)
+    low, high = (
+        np.searchsorted(heard["subject_id"].to_numpy(), subject, side).astype(np.int64)
+        for side in ("left", "right")
+    )
+    place = position(heard["known"].to_physical().to_numpy(), low, high, when, after=True)
+    there = place > low
+    # `age` rises with the subject, so that one running maximum serves them all.
+    best = np.maximum.accumulate(heard["age"].to_numpy())[place - 1]
+    value = readings["numeric_value"].to_numpy()[best]
+    time = readings["time"].to_physical().to_numpy()[best]
+    return Newest(np.where(there, value, np.float32(np.nan)), np.where(there, time, when), there)

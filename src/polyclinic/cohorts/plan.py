@@ -1,0 +1,178 @@
+"""From a task to a plan: the points in time that windows hang on, and which windows lie behind the index.
+
+Point X lies at its parent's time plus an offset, or at the nearest event from there. What is known about any two
+points (offsets exactly, events by their direction) gives how late X can be relative to Y; a window is *closed* when
+all that defines it is never later than the index time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from polyclinic.cohorts.predicates import ANY, END, START
+from polyclinic.cohorts.task import TRIGGER, Side, Task, Window
+
+NEVER = 2**62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A point in time: `parent` plus `offset` microseconds, or the nearest instant with `event` before or after it.
+
+    inclusive: whether the event may lie at the parent's own time.
+    """
+
+    parent: str
+    offset: int = 0
+    event: str | None = None
+    before: bool = False
+    inclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A window over points: `left` to `right` in time, what it must hold, and whether it lies behind the index."""
+
+    name: str
+    left: str
+    right: str
+    window: Window
+    closed: bool
+
+    @property
+    def has(self) -> Mapping[str, tuple[int | None, int | None]]:
+        """Its criteria; a window of no width has none (as in ACES)."""
+        return {} if self.left == self.right else self.window.has
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Points in an order in which each follows its parent, the windows that matter, and the point of the index.
+
+    live: whether the index times can be told without looking past them.
+    """
+
+    points: Mapping[str, Point]
+    spans: tuple[Span, ...]
+    index: str
+    live: bool
+
+    def events(self) -> set[str]:
+        """Predicates that some point waits for."""
+        return {p.event for p in self.points.values() if p.event}
+
+    def counted(self) -> set[str]:
+        """Predicates that some window counts."""
+        return {name for s in self.spans for name in (*s.has, s.window.label) if name}
+
+    def may_lack_index(self) -> bool:
+        """Whether an event that leads to the index, and bounds no closed window, may never come."""
+        bounds = {p for s in self.spans if s.closed for p in (s.left, s.right)}
+        return any(
+            self.points[p].event for p in _line(self.index, self.points) if p != TRIGGER and p not in bounds
+        )
+
+
+def plan(task: Task) -> Plan:
+    """The plan of a task's windows."""
+    points = _points(task.windows)
+    late = _lateness(points)
+    index = _index(task, points)
+    behind = {p for p in (TRIGGER, *points) if all(late[q][index] <= 0 for q in _line(p, points))}
+    spans = [_span(name, w, points, behind) for name, w in task.windows.items()]
+    kept = _needed(points, spans, index, late)
+    waits = {p for p in kept if points[p].event}
+    spans = [s for s in spans if s.has or s.window.label or {s.left, s.right} & waits]
+    return Plan({n: p for n, p in points.items() if n in kept}, tuple(spans), index, index in behind)
+
+
+def _points(windows: Mapping[str, Window]) -> dict[str, Point]:
+    found: dict[str, Point] = {}
+
+    def add(name: str) -> str:
+        window, _, side = name.partition(".")
+        if name != TRIGGER and name not in found:
+            point = _point(window, side, windows[window])
+            add(point.parent)
+            found[name] = point
+        return name
+
+    for window in windows:
+        add(f"{window}.start")
+        add(f"{window}.end")
+    return found
+
+
+def _point(name: str, side: str, window: Window) -> Point:
+    bound = window.start if side == "start" else window.end
+    parent = f"{name}.{bound.point}" if bound.point in ("start", "end") else bound.point
+    edge = window.start_inclusive if side == "start" else window.end_inclusive
+    return Point(
+        parent=parent,
+        offset=round(bound.offset.total_seconds() * 1_000_000),
+        event=bound.event,
+        before=bound.before,
+        inclusive=edge and side != window.root,
+    )
+
+
+def _line(point: str, points: Mapping[str, Point]) -> list[str]:
+    line = [point]
+    while line[-1] != TRIGGER:
+        line.append(points[line[-1]].parent)
+    return line
+
+
+def _lateness(points: Mapping[str, Point]) -> dict[str, dict[str, int]]:
+    """late[x][y]: how many microseconds x can lie after y at most (shortest paths over what is known)."""
+    names = [TRIGGER, *points]
+    late = {x: {y: 0 if x == y else NEVER for y in names} for x in names}
+    for name, point in points.items():
+        if not point.event or point.before:
+            late[name][point.parent] = point.offset
+        if not point.event or not point.before:
+            late[point.parent][name] = -point.offset
+    for k in names:
+        for x in names:
+            for y in names:
+                late[x][y] = min(late[x][y], late[x][k] + late[k][y])
+    return late
+
+
+def _index(task: Task, points: Mapping[str, Point]) -> str:
+    """The point of the index time; the trigger where no window names one.
+
+    In ACES 0.7 a window that reaches back by a fixed time gives its start for its end, and its end for its start.
+    """
+    for name, window in task.windows.items():
+        if window.index_timestamp:
+            swapped = window.root == "end" and not window.start.event
+            other: Side = "start" if window.index_timestamp == "end" else "end"
+            return f"{name}.{other if swapped else window.index_timestamp}"
+    return TRIGGER
+
+
+def _span(name: str, window: Window, points: Mapping[str, Point], behind: set[str]) -> Span:
+    left, right = f"{name}.start", f"{name}.end"
+    hanging = points[right if window.root == "start" else left]
+    if not hanging.event and not hanging.offset:
+        left = right = f"{name}.{window.root}"
+    closed = {left, right} <= behind and END not in (*window.has, window.label) and not window.label
+    return Span(name=name, left=left, right=right, window=window, closed=closed)
+
+
+def _needed(
+    points: Mapping[str, Point], spans: list[Span], index: str, late: Mapping[str, Mapping[str, int]]
+) -> set[str]:
+    """Points that the index, a criterion, a label or an event that may be missing needs."""
+    ends = {index, *(p for s in spans if s.has or s.window.label for p in (s.left, s.right))}
+    ends |= {name for name, p in points.items() if p.event and not _always(p, late)}
+    return {p for end in ends for p in _line(end, points) if p != TRIGGER}
+
+
+def _always(point: Point, late: Mapping[str, Mapping[str, int]]) -> bool:
+    """A record begins no later than the trigger and ends no sooner, so that such an event is always found."""
+    if not point.inclusive or point.event not in (START, END, ANY):
+        return False
+    return late[TRIGGER][point.parent] <= 0 if point.before else late[point.parent][TRIGGER] <= 0

@@ -1,0 +1,58 @@
+"""Which values are believed: plausible ranges and ties, the same for cohort, inputs and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+TIES = ("min", "max", "mean")
+
+
+def plausible(events: pl.LazyFrame, values: Mapping[str, Any]) -> pl.LazyFrame:
+    """The events without implausible values, one value an instant where ties are told.
+
+    values: code → {"plausible": [low, high], "ties": "min" | "max" | "mean"}. Events without a value stay. Where any
+    code has `ties`, the rows come back sorted by subject and time.
+    """
+    ranges = {code: v["plausible"] for code, v in values.items() if v.get("plausible")}
+    if ranges:
+        events = events.filter(~_outside(ranges))
+    tied = {code: v["ties"] for code, v in values.items() if v.get("ties")}
+    if not tied:
+        return events
+    keys = [k for k in ("subject_id", "time", "available_time", "code") if k in events.collect_schema()]
+    one_value = pl.col("code").is_in(list(tied)) & pl.col("numeric_value").is_not_null()
+    parts = [events.filter(~one_value)]
+    parts += [
+        _one_an_instant(events.filter(one_value, pl.col("code") == code), keys, how)
+        for code, how in tied.items()
+    ]
+    return pl.concat(parts).sort("subject_id", "time", nulls_last=False, maintain_order=True)
+
+
+def set_aside(events: pl.LazyFrame, values: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Code → how many readings, how many outside the plausible range, and instants with more than one reading."""
+    found: dict[str, dict[str, int]] = {}
+    for code, how in values.items():
+        read = events.filter(pl.col("code") == code, pl.col("numeric_value").is_not_null())
+        outside = _outside({code: how["plausible"]}) if how.get("plausible") else pl.lit(False)
+        counts = read.select(readings=pl.len(), outside=outside.sum()).collect().row(0, named=True)
+        instants = read.filter(~outside).group_by("subject_id", "time").len().filter(pl.col("len") > 1)
+        found[code] = {**counts, "tied": instants.select(pl.len()).collect().item()}
+    return found
+
+
+def _outside(ranges: Mapping[str, Any]) -> pl.Expr:
+    """Whether a value lies outside its code's range; a missing value does not."""
+    value = pl.col("numeric_value")
+    tests = [(pl.col("code") == code) & ~value.is_between(low, high) for code, (low, high) in ranges.items()]
+    return pl.any_horizontal(tests).fill_null(False)
+
+
+def _one_an_instant(events: pl.LazyFrame, keys: list[str], how: str) -> pl.LazyFrame:
+    order = events.collect_schema().names()
+    value = getattr(pl.col("numeric_value"), how)()
+    rest = pl.exclude(*keys, "numeric_value").first()
+    return events.group_by(keys, maintain_order=True).agg(value, rest).select(order)
