@@ -1,0 +1,68 @@
+"""How numbers are written: few digits, thousands apart, and never a score without its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+NOTHING = "–"
+
+
+def finite(value: object) -> bool:
+    """Whether `value` is a number that can be drawn."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A measured number with `digits` decimals below ten and fewer above; a dash where there is none.
+
+    >>> number(0.78612), number(-12.345), number(None)
+    ('0.786', '−12.3', '–')
+    """
+    if not finite(value):
+        return value if isinstance(value, str) and value else NOTHING
+    size = abs(value)
+    decimals = digits if size < 10 else 1 if size < 100 else 0
+    text = f"{value:,.{decimals}f}"
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
+
+
+def signed(value: Any) -> str:
+    """A difference, always with its sign.
+
+    >>> signed(0.056), signed(-0.004)
+    ('+0.056', '−0.004')
+    """
+    text = number(value)
+    return f"+{text}" if finite(value) and value > 0 and text.strip("0.") else text
+
+
+def count(value: Any) -> str:
+    """A count with thousands apart; a suppressed one (`"<5"`) stays as it is.
+
+    >>> count(9890), count("<5")
+    ('9,890', '<5')
+    """
+    return f"{value:,.0f}" if finite(value) else NOTHING if value is None else str(value)
+
+
+def percent(share: Any, digits: int = 1) -> str:
+    """A share from 0 to 1 as a percentage.
+
+    >>> percent(0.185)
+    '18.5 %'
+    """
+    return f"{100 * share:.{digits}f} %" if finite(share) else NOTHING
+
+
+def interval(score: Mapping[str, Any], *, sign: bool = False) -> str:
+    """A score with its interval, for a sentence.
+
+    >>> interval({"value": 0.786, "low": 0.761, "high": 0.811, "n": 9})
+    '0.786 (0.761 to 0.811)'
+    """
+    write = signed if sign else number
+    low, high = score.get("low"), score.get("high")
+    between = f" ({write(low)} to {write(high)})" if finite(low) and finite(high) else " (no interval)"
+    return write(score.get("value")) + (between if finite(score.get("value")) else "")

@@ -1,0 +1,121 @@
+"""The one way from a drawing to an inline SVG: colours are names, text stays text, bytes repeat.
+
+Matplotlib draws with stand-in colours; each becomes a CSS variable (`--ink`, `--accent` …) with the light value as its
+fallback, so that one picture serves light and dark pages and also stands alone. Sizes are in pixels of a picture 360
+wide, which is what a phone shows.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+from polyclinic.fingerprint import of_value
+
+WIDTH = 360
+INK, MUTED, GRID, ACCENT, SECOND, THIRD, FOURTH, WARN, PAPER = (f"#0{i}0{i}0{i}" for i in range(1, 10))
+NAMES = {
+    INK: "var(--ink,#1d2733)",
+    MUTED: "var(--muted,#5b6775)",
+    GRID: "var(--grid,#dde2e8)",
+    ACCENT: "var(--accent,#0b62a8)",
+    SECOND: "var(--second,#a34a00)",
+    THIRD: "var(--third,#1c7357)",
+    FOURTH: "var(--fourth,#7a3f98)",
+    WARN: "var(--warn,#b3261e)",
+    PAPER: "var(--paper,#ffffff)",
+}
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "polyclinic",
+    "font.size": 11,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.labelsize": 11,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": 10.5,
+    "ytick.labelsize": 10.5,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "lines.solid_capstyle": "round",
+    "axes.axisbelow": True,
+    "path.simplify": False,
+}
+
+
+def draw(
+    paint: Callable[[Any], None],
+    *,
+    title: str,
+    description: str,
+    height: float,
+    margins: tuple[float, float, float, float] = (44, 14, 12, 38),
+) -> str:
+    """Draw by `paint(axes)` and give the SVG as a string.
+
+    height and margins (left, right, top, bottom) are in pixels of a picture 360 wide. `title` and `description` are
+    what a screen reader says; the description should hold the numbers.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    left, right, top, bottom = margins
+    box = (left / WIDTH, bottom / height, 1 - (left + right) / WIDTH, 1 - (top + bottom) / height)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH / 72, height / 72))
+        paint(figure.add_axes(box))
+        target = io.StringIO()
+        figure.savefig(target, format="svg", metadata={"Date": None})
+    return _inline(target.getvalue(), title, description)
+
+
+def _inline(svg: str, title: str, description: str) -> str:
+    """Strip what belongs to a file of its own, name the colours, and give the picture its words."""
+    key = "f" + of_value([title, description, svg])[:8]
+    head, body = svg[svg.index("<svg") :].split(">", 1)
+    body = re.sub(r"<metadata>.*?</metadata>|<style type.*?</style>|<!--.*?-->", "", body, flags=re.S)
+    body = re.sub(r"font-family: [^;]+; ?", "", body)
+    body = re.sub(r" transform=\"rotate\(-0 [^\"]*\"", "", body)
+    body = re.sub(r"(\d\.\d\d)\d+", r"\1", body)
+    used = set(re.findall(r"(?:url\(|href=\")#([^)\"]+)", body))
+    body = re.sub(r' id="([^"]+)"', lambda m: f' id="{key}{m[1]}"' if m[1] in used else "", body)
+    body = re.sub(r"(url\(|href=\")#", rf"\1#{key}", body)
+    body = re.sub(r"#0([1-9])0\1{1}0\1{1}", lambda m: NAMES[m[0]], body)
+    body = re.sub(r"\n\s*", "\n", body)
+    box = re.search(r'viewBox="[^"]+"', head)
+    return (
+        f'<svg {box[0] if box else ""} role="img" aria-labelledby="{key}t {key}d" '
+        f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+        f'<title id="{key}t">{escape(title)}</title><desc id="{key}d">{escape(description)}</desc>{body.strip()}'
+    )
+
+
+def spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
+    """Move labels apart until none is nearer than `gap`, keeping their order and staying in [low, high].
+
+    Too many for the room stand evenly from low to high.
+    """
+    if not wanted:
+        return []
+    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
+    placed: list[float] = []
+    for i in order:
+        placed.append(max(wanted[i], low, placed[-1] + gap if placed else low))
+    top = high
+    for at in reversed(range(len(placed))):
+        placed[at] = min(placed[at], top)
+        top = placed[at] - gap
+    return [at for _, at in sorted(zip(order, placed, strict=True))]

@@ -1,0 +1,61 @@
+"""The page: one HTML file, drawn from `report.json` alone, that needs nothing else to be read."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from polyclinic.figures.numbers import count, interval
+from polyclinic.reports import reading
+from polyclinic.reports.finding import finding
+from polyclinic.reports.reading import Report
+from polyclinic.reports.sections import SECTIONS
+
+
+def render(report: Report) -> str:
+    """The report as one self-contained HTML page: no network, no script, light and dark.
+
+    report: the content of `report.json` (see `reports.schema`). Sections without content are left out.
+    """
+    sections = [section for build in SECTIONS if (section := build(report))]
+    text = report.get("finding") or finding(report)
+    return str(
+        _template().render(
+            report=report, finding=text, facts=_facts(report), sections=sections, style=_file("page.css")
+        )
+    )
+
+
+def _facts(report: Report) -> list[tuple[str, str, str]]:
+    """The few figures beside the finding: (what, value, small words)."""
+    group = reading.main_group(report)
+    facts = [("rows", count(report["cohort"].get("rows")), "")]
+    if group and group[1] != report["cohort"].get("rows"):
+        facts.append((reading.group_word(group[0], group[1]), count(group[1]), ""))
+    for outcome, model in report["chosen"].items():
+        score = reading.primary(report, outcome)
+        found = reading.scores_of(report, model, outcome).get(score)
+        if found:
+            value, _, between = interval(found).partition(" (")
+            facts.append((f"{reading.score_name(score)} of {model}", value, between.rstrip(")")))
+    states = [gate["state"] for gate in report["gates"]]
+    told = [f"{states.count(s)} {s}" for s in ("failed", "not tested") if s in states]
+    if states:
+        facts.append(("gates held", f"{states.count('held')} of {len(states)}", ", ".join(told)))
+    return facts
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_file("page.html"))
+
+
+@cache
+def _file(name: str) -> str:
+    return files("polyclinic.reports").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,131 @@
+"""Reading a `report.json`: what was chosen, against what, in which words its rows and groups are named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from polyclinic.figures.numbers import count, finite
+
+Report = Mapping[str, Any]
+LOWER_IS_BETTER = frozenset({"brier", "log_loss", "ece", "mae", "mse", "rmse", "hd95", "surface_distance"})
+SCORE_NAMES = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "brier": "Brier score",
+    "ece": "expected calibration error",
+}
+WORDS = {"subject": ("patient", "patients")}
+
+
+def score_name(score: str) -> str:
+    """A score as people write it: `auroc` → AUROC, `dice//1` → Dice, label 1."""
+    name, _, part = score.partition("//")
+    written = SCORE_NAMES.get(name, name.replace("_", " ").capitalize())
+    return f"{written}, label {part}" if part.isdigit() else f"{written}, {part}" if part else written
+
+
+def lower_is_better(score: str) -> bool:
+    """Whether a smaller number is the better one."""
+    return score.partition("//")[0] in LOWER_IS_BETTER
+
+
+def group_word(group: str, n: Any = 2) -> str:
+    """The name of a group in a sentence: subject → patients; any other by its own name."""
+    one, many = WORDS.get(group, (group, group if group.endswith("s") else f"{group}s"))
+    return one if n == 1 else many
+
+
+def main_group(report: Report) -> tuple[str, Any] | None:
+    """The group over which intervals are made: subject where there is one, else the first; None without groups."""
+    groups = report["cohort"].get("groups") or {}
+    name = "subject" if "subject" in groups else next(iter(groups), None)
+    return (name, groups[name]) if name is not None else None
+
+
+def rows_and_groups(report: Report) -> str:
+    """`9,890 rows of 100 patients`; rows alone where each row is its own group."""
+    rows, group = report["cohort"].get("rows"), main_group(report)
+    if group is None:
+        return f"{count(rows)} rows"
+    if group[1] == rows:
+        return f"{count(rows)} {group_word(group[0], rows)}"
+    return f"{count(rows)} rows from {count(group[1])} {group_word(*group)}"
+
+
+def outcomes(report: Report) -> list[str]:
+    """The outcomes, in the order in which models report them."""
+    found = [outcome for scores in report["models"].values() for outcome in scores]
+    return list(dict.fromkeys([*report["chosen"], *found]))
+
+
+def split_of(report: Report, outcome: str) -> str:
+    """The split whose scores count: test where a model has one, else validation, else the first there is."""
+    splits = [
+        s for m in report["models"].values() for s, v in m.get(outcome, {}).items() if v and s != "folds"
+    ]
+    return next((s for s in ("test", "validation") if s in splits), next(iter(splits), "test"))
+
+
+def scores_of(report: Report, model: str, outcome: str, split: str = "") -> Mapping[str, Any]:
+    """Score → value, low, high, n of a model on the split that counts; empty where there is none."""
+    found = report["models"].get(model, {}).get(outcome, {})
+    return found.get(split or split_of(report, outcome)) or {}
+
+
+def primary(report: Report, outcome: str) -> str:
+    """The score by which models are compared: that of the first comparison, else the first score."""
+    compared = [c["score"] for c in report["comparisons"] if c["outcome"] == outcome]
+    own = [s for model in ordered(report, outcome) for s in scores_of(report, model, outcome)]
+    return next(iter([*compared, *own]), "")
+
+
+def role(report: Report, model: str) -> str:
+    """Whether a model is studied ("model") or stands beside it ("baseline")."""
+    return str((report.get("roles") or {}).get(model, "model"))
+
+
+def ordered(report: Report, outcome: str) -> list[str]:
+    """Models with scores for an outcome: those studied first, then the baselines."""
+    having = [name for name, found in report["models"].items() if found.get(outcome)]
+    return sorted(having, key=lambda name: role(report, name) == "baseline")
+
+
+def fold_count(report: Report, outcome: str) -> int:
+    """How many folds were cross-fitted; 0 where one split was."""
+    return max((len(m.get(outcome, {}).get("folds") or []) for m in report["models"].values()), default=0)
+
+
+def differences(
+    report: Report, model: str, outcome: str, score: str
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each other model with the paired difference `model` minus other on the split that counts."""
+    split = split_of(report, outcome)
+    for c in report["comparisons"]:
+        if c["outcome"] != outcome or c["score"] != score or c.get("split", split) != split:
+            continue
+        if c["a"] == model:
+            yield c["b"], c["difference"]
+        elif c["b"] == model:
+            yield c["a"], turned(c["difference"])
+
+
+def turned(difference: Mapping[str, Any]) -> dict[str, Any]:
+    """The difference seen from the other side."""
+    flipped = {"value": "value", "low": "high", "high": "low"}
+    return dict(difference) | {
+        k: -difference[v] if finite(difference[v]) else None for k, v in flipped.items()
+    }
+
+
+def verdict(difference: Mapping[str, Any], score: str) -> str:
+    """`better`, `worse`, or `level` where the interval includes nought or there is none."""
+    low, high = difference.get("low"), difference.get("high")
+    if not (finite(low) and finite(high)) or low <= 0 <= high:  # type: ignore[operator]
+        return "level"
+    return "better" if (low > 0) != lower_is_better(score) else "worse"  # type: ignore[operator]
+
+
+def figure_of(entry: Any) -> Any:
+    """The number in an entry that is a number or a score with an interval."""
+    return entry.get("value") if isinstance(entry, Mapping) else entry

@@ -1,0 +1,251 @@
+"""Three reports as studies of three kinds write them; the same numbers at every call."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+HASH = "fd51f00a907f719b0147515500d3925a1f00dedc7d30d96c99e2ce3d6bd8bde1"
+
+
+def score(value: float | None, half: float = 0.03, n: int = 9890) -> dict[str, Any]:
+    if value is None:
+        return {"value": None, "low": None, "high": None, "n": n}
+    return {"value": value, "low": round(value - half, 4), "high": round(value + half, 4), "n": n}
+
+
+def base(study: str, title: str, outcome: str, chosen: str) -> dict[str, Any]:
+    """What every report holds, with nothing in the sections that may be empty."""
+    return {
+        "format": 1, "study": study, "title": title, "intended_use": "", "finding": "", "chosen": {outcome: chosen}, "seed": 13,
+        "data": {study: HASH},
+        "environment": {"python": "3.11.7", "polyclinic": "0.1.0", "platform": "Linux", "cpu": "2 cores", "versions": {"numpy": "2.2.0"}},
+        "cohort": {"attrition": [], "rows": 0, "groups": {}, "targets": {}},
+        "models": {}, "comparisons": [], "calibration": {}, "subgroups": [], "sanity": [], "gates": [],
+        "steps": [{"step": "ingest", "seconds": 8.2, "reused": True}, {"step": "fit", "seconds": 97.1, "reused": False}],
+        "package": {"portable": True, "models": [chosen], "size": 412_000},
+    }  # fmt: skip
+
+
+def records() -> dict[str, Any]:
+    """Ten thousand rows of a hundred patients: cross-fitted, calibrated, the deep model level with the trees."""
+    report = base(
+        "hypotension",
+        "Will mean arterial pressure fall below 65 mmHg within the next two hours?",
+        "hypotension",
+        "gbm",
+    )
+    report["intended_use"] = (
+        "Warn an ICU nurse of an adult who is not already hypotensive. Not for children, the operating room, or as the only alarm."
+    )
+    report["roles"] = {
+        "transformer": "model",
+        "last-value": "baseline",
+        "logistic": "baseline",
+        "gbm": "baseline",
+    }
+    steps = [
+        ("ICU intervals", 145, 100, False), ("index times, one an hour", 12755, 100, False),
+        ("a pressure within the last 2 h", 12437, 100, False), ("not already below 65 mmHg", 10097, 100, False),
+        ("a pressure within the next 2 h, so that there is a label", 9890, 100, True),
+    ]  # fmt: skip
+    report["cohort"] = {
+        "attrition": [{"step": s, "rows": r, "groups": {"subject": g}, "past_index": p} for s, r, g, p in steps],
+        "rows": 9890, "groups": {"subject": 100}, "targets": {"hypotension": {"positive": 1831}},
+        "time": {"from": "2110-04-11", "to": "2201-12-13"},
+        "table1": table_one(), "missing": [{"column": "lactate", "share": 0.734}, {"column": "heart rate", "share": 0.012}],
+        "summary": {"rows_in": 512_345, "events_out": 498_001, "quarantined": 44, "non_events": {"empty dose": 14_300}},
+        "set_aside": {"map": {"out of range": 36, "ties": 351}},
+        "splits": [{"split": part, "fold": str(f), "rows": r, "groups": g, "positive": p}
+                   for f in range(5) for part, r, g, p in (("train", 6700 + f, 68, 1240), ("validation", 1200 - f, 12, 225), ("test", 1990, 20, 366))],
+    }  # fmt: skip
+    values = {
+        "transformer": (0.778, 0.424, 0.117),
+        "last-value": (0.722, 0.358, 0.128),
+        "logistic": (0.779, 0.433, 0.116),
+        "gbm": (0.786, 0.435, 0.115),
+    }
+    report["models"] = {m: {"hypotension": binary_scores(v, i)} for i, (m, v) in enumerate(values.items())}
+    report["comparisons"] = [
+        difference("gbm", "transformer", "hypotension", "auroc", 0.008, 0.013), difference("gbm", "last-value", "hypotension", "auroc", 0.064, 0.021),
+        difference("gbm", "logistic", "hypotension", "auroc", 0.007, 0.011), difference("transformer", "last-value", "hypotension", "auroc", 0.056, 0.018),
+        difference("transformer", "logistic", "hypotension", "auroc", -0.001, 0.012),
+        difference("gbm", "last-value", "hypotension", "brier", -0.013, 0.005), difference("gbm", "transformer", "hypotension", "brier", -0.002, 0.003),
+    ]  # fmt: skip
+    report["calibration"] = {
+        m: {"hypotension": calibration(s)} for m, s in (("transformer", 0.71), ("gbm", 0.86))
+    }
+    report["operating"] = [
+        {"model": m, "outcome": "hypotension", "rule": "specificity at least 0.90", "threshold": t, "alerts_per_100": a,
+         "scores": {"sensitivity": score(s), "specificity": score(0.9), "ppv": score(0.44), "npv": score(0.88)}}
+        for m, t, s, a in (("gbm", 0.312, 0.412, 15.6), ("transformer", 0.305, 0.401, 15.4))
+    ]  # fmt: skip
+    x = [round(0.05 + 0.01 * i, 2) for i in range(46)]
+    report["decision"] = {"hypotension": {"thresholds": x, "none": 0, "all": [0.185 - 0.815 * t / (1 - t) for t in x],
+                                          "models": {m: [0.15 * math.exp(-k * t) - 0.004 for t in x] for m, k in (("gbm", 3.5), ("transformer", 3.7), ("last-value", 5.5))}}}  # fmt: skip
+    report["curves"] = {
+        "hypotension": {
+            "roc": {m: roc(v[0]) for m, v in values.items()},
+            "pr": {m: precision(v[1]) for m, v in values.items()},
+        }
+    }
+    report["subgroups"] = subgroups("hypotension", "gbm")
+    report["gates"] = [
+        {"gate": "better_than", "state": "held", "measured": score(0.064, 0.021), "wanted": "last-value"},
+        {"gate": "calibration_slope", "state": "failed", "measured": 1.23, "wanted": [0.8, 1.2]},
+        {"gate": "worst_subgroup", "state": "not tested", "measured": None, "wanted": {"auroc": 0.65, "min_subjects": 20}},
+    ]  # fmt: skip
+    report["sanity"] = [
+        {
+            "check": "shuffled labels",
+            "applies": True,
+            "why": "a model that learns from noise is broken",
+            "result": score(0.51),
+        }
+    ]
+    report["training"] = [fit("transformer", f) for f in range(5)]
+    report["package"] |= {"calibration": "logistic", "threshold": 0.312}
+    return report
+
+
+def molecules() -> dict[str, Any]:
+    """Two thousand molecules on one scaffold split; nobody is a patient, and the network loses to the trees."""
+    report = base("blood-brain-barrier", "Does a molecule cross the blood-brain barrier?", "crosses", "gbm")
+    report["roles"] = {"mpnn": "model", "gbm": "baseline"}
+    report["cohort"] |= {
+        "rows": 2039, "groups": {"scaffold": 1102}, "targets": {"crosses": {"positive": 1560}},
+        "attrition": [{"step": "rows of the table", "rows": 2050, "groups": {}, "past_index": False},
+                      {"step": "a SMILES that parses", "rows": 2039, "groups": {"scaffold": 1102}, "past_index": False}],
+    }  # fmt: skip
+    for model, value in (("mpnn", 0.88), ("gbm", 0.93)):
+        report["models"][model] = {
+            "crosses": {
+                "validation": {"auroc": score(value + 0.01, 0.02, 204)},
+                "test": {"auroc": score(value, 0.02, 204)},
+            }
+        }
+    report["comparisons"] = [difference("mpnn", "gbm", "crosses", "auroc", -0.05, 0.02)]
+    report["calibration"] = {"gbm": {"crosses": calibration(1.01)}}
+    report["training"] = [fit("mpnn", 0)]
+    return report
+
+
+def imaging() -> dict[str, Any]:
+    """Two hundred volumes, Dice by structure, no calibration and no patients named."""
+    report = base(
+        "hippocampus-segmentation", "Where are the anterior and posterior hippocampus?", "mask", "unet"
+    )
+    report["roles"] = {"unet": "model", "atlas": "baseline"}
+    report["cohort"] |= {
+        "rows": 200,
+        "groups": {"image": 200},
+        "targets": {"mask": {"labels": {"1": 310_000, "2": 290_000}}},
+    }
+    for model, value in (("unet", 0.86), ("atlas", 0.62)):
+        found = {
+            "dice": score(value, 0.01, 40),
+            "dice//1": score(value + 0.01, 0.01, 40),
+            "dice//2": score(value - 0.01, 0.01, 40),
+        }
+        report["models"][model] = {"mask": {"validation": found, "test": found}}
+    report["comparisons"] = [difference("unet", "atlas", "mask", "dice", 0.24, 0.02)]
+    report["gates"] = [
+        {"gate": "better_than", "state": "held", "measured": score(0.24, 0.02), "wanted": "atlas"}
+    ]
+    report["package"]["portable"] = False
+    return report
+
+
+def table_one() -> list[dict[str, Any]]:
+    rows = [("rows", "", 9890, 8059, 1831), ("sex", "female", 4101, 3390, 711), ("sex", "male", 5789, 4669, 1120),
+            ("age, median (IQR)", "", "65 (54–76)", "64 (53–75)", "68 (57–78)"), ("race", "Black or African American", 903, 780, 123),
+            ("race", "White", 6240, 5010, 1230), ("race", "other", 3, 2, 1)]  # fmt: skip
+    return [
+        {"variable": v, "level": level, "all": a, "negative": n, "positive": p} for v, level, a, n, p in rows
+    ]
+
+
+def binary_scores(values: tuple[float, ...], shift: int) -> dict[str, Any]:
+    named = dict(zip(("auroc", "auprc", "brier"), values, strict=True))
+    half = {"auroc": 0.025, "auprc": 0.06, "brier": 0.011}
+    found = {k: score(v, half[k]) for k, v in named.items()}
+    folds = [
+        {k: score(round(v + 0.5 * half[k] * math.sin(1.7 * f + shift), 4), half[k]) for k, v in named.items()}
+        for f in range(5)
+    ]
+    return {"validation": found, "test": found, "folds": folds}
+
+
+def difference(a: str, b: str, outcome: str, name: str, value: float, half: float) -> dict[str, Any]:
+    return {
+        "a": a,
+        "b": b,
+        "outcome": outcome,
+        "score": name,
+        "difference": score(value, half),
+        "split": "test",
+    }
+
+
+def calibration(slope: float) -> dict[str, Any]:
+    def bins(bend: float) -> list[dict[str, Any]]:
+        x = [0.03, 0.07, 0.11, 0.15, 0.2, 0.26, 0.33, 0.42, 0.56]
+        return [
+            {
+                "predicted": p,
+                "observed": round(p**bend, 4),
+                "low": round(p**bend * 0.8, 4),
+                "high": round(p**bend * 1.2, 4),
+                "n": 1099,
+            }
+            for p in x
+        ]
+
+    before = {
+        "slope": score(slope, 0.08),
+        "intercept": score(-0.21, 0.1),
+        "ece": 0.041,
+        "curve": bins(2 - slope),
+    }
+    return {
+        "before": before,
+        "after": {
+            "slope": score(0.99, 0.08),
+            "intercept": score(0.01, 0.1),
+            "ece": 0.012,
+            "curve": bins(1.01),
+        },
+    }
+
+
+def roc(area: float) -> dict[str, list[float]]:
+    x = [i / 199 for i in range(200)]
+    return {"x": x, "y": [v ** (1 / area - 1) for v in x]}
+
+
+def precision(area: float) -> dict[str, list[float]]:
+    x = [i / 199 for i in range(1, 200)]
+    return {"x": x, "y": [0.185 + (min(1, 2.1 * area) - 0.185) * (1 - v) ** 1.3 for v in x]}
+
+
+def subgroups(outcome: str, model: str) -> list[dict[str, Any]]:
+    rows = [("sex", "female", 4101, 41, 0.79, False), ("sex", "male", 5789, 59, 0.78, False), ("age_band", "18–44", 2300, 21, 0.82, False),
+            ("age_band", "85 and over", 31, 4, None, True), ("race", "Black or African American", 903, 9, 0.69, False), ("race", "White", 6240, 64, 0.79, False),
+            ("race", "other", "<5", "<5", None, True)]  # fmt: skip
+    return [
+        {"column": c, "level": level, "n": n, "groups": g, "outcome": outcome, "model": model, "too_small": small,
+         "scores": {"auroc": score(v, 0.04, n)}}
+        for c, level, n, g, v, small in rows
+    ]  # fmt: skip
+
+
+def fit(model: str, fold: int) -> dict[str, Any]:
+    curve = [
+        {
+            "epoch": e,
+            "train": 0.46 * math.exp(-0.12 * e) + 0.01 * fold,
+            "validation": 0.40 + 0.012 * (e - 5) ** 2 / 5 + 0.012 * fold,
+        }
+        for e in range(1, 9)
+    ]
+    return {"model": model, "fold": str(fold), "seed": 13, "seconds": 18.2 + fold, "best": 5, "curve": curve}
