@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.deaths import patients, study
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -16,3 +18,11 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the folder of shared data sets beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory):
+    """A small study over a data frame, run to its end."""
+    from polyclinic.studies.run import run
+
+    return run(study(patients()), out=tmp_path_factory.mktemp("study") / "run")

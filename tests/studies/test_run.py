@@ -22,7 +22,7 @@ from polyclinic.reports.report import Report
 from polyclinic.samples import store
 from polyclinic.studies.run import run
 
-from .conftest import patients, study
+from tests.deaths import patients, study
 
 
 def steps(report: Report) -> dict[str, bool]:

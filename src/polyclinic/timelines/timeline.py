@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,24 @@ from polyclinic.timelines.format import EVENTS
 class Timeline:
     """A folder with `data/**/*.parquet`: one that `ingest` wrote, or any MEDS data set as it is."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, held: pl.DataFrame | None = None) -> None:
         self.path = Path(path)
+        self.held = held
+
+    @classmethod
+    def of(cls, events: pl.DataFrame) -> Timeline:
+        """A timeline of events in memory, with the columns of `scan`: one patient at the bedside."""
+        return cls(Path("memory"), events)
 
     def shards(self) -> list[Path]:
         """The Parquet files, sorted; a subject lies in one of them."""
         return sorted((self.path / "data").rglob("*.parquet"))
 
-    def scan(self) -> pl.LazyFrame:
-        """Every event, lazily: subject_id int64, time Datetime(us), code, numeric_value f32, text_value, and the
-        optional `end_time`, `available_time`, `unit`, `path` where they are stored.
+    def scan(self, shards: Sequence[Path] | None = None) -> pl.LazyFrame:
+        """Every event (or those of some shards), lazily: subject_id int64, time Datetime(us), code, numeric_value f32,
+        text_value, and the optional `end_time`, `available_time`, `unit`, `path` where they are stored.
         """
-        frame = pl.scan_parquet(self.shards(), missing_columns="insert", extra_columns="ignore")
+        frame = pl.scan_parquet(shards or self.shards(), missing_columns="insert", extra_columns="ignore")
         stored = frame.collect_schema()
         wrong = {n: k for n, k in EVENTS.items() if n in stored and stored[n] != k}
         absent = [

@@ -1,16 +1,9 @@
-"""One small study over a data frame, run once for all tests that read it."""
+"""One small study over a data frame, for all tests that read a finished run."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import polars as pl
-import pytest
-
-from polyclinic.reports.report import Report
-from polyclinic.studies.run import run
-
 
 def patients(n: int = 360, seed: int = 0) -> pl.DataFrame:
     """Rows of 120 patients; the chance of dying rises with lactate and age, the ward tells nothing."""
@@ -48,10 +41,3 @@ def study(frame: pl.DataFrame, **changes: object) -> dict[str, object]:
         "seed": 5,
         **changes,
     }
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """The study, run to its end."""
-    folder: Path = tmp_path_factory.mktemp("study") / "run"
-    return run(study(patients()), out=folder)

@@ -1,0 +1,98 @@
+"""A package: whole, unaltered, of a format that is known; and what it says when it is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from polyclinic.errors import BadPackage
+from polyclinic.packages import parts
+from polyclinic.packages.package import ModelPackage
+from polyclinic.packages.predict import predict
+from polyclinic.packages.verify import verify
+from polyclinic.reports.report import Report
+
+
+@pytest.fixture
+def package(finished: Report, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished.package, tmp_path / "package"))
+
+
+def test_a_package_holds_what_it_promises_and_no_pickle(package: Path) -> None:
+    for name in ("recipe.json", "combine.json", "limits.json", "card.md", "checksums.json", "parts", "state"):
+        assert (package / name).exists(), name
+    assert {p.suffix for p in package.rglob("*") if p.is_file()} <= {".json", ".onnx", ".safetensors", ".md"}
+    assert verify(package)["portable"] is True
+
+
+def test_an_altered_file_is_named(package: Path) -> None:
+    path = package / "combine.json"
+    path.write_text(path.read_text().replace("mean", "Mean"))
+    with pytest.raises(BadPackage, match=r"combine.json is altered"):
+        verify(package)
+
+
+def test_a_missing_and_an_added_file_are_named(package: Path) -> None:
+    (package / "limits.json").unlink()
+    with pytest.raises(BadPackage, match=r"limits.json is missing"):
+        verify(package)
+    (package / "limits.json").write_text("{}")
+    (package / "extra.txt").write_text("")
+    with pytest.raises(BadPackage, match=r"extra.txt is not part|limits.json is altered"):
+        verify(package)
+
+
+def test_a_newer_package_says_that_it_is_newer(package: Path) -> None:
+    recipe = json.loads((package / "recipe.json").read_text())
+    (package / "recipe.json").write_text(json.dumps(recipe | {"format": 2}))
+    with pytest.raises(BadPackage, match="format 2; this version reads format 1"):
+        verify(package)
+
+
+def test_a_folder_that_is_no_package_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadPackage, match="not a model package"):
+        ModelPackage.open(tmp_path)
+
+
+def test_a_part_of_another_version_is_refused_with_the_line_that_installs_it() -> None:
+    with pytest.raises(BadPackage) as error:
+        parts.require("numpy", "0.0.1")
+    assert "pip install 'numpy==0.0.1'" in str(error.value)
+
+
+def test_a_part_that_is_not_installed_is_refused_by_name() -> None:
+    with pytest.raises(BadPackage, match="installed: none"):
+        parts.require("no-such-distribution", "1.0")
+
+
+def test_prediction_loads_no_torch(finished: Report) -> None:
+    code = (
+        "import sys; from pathlib import Path; from polyclinic.packages.predict import predict;"
+        f"predict(Path({str(finished.package)!r}), {str(finished.folder / 'source.parquet')!r});"
+        "sys.exit(bool({'torch', 'lightgbm', 'sklearn', 'onnx', 'matplotlib'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_one_row_out_for_each_row_in_and_in_its_order(finished: Report, tmp_path: Path) -> None:
+    rows = pl.read_parquet(finished.folder / "source.parquet").drop("died")
+    order = np.random.default_rng(1).permutation(rows.height).tolist()
+    rows[order].write_csv(tmp_path / "rows.csv")
+    found = predict(finished.package, tmp_path / "rows.csv")
+    stored = finished.predictions().filter(pl.col("fold") == "package")
+    assert found["row_id"].to_list() == list(range(rows.height))
+    wanted = stored["predicted_boolean_probability"][order]
+    assert (found["predicted_boolean_probability"] - wanted).abs().max() <= 1e-6
+
+
+def test_the_threshold_and_the_calibration_stand_in_the_package(package: Path) -> None:
+    combine = json.loads((package / "combine.json").read_text())
+    assert set(combine["calibration"]) == {"slope", "intercept"}
+    assert 0 < combine["threshold"] < 1
