@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Tally:
 
     def plain(self) -> dict[str, Any]:
         """As JSON values, keys sorted."""
-        return {k: dict(sorted(v.items())) if isinstance(v, dict) else v for k, v in asdict(self).items()}
+        return {k: dict(sorted(v.items())) if isinstance(v, dict) else v for k, v in vars(self).items()}
 
 
 @dataclass
