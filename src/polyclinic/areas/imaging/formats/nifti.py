@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import polars as pl
 
 from polyclinic.areas.imaging import volumes
 from polyclinic.errors import BadData
-from polyclinic.timelines.format import Chunk
+from polyclinic.timelines.format import REFUSED, Chunk, Gives
 
+COLUMNS: dict[str, pl.DataType] = {"row_id": pl.Int64()} | dict.fromkeys(
+    ("case", "image", "label"), pl.String()
+)
 SUFFIXES = (".nii", ".nii.gz")
 VOLUMES = "polyclinic.areas.imaging.volumes"
 
@@ -21,7 +24,8 @@ VOLUMES = "polyclinic.areas.imaging.volumes"
 class Nifti:
     """Rows of volumes: `row_id`, `case` (the file's name), `image` and `label` (paths; "" without a label)."""
 
-    gives: ClassVar[Literal["events", "rows"]] = "rows"
+    gives: ClassVar[Gives] = "rows"
+    looks_for: ClassVar[str] = ".nii or .nii.gz files in the folder or in its images/"
     files: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "image": {"reader": f"{VOLUMES}:read", "writer": f"{VOLUMES}:write_labels"},
         "label": {"reader": f"{VOLUMES}:read_labels"},
@@ -32,28 +36,35 @@ class Nifti:
         return bool(found(images_of(source)))
 
     def read(self, source: Path) -> Iterator[Chunk]:
-        """One chunk: every image in the order of names, its geometry held against its label's, headers alone read."""
+        """The usable cases in the order of names, then each refused one; by headers alone."""
         images, labels = found(images_of(source)), found(source / "labels")
-        rows, refused = [], []
-        for row_id, (case, image) in enumerate(images.items()):
-            label = labels.get(case)
-            why = refusal(image, label)
-            if why is None:
-                paths = {"image": str(image.resolve()), "label": str(label.resolve()) if label else ""}
-                rows.append({"row_id": row_id, "case": case, **paths})
-            else:
-                refused.append({"row": row_id, "column": why[0], "reason": why[1]})
+        refused = {case: why for case, path in images.items() if (why := refusal(path, labels.get(case)))}
+        rows = [
+            {"row_id": row, "case": case, "image": _path(image), "label": _path(labels.get(case))}
+            for row, (case, image) in enumerate(images.items())
+            if case not in refused
+        ]
         alone = len(labels.keys() - images.keys())
         yield Chunk(
-            file=source.name,
-            rows_in=len(images) + alone,
+            file=images_of(source).name,
+            rows_in=len(rows) + alone,
             used=len(rows),
-            frame=pl.DataFrame(
-                rows, {"row_id": pl.Int64} | dict.fromkeys(("case", "image", "label"), pl.String)
-            ),
-            refused=pl.DataFrame(refused, {"row": pl.Int64, "column": pl.String, "reason": pl.String}),
+            frame=pl.DataFrame(rows, COLUMNS),
             non_events={"label without an image": alone} if alone else {},
         )
+        for case, (column, reason) in refused.items():
+            file = (labels if column == "label" else images)[case]
+            yield Chunk(
+                file=f"{file.parent.name}/{file.name}",
+                rows_in=1,
+                used=0,
+                frame=pl.DataFrame(schema=COLUMNS),
+                refused=pl.DataFrame({"row": [0], "column": [column], "reason": [reason]}, REFUSED),
+            )
+
+
+def _path(file: Path | None) -> str:
+    return str(file.resolve()) if file else ""
 
 
 def images_of(source: Path) -> Path:
