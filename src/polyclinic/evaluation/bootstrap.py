@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from polyclinic import seeds
 from polyclinic.evaluation.scores import Array, Score, of_all
@@ -86,7 +87,8 @@ def bootstrap(
         for key, score in measures.items():
             found[key][start : start + count] = score(weights)
 
-    with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 8)) as pool:
+    # BLAS threads beside these would wait for one another: up to eight times slower on a busy machine
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         list(pool.map(fill, starts))
     return Draws(points, found, len(group), len(names), level)
 
