@@ -54,15 +54,17 @@ def rows_of(kind: str) -> list[dict[str, str]]:
 
 
 def about(entry: registry.Entry) -> str:
-    """The title of a YAML, or the first line of a module's docstring; the module is not imported."""
+    """The title of a YAML, or what a module says of itself; the module is not imported."""
     module, _, rest = entry.target.partition(":")
     if rest.endswith((".yaml", ".yml")):
         return title_of(entry.path())
     spec = find_spec(module)
     if spec is None or not spec.origin:
         return "(its module is missing)"
-    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
-    return text.partition("\n")[0]
+    tree: ast.Module = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    shared = sum(e.target.startswith(f"{module}:") for e in registry.entries(entry.kind).values()) > 1
+    classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == rest and shared]
+    return (ast.get_docstring((classes or [tree])[0]) or "").partition("\n")[0]
 
 
 def title_of(path: Path) -> str:

@@ -72,8 +72,9 @@ def _of_the_system(error: OSError) -> PolyclinicError:
 def _of_our_own(error: Exception) -> PolyclinicError:
     """A fault of ours. Its message is not shown: a library's message may quote a patient's value."""
     last = traceback.extract_tb(error.__traceback__)[-1]
+    name = f" of {error.name}" if isinstance(error, ImportError) else ""
     return PolyclinicError(
-        f"polyclinic itself failed here: {type(error).__name__}",
+        f"polyclinic itself failed here: {type(error).__name__}{name}",
         at=Place(file=Path(last.filename).name, line=last.lineno),
         fix="run it again with --debug; before you send the traceback to anyone, see that no patient's data stand in it",
     )

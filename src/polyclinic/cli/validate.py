@@ -18,8 +18,8 @@ def validate(study: Name, settings: screen.Settings = None, as_json: screen.AsJs
     from polyclinic import config
     from polyclinic.studies.study import Study
 
-    document = Study.load(study, settings=settings or []).document
+    document = Study.load(study, settings or []).document()
     if as_json:
-        screen.show_json(config.plain(document))
+        screen.show_json(document)
     else:
         typer.echo(config.dump(document), nl=False)

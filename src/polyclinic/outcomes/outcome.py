@@ -68,7 +68,12 @@ def mean(parts: list[Raw], weights: list[float] | None = None) -> Raw:
 
 
 class Outcome(Protocol):
-    """One kind of answer; one file each. Settings are the fields of a frozen dataclass."""
+    """One kind of answer; one file each. Settings are the fields of a frozen dataclass.
+
+    Optional: `column(name, rows) -> Column`, which makes the target column out of a table of rows where it is neither
+    a number nor a file; `truth_columns`, what is null where a row is unlabelled; `example`, settings for the contract
+    checks where a field has no default; `planted_size`, how many rows those checks plant. More of `primary` is better.
+    """
 
     kind: str
     scores: tuple[str, ...]

@@ -150,6 +150,9 @@ def _inputs(question: Question, source: Any, rows: pl.DataFrame) -> tuple[dict[s
 def _target(question: Question, source: Any, rows: pl.DataFrame) -> tuple[str, Column]:
     name = str(question.target.get("column") or TARGET)
     need_columns(rows, [name])
+    outcome = question.outcome()
+    if hasattr(outcome, "column"):
+        return name, outcome.column(name, rows)
     reading = source.files.get(name) if isinstance(source, RowTable) else None
     if reading is not None:
         return name, File(rows[name].fill_null("").to_numpy().astype(str), reading["reader"], dict(reading))

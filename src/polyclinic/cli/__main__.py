@@ -1,0 +1,5 @@
+"""`python -m polyclinic.cli`."""
+
+from polyclinic.cli import main
+
+main()

@@ -1,0 +1,33 @@
+"""`polyclinic check`: the whole contract of a registered name."""
+
+from __future__ import annotations
+
+import pytest
+
+from polyclinic import checks
+from polyclinic.errors import FoundWanting, UnknownName, UsageError
+
+
+def test_a_registered_model_is_checked_whole():
+    results = checks.run("logistic")
+    assert [r.check for r in results if not r.held] == []
+    assert len(results) == len(checks.model_checks())
+    checks.refuse(results)
+
+
+def test_a_setting_can_make_a_model_fail_and_the_reason_is_told():
+    results = checks.run("last-value", settings=["column=x//b"])
+    (failed,) = [r for r in results if not r.held]
+    assert failed.check == "learns_the_planted_signal"
+    with pytest.raises(FoundWanting, match="1 of 7 checks did not hold"):
+        checks.refuse(results)
+
+
+def test_a_name_that_nobody_has_suggests_the_nearest():
+    with pytest.raises(UnknownName, match="logistic"):
+        checks.run("logistics")
+
+
+def test_a_format_without_an_example_asks_for_a_source():
+    with pytest.raises(UsageError, match="--source"):
+        checks.run("table")

@@ -1,0 +1,136 @@
+"""The contract of models: the house's own keep it, and each kind of wrong model is caught by the check that says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from polyclinic.checks import model_checks, models
+from polyclinic.errors import FoundWanting
+from polyclinic.models.logistic import Logistic
+from polyclinic.models.model import Session
+from polyclinic.outcomes.binary import Binary
+from polyclinic.outcomes.outcome import Outcome
+from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.parts import NamedPart
+from polyclinic.packages.state import State
+from polyclinic.samples import Samples
+
+
+def by_name(check) -> str:
+    return check.__name__
+
+
+@pytest.mark.parametrize("check", model_checks(), ids=by_name)
+def test_a_right_model_keeps_the_contract(check, tmp_path):
+    check(Logistic(), Binary(), tmp_path)
+
+
+@dataclass(frozen=True)
+class Right:
+    """The first number of `x`, and the mean of the events' values."""
+
+    def prepare(self, train: Samples) -> State:
+        return State({}, {"mean": np.array(train.columns["events"].compact().values["value"].mean())})
+
+    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+        return {"x": np.nan_to_num(rows.columns["x"].values[:, 0]).astype(np.float32)}
+
+    def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+        state = self.prepare(train)
+        x, y = self.encode(train, state)["x"], outcome.target(train)
+        slope = np.array([np.cov(x, y)[0, 1], 0.0])
+        return Fitted(self, state, [NamedPart(f"{__name__}:line", arrays={"slope": slope})])
+
+
+def line(values, arrays, settings) -> dict[str, Any]:
+    return {"raw": (values["x"] * arrays["slope"][0])[:, None]}
+
+
+class LearnsFromTestRows(Right):
+    """Its mean is over the shared array: the events of test rows too."""
+
+    def prepare(self, train: Samples) -> State:
+        return State({}, {"mean": np.array(train.columns["events"].values["value"].mean())})
+
+
+class LooksAtTheBatch(Right):
+    """Scales a row by the rows beside it."""
+
+    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+        x = super().encode(rows, state)["x"]
+        return {"x": x - x.mean()}
+
+
+class ForgetsItsSeed(Right):
+    """Starts from a random number of its own."""
+
+    def prepare(self, train: Samples) -> State:
+        return State({}, {"start": np.random.default_rng().normal(size=3)})
+
+
+class KnowsTheAnswer(Right):
+    """Keeps the labels of all rows that it was ever handed, by row."""
+
+    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+        return {"x": SEEN[rows.row_id].astype(np.float32)}
+
+
+class StopsAtNothing(Right):
+    """Cannot say anything where nothing is known."""
+
+    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+        return {"x": rows.columns["x"].values[:, 0]}
+
+
+class LearnsNothing(Right):
+    """Answers the same for all."""
+
+    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+        return {"x": np.ones(len(rows), np.float32)}
+
+
+SEEN = np.zeros(600)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "caught_by"),
+    [
+        (Right, None),
+        (LearnsFromTestRows, models.test_rows_change_no_byte),
+        (LooksAtTheBatch, models.answers_alike_in_any_batch),
+        (ForgetsItsSeed, models.same_seed_same_weights),
+        (StopsAtNothing, models.survives_all_missing_input),
+        (LearnsNothing, models.learns_the_planted_signal),
+    ],
+    ids=lambda item: getattr(item, "__name__", "nothing"),
+)
+def test_a_wrong_model_is_caught_by_the_check_that_says_so(wrong, caught_by, tmp_path):
+    asked = [check for check in model_checks() if check is not models.saved_then_loaded_answers_the_same]
+    failed = []
+    for check in asked:
+        try:
+            check(wrong(), Binary(), tmp_path / check.__name__)
+        except FoundWanting:
+            failed.append(check)
+    # A random start changes bytes from fit to fit, so the check of test rows sees a change as well.
+    also = {models.test_rows_change_no_byte} if wrong is ForgetsItsSeed else set()
+    assert set(failed) - also == ({caught_by} if caught_by else set())
+
+
+def test_a_model_that_knows_the_labels_of_held_out_rows_is_caught(tmp_path, monkeypatch):
+    from polyclinic.checks import planted
+
+    problem = planted.shuffled(Binary().planted(600, 7), 1, tmp_path)
+    monkeypatch.setattr(f"{__name__}.SEEN", problem.y)
+    with pytest.raises(FoundWanting, match="from shuffled labels it still reaches auroc 1"):
+        models.does_not_learn_from_shuffled_labels(KnowsTheAnswer(), Binary(), tmp_path)
+
+
+def test_a_model_without_a_name_is_told_where_to_declare_it(tmp_path):
+    with pytest.raises(FoundWanting, match="Right has no name") as wanting:
+        models.saved_then_loaded_answers_the_same(Right(), Binary(), tmp_path)
+    assert "polyclinic.models" in wanting.value.fix

@@ -1,0 +1,72 @@
+"""The contract of outcomes: the planted problem, the head, the loss and the scores fit each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from polyclinic.checks import outcome_checks, outcomes
+from polyclinic.errors import FoundWanting
+from polyclinic.outcomes.binary import Binary
+from polyclinic.outcomes.outcome import Head
+from polyclinic.outcomes.voxels import Voxels
+
+
+@pytest.mark.parametrize("outcome", [Binary(), Voxels({1: "small", 2: "large"})], ids=["binary", "voxels"])
+@pytest.mark.parametrize("check", outcome_checks(), ids=lambda check: check.__name__)
+def test_the_shared_outcomes_keep_the_contract(check, outcome, tmp_path):
+    check(outcome, tmp_path)
+
+
+class MeansOverRows(Binary):
+    """Its loss mixes the rows of a batch."""
+
+    def loss(self, raw, batch):
+        return super().loss(raw, batch).mean()
+
+
+class PromisesAColumn(Binary):
+    """Its head names a column that nobody has."""
+
+    def head(self, rows):
+        return Head("element:signal", 1)
+
+
+class DropsRows(Binary):
+    """Answers only where it knows the truth."""
+
+    def predictions(self, answer, rows, *, threshold, folder):
+        return super().predictions(answer, rows, threshold=threshold, folder=folder).head(3)
+
+
+class ForgetsItsSeed(Binary):
+    """Plants another problem each time."""
+
+    def planted(self, n, seed):
+        return super().planted(n, int(np.random.default_rng().integers(1_000_000)))
+
+
+class CountsOrder(Binary):
+    """Its score depends on which row comes first."""
+
+    def measures(self, frame):
+        first = float(frame["boolean_value"][0])
+        return {**super().measures(frame), "brier": lambda weights: weights[:, 0] * first}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "check"),
+    [
+        (MeansOverRows, outcomes.loss_is_one_number_a_row),
+        (PromisesAColumn, outcomes.planted_problem_fits_its_head),
+        (DropsRows, outcomes.every_row_gets_a_prediction_and_a_truth),
+        (ForgetsItsSeed, outcomes.same_seed_same_problem),
+        (CountsOrder, outcomes.every_score_is_measured_whatever_the_order),
+    ],
+    ids=lambda item: item.__name__,
+)
+def test_a_wrong_outcome_is_caught_by_the_check_that_says_so(wrong, check, tmp_path: Path):
+    with pytest.raises(FoundWanting):
+        check(wrong(), tmp_path)
