@@ -1,0 +1,83 @@
+"""The format of `report.json`, and which of its counts may be seen."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from polyclinic.errors import BadData, Place
+
+COUNTS = frozenset({"rows", "groups", "n", "all", "negative", "positive", "labelled"})
+BY_NAME = frozenset({"groups", "by"})
+LEADING_COUNT = re.compile(r"^(\d[\d,]*)(?= \(\d+(?:\.\d+)? ?%\)$)")
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema of `report.json`: the least that it holds."""
+    text = files("polyclinic.reports").joinpath("report.schema.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+def validate(report: Mapping[str, Any]) -> None:
+    """Raise `BadData` with the key where a report is not as the schema says."""
+    from jsonschema import Draft202012Validator
+
+    faults = sorted(Draft202012Validator(schema()).iter_errors(report), key=lambda fault: list(map(str, fault.path)))
+    if not faults:
+        return
+    first = faults[0]
+    raise BadData(
+        f"this is not a report of format 1: {_what(first)}"
+        + (f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""),
+        at=Place(file="report.json", key=".".join(map(str, first.path)) or "the whole"),
+        fix="write it again with `polyclinic run` or `polyclinic evaluate` of this version",
+    )
+
+
+def _what(fault: Any) -> str:
+    """The fault without the value, which may be long or someone's."""
+    if fault.validator == "required":
+        return str(fault.message)
+    return f"{fault.validator} should be {json.dumps(fault.validator_value)[:80]}"
+
+
+def suppress(report: Mapping[str, Any], min_cell: int) -> dict[str, Any]:
+    """A copy in which counts below `min_cell` in cohort, table 1 and subgroups are `"<5"` (for 5).
+
+    A subgroup whose rows are suppressed keeps no scores either. Complements are not: a total can still give a single
+    suppressed cell away.
+    """
+    told = copy.deepcopy(dict(report))
+    if min_cell <= 1:
+        return told
+    told["cohort"] = _suppressed(told["cohort"], min_cell)
+    told["subgroups"] = [_hidden(_suppressed(s, min_cell)) for s in told["subgroups"]]
+    return told
+
+
+def _suppressed(value: Any, least: int, *, counts: bool = False) -> Any:
+    """counts: whether a bare number here is a count."""
+    if isinstance(value, Mapping):
+        inside = {k: k in COUNTS or (counts and not isinstance(v, Mapping)) for k, v in value.items()}
+        return {k: _suppressed(v, least, counts=inside[k] or k in BY_NAME) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_suppressed(one, least, counts=counts) for one in value]
+    if not counts or isinstance(value, bool):
+        return value
+    found = LEADING_COUNT.match(value) if isinstance(value, str) else None
+    number = int(found[1].replace(",", "")) if found else value
+    return f"<{least}" if isinstance(number, int) and number < least else value
+
+
+def _hidden(subgroup: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(subgroup["n"], str):
+        return subgroup
+    nothing = {"value": None, "low": None, "high": None}
+    scores = {name: {**score, **nothing, "n": subgroup["n"]} for name, score in subgroup["scores"].items()}
+    return {k: v for k, v in subgroup.items() if k != "calibration"} | {"scores": scores, "too_small": True}
