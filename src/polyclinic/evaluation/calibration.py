@@ -32,19 +32,20 @@ def line(happened: Array, probability: Array) -> Mapping[str, Score]:
     one class only, one probability for all, or classes that the probability separates.
     """
     x, y = logit(probability), np.asarray(happened, np.float64)
-    middle = float(x.mean()) if len(x) else 0.0
-    x = np.where(np.ptp(x) > 1e-9, x - middle, 0.0) if len(x) else x
-    first = _newton(np.ones((1, len(y))), x, y, np.array([[middle, 1.0]]), steps=60, close=1e-9)
-    start = first if np.isfinite(first).all() else np.array([[middle, 1.0]])
+    middle, spread = (float(x.mean()), float(x.std())) if len(x) else (0.0, 0.0)
+    x = (x - middle) / spread if spread > 1e-9 else np.zeros(len(x))
+    begin = np.array([[logit(y.mean()) if len(y) else 0.0, 0.0]])
+    first = _newton(np.ones((1, len(y))), x, y, begin.copy(), steps=60, close=1e-9)
+    start = first if np.isfinite(first).all() else begin
 
     def fitted(weights: Array) -> Array:
         return _newton(weights, x, y, np.repeat(start, len(weights), axis=0), steps=30, close=1e-3)
 
     def slope(weights: Array) -> npt.NDArray[np.float64]:
-        return np.asarray(fitted(weights)[:, 1])
+        return np.asarray(fitted(weights)[:, 1] / max(spread, 1e-9))
 
     def intercept(weights: Array) -> npt.NDArray[np.float64]:
-        return np.asarray(fitted(weights) @ np.array([1.0, -middle]))
+        return np.asarray(fitted(weights) @ np.array([1.0, -middle / max(spread, 1e-9)]))
 
     return {"intercept": intercept, "slope": slope}
 

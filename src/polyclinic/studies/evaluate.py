@@ -188,15 +188,13 @@ class Usefulness:
         return self.evaluator.outcome.probabilities(part.frames[model])  # type: ignore[no-any-return]
 
     def calibration(self, model: str) -> dict[str, Any]:
-        """`after`: the probabilities as they are given; `before`: as they were before a recalibration, if there was one."""
+        """`before`: the probabilities as the model gave them; `after`: recalibrated, where they were."""
         happened, probability = self.known(self.test, model)
-        how = {"resamples": self.evaluator.settings.bootstrap.resamples, "seed": self.evaluator.seed}
-        found = {"after": calibration.report(happened, probability, self.test.groups, **how)}
-        frame = self.test.frames[model]
+        frame, found = self.test.frames[model], {"before": probability}
         if "uncalibrated_probability" in frame.columns and not frame["uncalibrated_probability"].has_nulls():
-            before = frame["uncalibrated_probability"].cast(pl.Float64).to_numpy()
-            found = {"before": calibration.report(happened, before, self.test.groups, **how), **found}
-        return found
+            found = {"before": frame["uncalibrated_probability"].to_numpy(), "after": probability}
+        how = {"resamples": self.evaluator.settings.bootstrap.resamples, "seed": self.evaluator.seed}
+        return {when: calibration.report(happened, p, self.test.groups, **how) for when, p in found.items()}
 
     def operating(self, model: str) -> dict[str, Any]:
         """The operating point: its threshold comes from validation rows, or from the scored ones where there are none."""

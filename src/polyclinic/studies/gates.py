@@ -69,8 +69,9 @@ def _names(comparison: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 
 def _slope(bounds: Bounds, report: Mapping[str, Any], outcome: str, model: str) -> dict[str, Any]:
-    after = report["calibration"].get(model, {}).get(outcome, {}).get("after", {})
-    return _judged("calibration slope", after.get("slope_interval", NOTHING), *bounds)
+    found = report["calibration"].get(model, {}).get(outcome, {})
+    given = found.get("after") or found.get("before") or {}
+    return _judged("calibration slope", given.get("slope_interval", NOTHING), *bounds)
 
 
 def _worst(

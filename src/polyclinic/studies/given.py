@@ -50,58 +50,71 @@ def read(
     predictions: Path, labels: Path | None, group: str | None, outcome: Any, strata: Sequence[str]
 ) -> Given:
     """Read, join and check. outcome: an outcome, or its class, whose settings the table then tells (`of_table`)."""
-    table, place = _table(predictions), Place(file=str(predictions))
-    truth = None if labels is None else _table(labels)
-    if "outcome" in table.columns:
-        table = table.filter(pl.col("outcome") == outcome.kind)
-    if "model" not in table.columns:
-        table = table.with_columns(model=pl.lit(predictions.stem))
-    if not {"fold", "split"} <= set(table.columns):
-        table = table.drop("fold", "split", strict=False).with_columns(fold=pl.lit("0"), split=pl.lit("test"))
-    table = table.filter(pl.col("fold").cast(pl.String) != "package")
-    if truth is None:
+    here, there = Place(file=str(predictions)), Place(file=str(labels or predictions))
+    table = _of_run(_table(predictions), predictions.stem, outcome.kind)
+    if labels is None:
         table, truth, keys = _apart(table)
     else:
+        truth = _table(labels)
         table = table.drop(*(c for c in (TRUTH, "reference") if c in truth.columns), strict=False)
-        keys = _shared(table, truth, place, Place(file=str(labels)))
-    _once(truth, keys, Place(file=str(labels or predictions)))
-    _once(table, [*keys, "model", "fold", "split"], place)
+        keys = _shared(table, truth, here, there)
+    _once(truth, keys, there)
+    _once(table, [*keys, "model", "fold", "split"], here)
     if outcome.kind == "binary":
-        table = table.rename({_sole(table, PROBABILITY, [*keys, group], place, pl.Float64): PROBABILITY})
-        truth = truth.rename(
-            {_sole(truth, TRUTH, [*keys, group], Place(file=str(labels or predictions)), pl.Boolean): TRUTH}
-        )
-        truth = truth.with_columns(_yes_or_no(truth[TRUTH]))
-        _probabilities(table, place)
+        table = _probabilities(table, [*keys, group], here)
+        truth = _yes_or_no(truth, [*keys, group], there)
+    joined = _joined(table, truth, keys, here)
+    made = _settled(outcome, joined)
+    about = joined.unique("row_id", keep="first").sort("row_id")
+    columns = {
+        name: about[_column(about, name, here)].to_numpy() for name in [*([group] if group else []), *strata]
+    }
+    return Given(
+        joined,
+        made,
+        about["row_id"].to_numpy(),
+        {group: columns[group]} if group else {},
+        {name: columns[name] for name in strata},
+        _steps(table, joined, made),
+    )
+
+
+def _of_run(table: pl.DataFrame, name: str, kind: str) -> pl.DataFrame:
+    """The columns that a run writes and that others may leave out: model, fold, split. The package's rows fall out."""
+    if "outcome" in table.columns:
+        table = table.filter(pl.col("outcome") == kind)
+    if "model" not in table.columns:
+        table = table.with_columns(model=pl.lit(name))
+    if not {"fold", "split"} <= set(table.columns):
+        return table.drop("fold", "split", strict=False).with_columns(fold=pl.lit("0"), split=pl.lit("test"))
+    return table.with_columns(pl.col("fold").cast(pl.String)).filter(pl.col("fold") != "package")
+
+
+def _joined(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str], at: Place) -> pl.DataFrame:
     rest = [c for c in truth.columns if c not in table.columns or c in keys]
-    numbered = truth.select(rest).with_columns(row_id_=pl.int_range(truth.height))
+    numbered = truth.select(rest).with_columns(number=pl.int_range(truth.height))
     joined = table.join(numbered, on=keys, how="inner", maintain_order="left")
     if joined.is_empty():
         raise BadData(
             f"no row of the predictions has a row in the labels (joined by {', '.join(keys)})",
-            at=place,
+            at=at,
             fix="check that both files name patients and times alike",
         )
-    joined = joined.drop("row_id", strict=False).rename({"row_id_": "row_id"})
-    made = (
-        outcome.of_table(joined)
-        if hasattr(outcome, "of_table")
-        else outcome()
-        if isinstance(outcome, type)
-        else outcome
-    )
-    about = joined.unique("row_id", keep="first").sort("row_id")
-    columns = {
-        name: about[_column(about, name, place)].to_numpy() for name in [*([group] if group else []), *strata]
-    }
-    first = [
-        f.filter(pl.col("model") == table["model"][0], pl.col("split") == "test") for f in (table, joined)
-    ]
-    steps = {"rows of the predictions": first[0], "with a row in the labels": first[1]}
-    steps["labelled"] = first[1].drop_nulls(list(getattr(made, "truth_columns", ())))
-    groups = {group: columns[group]} if group else {}
-    levels = {name: columns[name] for name in strata}
-    return Given(joined, made, about["row_id"].to_numpy(), groups, levels, steps)
+    return joined.drop("row_id", strict=False).rename({"number": "row_id"})
+
+
+def _settled(outcome: Any, joined: pl.DataFrame) -> Any:
+    if not isinstance(outcome, type):
+        return outcome
+    return outcome.of_table(joined) if hasattr(outcome, "of_table") else outcome()
+
+
+def _steps(table: pl.DataFrame, joined: pl.DataFrame, outcome: Any) -> dict[str, pl.DataFrame]:
+    """Who fell out on the way, by the first model's rows."""
+    first = (pl.col("model") == table["model"][0]) & (pl.col("split") == "test")
+    labelled = joined.filter(first).drop_nulls(list(getattr(outcome, "truth_columns", ())))
+    named = {"rows of the predictions": table.filter(first), "with a row in the labels": joined.filter(first)}
+    return {**named, "labelled": labelled}
 
 
 def _table(path: Path) -> pl.DataFrame:
@@ -184,33 +197,37 @@ def _could_be(column: pl.Series, kind: Any) -> bool:
     if kind == pl.Float64:
         return column.dtype.is_float()
     return column.dtype == pl.Boolean or (
-        column.dtype.is_numeric() and column.drop_nulls().is_in([0, 1]).all()
+        column.dtype.is_numeric() and _filled(column).drop_nulls().is_in([0, 1]).all()
     )
 
 
-def _yes_or_no(column: pl.Series) -> pl.Series:
-    values = column.fill_nan(None) if column.dtype.is_float() else column
-    if column.dtype != pl.Boolean and not (
-        column.dtype.is_numeric() and values.drop_nulls().is_in([0, 1]).all()
-    ):
+def _filled(column: pl.Series) -> pl.Series:
+    return column.fill_nan(None) if column.dtype.is_float() else column
+
+
+def _yes_or_no(truth: pl.DataFrame, other: Sequence[str | None], at: Place) -> pl.DataFrame:
+    name = _sole(truth, TRUTH, other, at, pl.Boolean)
+    if not _could_be(truth[name], pl.Boolean):
         raise BadData(
             "what happened is not yes or no: there are values other than 0, 1, true and false",
-            at=Place(column=TRUTH),
+            at=Place(file=at.file, column=name),
             fix="write true or false, and nothing where it is not known",
         )
-    return values.cast(pl.Boolean).alias(TRUTH)
+    return truth.rename({name: TRUTH}).with_columns(_filled(truth[name]).cast(pl.Boolean).alias(TRUTH))
 
 
-def _probabilities(table: pl.DataFrame, at: Place) -> None:
+def _probabilities(table: pl.DataFrame, other: Sequence[str | None], at: Place) -> pl.DataFrame:
+    name = _sole(table, PROBABILITY, other, at, pl.Float64)
     given = table if "refused" not in table.columns else table.filter(pl.col("refused").is_null())
-    column = given[PROBABILITY]
+    column = given[name]
     wrong = ~column.is_between(0, 1).fill_null(False) if column.dtype.is_numeric() else pl.Series([True])
     if wrong.any():
         raise BadData(
             f"{int(wrong.sum())} predictions are no probability between 0 and 1",
-            at=Place(file=at.file, column=PROBABILITY, row=wrong.arg_max()),
+            at=Place(file=at.file, column=name, row=wrong.arg_max()),
             fix="give probabilities (after the sigmoid), one for every row, or a reason in a column `refused`",
         )
+    return table.rename({name: PROBABILITY})
 
 
 def _column(frame: pl.DataFrame, name: str, at: Place) -> str:
