@@ -26,11 +26,11 @@ def listing(as_json: screen.AsJson = False) -> None:
     """List every registered set with source, licence, size and the study that it serves."""
     from polyclinic import datasets
 
-    rows = list(datasets.listing())
+    rows = [dataset.row() for dataset in datasets.listing().values()]
     if as_json:
         screen.show_json(rows)
         return
-    columns = list(rows[0]) if rows else ["name"]
+    columns = ["name", "licence", "commercial", "bytes", "study"]
     screen.table(columns, [[row[c] for c in columns] for row in rows])
 
 

@@ -20,7 +20,8 @@ def describe(
     as_json: screen.AsJson = False,
 ) -> None:
     """Say what is in a timeline or a table."""
+    from polyclinic.timelines.describe import as_text
     from polyclinic.timelines.ingest import open_source
 
     found = open_source(source).describe()
-    screen.show_json(found) if as_json else screen.tree(found)
+    screen.show_json(found) if as_json else typer.echo(as_text(found))

@@ -24,6 +24,9 @@ def ingest(
     max_quarantined: Annotated[
         float, typer.Option(help="Share of rows that may be unreadable before it stops.")
     ] = 0.01,
+    zone: Annotated[
+        str | None, typer.Option(help="The clock of the site, such as Europe/Berlin, for times with zones.")
+    ] = None,
     as_json: screen.AsJson = False,
 ) -> None:
     """Read a source in its own format, every row accounted for.
@@ -33,7 +36,7 @@ def ingest(
     from polyclinic.timelines.ingest import ingest as read
 
     with progress.reporting(progress.Console()):
-        made = read(format_name, source, out, max_quarantined=max_quarantined)
+        made = read(format_name, source, out, max_quarantined=max_quarantined, zone=zone)
     summary = made.summary()
     if as_json:
         screen.show_json(summary)

@@ -257,7 +257,7 @@ class Reader:
         self, event: Event, when: str, chosen: pl.DataFrame, made: pl.DataFrame
     ) -> tuple[pl.DataFrame, dict[str, int]]:
         """What of the events is refused, and what was repaired."""
-        bad, noted = [], {}
+        bad, noted = list[pl.DataFrame](), dict[str, Any]()
         if when != "never":
             empty = chosen[when].is_null()
             none, unread = made["time"].is_null() & empty, made["time"].is_null() & ~empty
@@ -279,7 +279,8 @@ class Reader:
             ).sum()
         if event.known in chosen.columns:
             noted["known before it happened"] = (chosen[f"{event.known} local"] < made["time"]).sum()
-        return pl.concat([pl.DataFrame(schema=REFUSED), *bad]), noted
+        counts = {what: int(count) for what, count in noted.items()}
+        return pl.concat([pl.DataFrame(schema=REFUSED), *bad]), counts
 
 
 def _need(schema: Mapping[str, Any], names: list[str], path: Path) -> None:

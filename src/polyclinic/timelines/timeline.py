@@ -32,13 +32,18 @@ class Timeline:
         """Every event (or those of some shards), lazily: subject_id int64, time Datetime(us), code, numeric_value f32,
         text_value, and the optional `end_time`, `available_time`, `unit`, `path` where they are stored.
         """
-        frame = pl.scan_parquet(shards or self.shards(), missing_columns="insert", extra_columns="ignore")
+        paths: Any = shards or self.shards()
+        if self.held is not None:
+            frame = self.held.lazy()
+        else:
+            frame = pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore")
         stored = frame.collect_schema()
         wrong = {n: k for n, k in EVENTS.items() if n in stored and stored[n] != k}
-        absent = [
-            pl.lit(None, EVENTS[n]).alias(n) for n in ("numeric_value", "text_value") if n not in stored
-        ]
-        return frame.with_columns(*(pl.col(n).cast(k) for n, k in wrong.items()), *absent)
+        absent = [n for n in ("numeric_value", "text_value") if n not in stored]
+        return frame.with_columns(
+            *(pl.col(n).cast(k) for n, k in wrong.items()),
+            *(pl.lit(None, EVENTS[n]).alias(n) for n in absent),
+        )
 
     def summary(self) -> dict[str, Any]:
         """The ingest's account: rows in, events out, quarantined, non-events; {} for a foreign MEDS data set."""
