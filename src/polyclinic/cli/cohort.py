@@ -30,10 +30,19 @@ def cohort(
     from polyclinic import atomic, progress
     from polyclinic.cohorts.extract import extract
     from polyclinic.cohorts.task import Task
+    from polyclinic.errors import Place, UsageError
     from polyclinic.timelines.ingest import open_source
+    from polyclinic.timelines.timeline import Timeline
 
+    source = open_source(timeline)
+    if not isinstance(source, Timeline):
+        raise UsageError(
+            "a task asks about time, and this table has none",
+            at=Place(file=str(timeline)),
+            fix="say `target: {column: …}` in a study instead, and use `polyclinic run`",
+        )
     with progress.reporting(progress.Console()):
-        found = extract(Task.load(task, predicates), open_source(timeline))
+        found = extract(Task.load(task, predicates), source)
     with atomic.file(out) as part:
         found.labels.write_parquet(part)
     steps = [step_of(step) for step in found.attrition]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -57,8 +57,8 @@ def ask_for_one_patient(out: Path) -> pl.DataFrame:
 
 def timeline_of(out: Path) -> Path:
     """The ingested timeline that the run kept."""
-    found: dict[str, Any] = screen.read_report(out)
-    return out / next(step["folder"] for step in found["steps"] if step["step"].startswith("ingest"))
+    steps = screen.read_report(out)["steps"]
+    return out / str(next(step["folder"] for step in steps if step["step"] == "ingest")) / "source"
 
 
 def write_one_patient(timeline: Path, subject: int, out: Path) -> None:

@@ -63,8 +63,8 @@ def about(entry: registry.Entry) -> str:
         return "(its module is missing)"
     tree: ast.Module = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     shared = sum(e.target.startswith(f"{module}:") for e in registry.entries(entry.kind).values()) > 1
-    classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == rest and shared]
-    return (ast.get_docstring((classes or [tree])[0]) or "").partition("\n")[0]
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == rest)
+    return (ast.get_docstring(next(classes, tree) if shared else tree) or "").partition("\n")[0]
 
 
 def title_of(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,10 @@ OWN_FAULT = 70
 class Polite(TyperGroup):
     """Takes `--debug` anywhere on the line, and turns every failure into a few plain lines and an exit code."""
 
-    def main(self, args: Any = None, **extra: Any) -> Any:
-        """Run a command line; `args` defaults to the process's own."""
-        words = list(sys.argv[1:] if args is None else args)
-        self.debug = "--debug" in words
-        return super().main([w for w in words if w != "--debug"], **extra)
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take `--debug` out, wherever it stands."""
+        self.debug = "--debug" in args
+        return super().parse_args(ctx, [word for word in args if word != "--debug"])
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""

@@ -1,0 +1,79 @@
+"""The commands are all there, explain themselves with an example, and answer mistakes with what to do."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from polyclinic.checks import Result
+from polyclinic.cli import COMMANDS, app
+
+FIXED = {"demo", "list", "data", "ingest", "describe", "cohort", "run", "evaluate",
+         "predict", "report", "verify", "validate", "check"}  # fmt: skip
+
+
+def call(*words: object):
+    return CliRunner().invoke(app, [str(w) for w in words], env={"COLUMNS": "160"})
+
+
+def test_the_fixed_names_are_the_commands():
+    assert set(COMMANDS) == FIXED
+    assert all(name in call("--help").output for name in FIXED)
+
+
+@pytest.mark.parametrize("command", sorted(FIXED))
+def test_every_command_shows_an_example(command):
+    output = call(command, "--help").output
+    assert f"Example:  polyclinic {command}" in output or f"$(polyclinic {command}" in output
+
+
+@pytest.mark.parametrize(
+    "command", ["list", "describe", "cohort", "run", "evaluate", "predict", "verify", "check"]
+)
+def test_what_reads_can_print_json(command):
+    assert "--json" in call(command, "--help").output
+
+
+def test_list_names_who_brings_what():
+    found = json.loads(call("list", "outcomes", "--json").output)["outcomes"]
+    binary = next(row for row in found if row["name"] == "binary")
+    assert binary["from"] == "polyclinic"
+    assert binary["about"]
+
+
+def test_list_of_an_unknown_kind_suggests_the_nearest():
+    done = call("list", "model")
+    assert done.exit_code == 2
+    assert "did you mean 'models'" in done.output
+
+
+def test_an_unknown_command_suggests_the_nearest():
+    done = call("runn")
+    assert done.exit_code == 2
+    assert "run" in done.output
+
+
+@pytest.mark.parametrize("words", [("report", "nowhere"), ("verify", "nowhere"), ("describe", "nowhere")])
+def test_a_folder_that_is_not_there_is_named(words, tmp_path):
+    done = call(words[0], tmp_path / words[1])
+    assert done.exit_code in (2, 3)
+    assert "nowhere" in done.output
+    assert "what to do" in done.output
+
+
+def test_a_task_about_a_table_without_times_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n")
+    assert call("ingest", "table", tmp_path / "t.csv", "--out", tmp_path / "rows").exit_code == 0
+    done = call("cohort", tmp_path / "rows", "hypotension", "--out", tmp_path / "labels.parquet")
+    assert done.exit_code == 2
+    assert "has none" in done.output
+
+
+def test_check_prints_a_table_and_its_exit_code_says_whether_all_held():
+    assert call("check", "binary").exit_code == 0
+    done = call("check", "last-value", "--set", "column=x//b", "--json")
+    results = [Result(**r) for r in json.loads(done.stdout)]
+    assert [r.check for r in results if not r.held] == ["learns_the_planted_signal"]
+    assert done.exit_code == 1
