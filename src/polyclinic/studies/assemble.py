@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from polyclinic.studies.run import Run
     from polyclinic.studies.steps import Done
 
-LIBRARIES = ("polyclinic", "numpy", "polars", "scikit-learn", "lightgbm", "torch", "onnxruntime")
+LIBRARIES = ("numpy", "polars", "scikit-learn", "lightgbm", "torch", "onnxruntime")
 MOST_CODES = 20
 
 
@@ -241,9 +241,9 @@ def environment() -> dict[str, Any]:
     """What is needed to run it again to the same figures."""
     return {
         "python": platform.python_version(),
+        "polyclinic": version("polyclinic"),
         "platform": platform.platform(terse=True),
-        "machine": platform.machine(),
-        "processors": os.cpu_count(),
+        "cpu": f"{platform.machine()}, {os.cpu_count()} processors",
         "versions": {name: found for name in LIBRARIES if (found := _version(name))},
     }
 
