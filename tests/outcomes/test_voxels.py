@@ -1,0 +1,111 @@
+"""A label a voxel."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from polyclinic import config
+from polyclinic.errors import BadData
+from polyclinic.evaluation.scores import of_all
+from polyclinic.outcomes.outcome import Head, Raw
+from polyclinic.outcomes.voxels import Voxels, dice
+
+VOXELS = Voxels(("front", "back"))
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return VOXELS.planted(4, 0)
+
+
+def certain(targets, shift=0):
+    """Raw numbers that are sure of the targets, moved along the first axis."""
+    grids = [np.eye(3, dtype=np.float32)[np.roll(t, shift, axis=0)] * 9 for t in targets]
+    return Raw(np.concatenate([g.reshape(-1, 3) for g in grids]), np.array([t.shape for t in targets]))
+
+
+def scores(frame):
+    return {name: of_all(score, frame.height) for name, score in VOXELS.measures(frame).items()}
+
+
+def test_dice_is_twice_the_common_over_the_sum_and_nothing_where_neither_has_it():
+    found, truth = np.array([[0, 1, 1], [0, 0, 2]]), np.array([[0, 1, 0], [0, 0, 0]])
+    assert dice(found, truth, 3) == pytest.approx([2 / 3, 0, np.nan], nan_ok=True)
+
+
+def test_labels_are_names_or_numbers_with_names(planted):
+    numbered = config.build(Voxels, {"labels": {"7": "b", "3": "a"}})
+    assert numbered.names == {3: "a", 7: "b"}
+    assert VOXELS.scores == ("dice", "dice//front", "dice//back")
+    assert VOXELS.head(planted) == Head("grid:image", 3)
+
+
+def test_a_label_without_a_name_is_refused_with_its_file(planted):
+    with pytest.raises(BadData, match="no name") as caught:
+        Voxels(("front",)).target(planted)
+    assert caught.value.at.file.endswith("0-label.npy")
+
+
+def test_predictions_are_pictures_whose_paths_move_with_the_table(planted, tmp_path):
+    targets = VOXELS.target(planted)
+    found = VOXELS.predictions(
+        VOXELS.link(certain(targets)), planted, threshold=None, folder=tmp_path / "maps"
+    )
+    assert found["path"].to_list() == [f"maps/{i}.npy" for i in range(4)]
+    written = np.load(tmp_path / found["path"][2])
+    assert (written == planted.columns["label"].read(2).values).all()
+    assert scores(found) == {"dice": 1, "dice//front": 1, "dice//back": 1}
+
+
+def test_dice_read_from_the_files_is_the_dice_in_the_table(planted, tmp_path):
+    answer = VOXELS.link(certain(VOXELS.target(planted), shift=1))
+    table = VOXELS.predictions(answer, planted, threshold=None, folder=tmp_path / "maps").hstack(
+        VOXELS.truth(planted)
+    )
+    bare = table.select("reference", path=str(tmp_path) + "/" + pl.col("path"))
+    assert 0.3 < scores(table)["dice"] < 1
+    assert scores(bare) == pytest.approx(scores(table))
+    assert Voxels.of_table(bare).names == {1: "1", 2: "2"}
+
+
+def test_without_a_target_there_is_no_dice(planted, tmp_path):
+    blind = planted.without_targets()
+    found = VOXELS.predictions(
+        VOXELS.link(certain(VOXELS.target(planted))), blind, threshold=None, folder=tmp_path / "m"
+    )
+    assert found.columns == ["path"]
+    assert VOXELS.truth(blind)["reference"].to_list() == [None] * 4
+
+
+def test_a_structure_that_is_in_neither_picture_counts_for_nothing():
+    frame = pl.DataFrame({"dice//front": [0.5, None], "dice//back": [1.0, 0.2]})
+    assert scores(frame) == pytest.approx({"dice": (0.75 + 0.2) / 2, "dice//front": 0.5, "dice//back": 0.6})
+
+
+def test_loss_falls_when_the_answer_is_right_and_ignores_what_lies_outside(planted):
+    torch = pytest.importorskip("torch")
+    target = torch.as_tensor(VOXELS.target(planted)[0])[None]
+    right = torch.nn.functional.one_hot(target, 3).movedim(-1, 1).float() * 9
+    wrong = right.roll(1, dims=1)
+    good, bad = (float(VOXELS.loss(raw, {"target": target})) for raw in (right, wrong))
+    assert good < 0.1 < 1 < bad
+    padded = torch.nn.functional.pad(target, (0, 4), value=-1)
+    noise = torch.cat([right, torch.randn(*right.shape[:-1], 4)], dim=-1)
+    assert float(VOXELS.loss(noise, {"target": padded})) == pytest.approx(good, abs=1e-6)
+
+
+def test_link_gives_shares_that_add_up_however_large_the_numbers():
+    found = VOXELS.link(Raw(np.array([[1000.0, 999.0, -1000.0]]), np.array([[1, 1, 1]])))
+    assert found.values.sum() == pytest.approx(1)
+
+
+def test_a_structure_that_never_occurs_is_told(planted):
+    targets = VOXELS.target(planted)
+    VOXELS.check(targets, "the training rows")
+    for picture in targets:
+        picture[picture == 2] = 0
+    with pytest.raises(BadData, match="no voxel of 'back' in the training rows"):
+        VOXELS.check(targets, "the training rows")
+    assert VOXELS.summary(planted)["labelled"] == 4
