@@ -133,12 +133,10 @@ class Evaluator:
         """Every model, and the chosen one, less every baseline, on the same resamples."""
         names = list(dict.fromkeys(model for model, _ in draws.points))
         ours = [m for m in names if m == self.chosen or self.roles.get(m) != "baseline"]
-        pairs = [
-            (a, b)
-            for a in ours
-            for b in names
-            if a != b and (a == self.chosen or self.roles.get(b) == "baseline")
-        ]
+        pairs: list[tuple[str, str]] = []
+        for a, b in ((a, b) for a in sorted(ours, key=lambda m: m != self.chosen) for b in names if a != b):
+            if (b, a) not in pairs and (a == self.chosen or self.roles.get(b) == "baseline"):
+                pairs.append((a, b))
         kind = self.outcome.kind
         return [
             {
