@@ -1,0 +1,162 @@
+"""From any samples to one matrix of numbers: dense inputs as they are, timed sequences as summaries a code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from polyclinic.errors import BadData
+from polyclinic.samples import Dense, Ragged, Samples
+from polyclinic.samples.columns import Array, Index
+from polyclinic.samples.samples import names_of, of_rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Floats = npt.NDArray[np.float32]
+SUMMARIES = ("last", "mean", "min", "max", "count", "slope", "since")
+HOUR = 3.6e9
+
+
+def learn(train: Samples, *, coverage: float = 0.5) -> dict[str, Any]:
+    """What the matrix will hold, chosen on training rows alone: JSON for a state.
+
+    A code of a timed sequence is kept where it is seen in at least the share `coverage` of the training rows.
+    Raises `BadData` where the samples have neither dense inputs nor timed sequences.
+    """
+    codes = {name: _covered(column, coverage) for name, column in timed(train)}
+    dense = {name: names_of(name, column) for name, column in of_rows(train, Dense).items()}
+    if not codes and not dense:
+        raise BadData(
+            "these samples have no numbers that a table model can read",
+            fix="give dense columns or sequences with code, time and value, or take another model",
+        )
+    return {"dense": dense, "codes": codes}
+
+
+def names(learned: Mapping[str, Any]) -> list[str]:
+    """The names of the matrix's columns."""
+    found = [name for column in sorted(learned["dense"]) for name in learned["dense"][column]]
+    for column, codes in sorted(learned["codes"].items()):
+        found += [f"{column}//{code}//{kind}" for kind in SUMMARIES for code in codes]
+    return found or ["nothing"]
+
+
+def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
+    """The rows as numbers, NaN where there is none: float32 [row, feature]."""
+    parts = [_flat(rows.columns[name]) for name in sorted(learned["dense"])]
+    parts += [_summed(rows, name, learned["codes"][name]) for name in sorted(learned["codes"])]
+    found = np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
+    return found if found.shape[1] else np.zeros((len(rows), 1), np.float32)
+
+
+def _flat(column: Any) -> Floats:
+    return np.asarray(column.values.reshape(len(column), -1), np.float32)
+
+
+def _summed(rows: Samples, name: str, codes: list[str]) -> Floats:
+    column = rows.columns[name]
+    assert isinstance(column, Ragged)
+    return summarise(column, codes, rows.time)
+
+
+def summaries(samples: Samples, *, coverage: float = 0.0) -> pl.DataFrame:
+    """The matrix of these samples as a data frame, its columns by name."""
+    import polars as pl
+
+    learned = learn(samples, coverage=coverage)
+    return pl.DataFrame(matrix(samples, learned), schema=names(learned))
+
+
+def timed(rows: Samples) -> Iterator[tuple[str, Ragged]]:
+    """The sequences of events: ragged inputs with a code, a time and a value."""
+    for name, column in sorted(of_rows(rows, Ragged).items()):
+        if {"code", "time", "value"} <= set(column.values) and "code" in column.levels:
+            yield name, column
+
+
+def _covered(column: Ragged, coverage: float) -> list[str]:
+    levels = column.levels["code"]
+    row, position = column.elements()
+    seen = np.zeros((len(column), len(levels)), bool)
+    seen[row, column.values["code"][position]] = True
+    enough = max(1.0, coverage * len(column))
+    return sorted(level for level, rows in zip(levels, seen.sum(axis=0), strict=True) if rows >= enough)
+
+
+def numbers_of(levels: Any, codes: list[str]) -> Index:
+    """Level → its number in `codes`, −1 where it is not among them: int64 [level]."""
+    known = {code: number for number, code in enumerate(codes)}
+    return np.array([known.get(level, -1) for level in levels], np.int64)
+
+
+def within(column: Ragged) -> Ragged:
+    """The same rows over the stretch of the shared arrays that they reach into; a view."""
+    used = column.lengths > 0
+    low = int(column.start[used].min(initial=len(column.values["code"])))
+    high = max(low, int(column.stop[used].max(initial=0)))
+    values = {name: v[low:high] for name, v in column.values.items()}
+    bounds = (np.clip(b - low, 0, high - low) for b in (column.start, column.stop))
+    return Ragged(*bounds, values, column.levels)
+
+
+def of_codes(column: Ragged, codes: list[str]) -> Ragged:
+    """The same rows with only the events of these codes; `code` then counts in `codes`."""
+    column = within(column)
+    number = numbers_of(column.levels["code"], codes)[column.values["code"]]
+    keep = number >= 0
+    before = np.concatenate([[0], np.cumsum(keep)])
+    values = {**{name: v[keep] for name, v in column.values.items()}, "code": number[keep]}
+    return Ragged(before[column.start], before[column.stop], values, {"code": codes})
+
+
+def summarise(column: Ragged, codes: list[str], asked: Array | None) -> Floats:
+    """Last, mean, lowest and highest value, count, slope an hour, and hours since the last event, of each code.
+
+    asked: datetime64 [row], when each row is asked; None: at its newest event.
+    Returns float32 [row, summary × code]; NaN where there is nothing to sum up, count 0.
+    """
+    n, k = len(column), len(codes)
+    chosen = of_codes(column, codes)
+    row, position = chosen.elements()
+    key, value = row * k + chosen.values["code"][position], chosen.values["value"][position].astype(float)
+    hours = hours_before(chosen, asked)
+    count = np.bincount(key, minlength=n * k).astype(float)
+    since = np.full(n * k, np.nan)
+    since[key] = hours
+    held = ~np.isnan(value)
+    numeric = _numeric(key[held], value[held], hours[held], n * k)
+    columns = [*numeric[:4], count, numeric[4], since]
+    return np.concatenate([c.reshape(n, k) for c in columns], axis=1).astype(np.float32)
+
+
+def hours_before(column: Ragged, asked: Array | None) -> Array:
+    """Hours from each element, row after row, to when its row is asked; to the row's newest element for None."""
+    row, position = column.elements()
+    time = column.values["time"][position]
+    if asked is None:
+        end = np.full(len(column), np.iinfo(np.int64).min)
+        np.maximum.at(end, row, time)
+    else:
+        end = asked.astype("datetime64[us]").astype(np.int64)
+    return np.asarray((end[row] - time) / HOUR)
+
+
+def _numeric(key: Index, value: Array, hours: Array, size: int) -> list[Array]:
+    """Last, mean, min, max and slope of the values of each key: [key] each."""
+    count = np.bincount(key, minlength=size)
+    full = np.maximum(count, 1)
+    last, low, high = (np.full(size, fill) for fill in (np.nan, np.inf, -np.inf))
+    last[key] = value
+    np.minimum.at(low, key, value)
+    np.maximum.at(high, key, value)
+    middle, when = (np.bincount(key, weights=w, minlength=size) / full for w in (value, hours))
+    offset = when[key] - hours
+    spread = np.bincount(key, weights=offset**2, minlength=size)
+    rise = np.bincount(key, weights=offset * (value - middle[key]), minlength=size)
+    slope = np.divide(rise, spread, out=np.zeros(size), where=spread > 1e-9)
+    empty = count == 0
+    return [last, *(np.where(empty, np.nan, v) for v in (middle, low, high, slope))]

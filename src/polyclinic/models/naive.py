@@ -1,0 +1,77 @@
+"""The answers that any model must beat: what is usual, and what was seen last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from polyclinic.errors import UnknownName, UsageError
+from polyclinic.models import encoders
+from polyclinic.models.linear import constant, log_odds
+from polyclinic.models.logistic import regression
+from polyclinic.models.model import Session
+from polyclinic.outcomes.outcome import Outcome
+from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.state import State
+from polyclinic.samples import Dense, Samples
+from polyclinic.samples.samples import names_of, of_rows
+
+
+@dataclass(frozen=True)
+class Naive:
+    """The same for everyone: the share of positive training rows, or the mean of their numbers."""
+
+    ignores_inputs: ClassVar[bool] = True
+
+    def prepare(self, train: Samples) -> State:
+        """Nothing: the answer is learned with the target, in `fit`."""
+        return State()
+
+    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+        """x: float32 [row, 1], nothing but how many rows there are."""
+        return {"x": np.zeros((len(rows), 1), np.float32)}
+
+    def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+        """Raises `UsageError` where the outcome is not one answer a row."""
+        if outcome.head(train).per != "row":
+            raise UsageError(
+                f"naive answers once a row; {outcome.kind!r} asks for something else",
+                fix="name as baseline the naive model of that area (`polyclinic list models`)",
+            )
+        target = np.asarray(outcome.target(train), float)
+        usual = target.mean(axis=0)
+        yes_no = target.ndim == 1 and np.isin(target, (0.0, 1.0)).all()
+        return Fitted(self, State(), [constant(log_odds(usual, len(target)) if yes_no else usual, 1)])
+
+
+@dataclass(frozen=True)
+class LastValue:
+    """Logistic regression on the newest value alone.
+
+    column: a dense input, or one name within one; `newest` is what records give where the task asks for it.
+    """
+
+    column: str = "newest"
+    example: ClassVar[dict[str, str]] = {"column": "x//signal"}
+
+    def prepare(self, train: Samples) -> State:
+        """Which columns are meant; raises `UnknownName` where there are none."""
+        dense = {name: names_of(name, column) for name, column in of_rows(train, Dense).items()}
+        single = {name: column for column, names in dense.items() for name in names}
+        source = self.column if self.column in dense else single.get(self.column)
+        if source is None:
+            raise UnknownName("column", self.column, [*dense, *single])
+        matrix = {"dense": {source: dense[source]}, "codes": {}}
+        taken = range(len(dense[source])) if source == self.column else [dense[source].index(self.column)]
+        return State({"matrix": matrix, "taken": list(taken)})
+
+    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+        """x: float32 [row, value]."""
+        return {"x": encoders.matrix(rows, state.values["matrix"])[:, state.values["taken"]]}
+
+    def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+        """A regression of one or few weights, next to no penalty."""
+        state = self.prepare(train)
+        return Fitted(self, state, [regression(self, state, train, validation, outcome, (10.0,))])
