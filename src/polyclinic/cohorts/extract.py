@@ -53,8 +53,8 @@ def extract(
 
 
 def _batches(timeline: Timeline | pl.LazyFrame) -> Iterator[pl.LazyFrame]:
-    if isinstance(timeline, pl.LazyFrame):
-        yield timeline
+    if isinstance(timeline, pl.LazyFrame) or timeline.held is not None:
+        yield timeline if isinstance(timeline, pl.LazyFrame) else timeline.scan()
         return
     batch: list[Path] = []
     for shard in timeline.shards():
@@ -164,7 +164,8 @@ class _Batch:
             n: p for n, p in self.task.predicates.items() if n in self.task.named and isinstance(p, Plain)
         }
         events = self.events
-        if not needed & set(SPECIAL):
+        everywhere = any(p.follows(self.task.statics) for p in self.compound().values())
+        if not everywhere and not needed & set(SPECIAL):
             codes = [p.codes() for p in plain.values()]
             events = events.filter(pl.any_horizontal(codes) if codes else pl.lit(False))
         flags = {n: p.holds().cast(pl.UInt32) for n, p in plain.items()}
@@ -182,24 +183,24 @@ class _Batch:
         return names | {self.task.trigger} if self.task.trigger else names
 
     def derived(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Add the derived predicates; a static input holds for all of a subject's instants."""
-        statics, waiting = (
-            self.task.statics,
-            [n for n in self.task.named if isinstance(self.task.predicates.get(n), Derived)],
-        )
-        if any(s in self.task.predicates[n].names() for n in waiting for s in statics):  # type: ignore[union-attr]
-            frame = frame.with_columns(
-                pl.col(s).first().over("subject_id") for s in statics if s in frame.columns
-            )
+        """Add the derived predicates; a plain static input holds for all of a subject's instants."""
+        statics = [s for s in self.task.statics if s in frame.columns]
+        waiting = self.compound()
+        if any(s in p.names() for p in waiting.values() for s in statics):
+            frame = frame.with_columns(pl.col(statics).first().over("subject_id"))
         while waiting:
-            name = waiting.pop(0)
-            predicate = self.task.predicates[name]
-            assert isinstance(predicate, Derived)
-            if all(n in frame.columns for n in predicate.names()):
-                frame = frame.with_columns(predicate.holds().cast(pl.UInt32).alias(name))
-            else:
-                waiting.append(name)
+            ready = {
+                n: p.holds().cast(pl.UInt32)
+                for n, p in waiting.items()
+                if set(p.names()) <= set(frame.columns)
+            }
+            frame = frame.with_columns(**ready)
+            waiting = {n: p for n, p in waiting.items() if n not in ready}
         return frame
+
+    def compound(self) -> dict[str, Derived]:
+        named = ((n, self.task.predicates.get(n)) for n in sorted(self.task.named))
+        return {n: p for n, p in named if isinstance(p, Derived)}
 
     def dynamic(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The instants of subjects for whom every static predicate holds."""
@@ -229,7 +230,8 @@ class _Batch:
         every = self.task.every
         assert every
         begin, end = self.task.predicates[every.begin], self.task.predicates[every.end]
-        assert isinstance(begin, Plain) and isinstance(end, Plain)
+        assert isinstance(begin, Plain)
+        assert isinstance(end, Plain)
         return begin, end
 
     def asked_at(self, when: int) -> _Rows:

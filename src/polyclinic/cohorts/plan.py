@@ -78,7 +78,7 @@ def plan(task: Task) -> Plan:
     """The plan of a task's windows."""
     points = _points(task.windows)
     late = _lateness(points)
-    index = _index(task, points)
+    index = _index(task)
     behind = {p for p in (TRIGGER, *points) if all(late[q][index] <= 0 for q in _line(p, points))}
     spans = [_span(name, w, points, behind) for name, w in task.windows.items()]
     kept = _needed(points, spans, index, late)
@@ -140,7 +140,7 @@ def _lateness(points: Mapping[str, Point]) -> dict[str, dict[str, int]]:
     return late
 
 
-def _index(task: Task, points: Mapping[str, Point]) -> str:
+def _index(task: Task) -> str:
     """The point of the index time; the trigger where no window names one.
 
     In ACES 0.7 a window that reaches back by a fixed time gives its start for its end, and its end for its start.

@@ -69,6 +69,12 @@ class Derived:
         for part in self.inputs:
             yield from [part] if isinstance(part, str) else part.names()
 
+    def follows(self, statics: Iterable[str]) -> bool:
+        """Whether it holds wherever the static predicates do, at instants with no other event of interest too."""
+        known = set(statics)
+        parts = [p in known if isinstance(p, str) else p.follows(known) for p in self.inputs]
+        return all(parts) if self.how == "and" else any(parts)
+
     def holds(self) -> pl.Expr:
         """Whether it holds at an instant, from the counts of its inputs there."""
         parts = [pl.col(p) > 0 if isinstance(p, str) else p.holds() for p in self.inputs]
