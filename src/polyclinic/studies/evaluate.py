@@ -64,13 +64,22 @@ class Part:
     groups: Array
 
     @classmethod
-    def of(cls, predictions: pl.DataFrame, split: str, outcome: Any, row_id: Array, groups: Array) -> Part:
-        """Labelled, answered, held-out rows. Raises `BadData` where models answer different rows."""
+    def of(
+        cls,
+        predictions: pl.DataFrame,
+        split: str,
+        models: Sequence[str],
+        outcome: Any,
+        row_id: Array,
+        groups: Array,
+    ) -> Part:
+        """Labelled, answered, held-out rows of these models. Raises `BadData` where models answer different rows."""
         rows = predictions.filter(pl.col("split") == split, pl.col("fold") != "package")
         rows = rows.drop_nulls(list(getattr(outcome, "truth_columns", ())))
         if "refused" in rows.columns:
             rows = rows.filter(pl.col("refused").is_null())
-        names = rows["model"].unique(maintain_order=True).to_list()
+        present = set(rows["model"].unique())
+        names = [model for model in models if model in present]
         frames = {name: rows.filter(pl.col("model") == name).sort("row_id", "fold") for name in names}
         keys = [frame.select("row_id", "fold") for frame in frames.values()]
         for name, key in zip(names, keys, strict=True):
@@ -244,10 +253,11 @@ def evaluate(
     """`models, comparisons, calibration, operating, decision, curves, subgroups` of report.json for one outcome.
 
     predictions: the predictions table with the truth in it; rows that the package answered are never scored.
-    row_id, groups, strata: [row] of the samples. Raises `UnknownName` for a group or a stratum that is not there.
+    row_id, groups, strata: [row] of the samples; roles: model → model | baseline, in the
+    order of the page. Raises `UnknownName` for a group or a stratum that is not there.
     """
     drawn = _drawn_groups(settings.bootstrap.over, groups, row_id)
-    parts = {split: Part.of(predictions, split, outcome, row_id, drawn) for split in HELD_OUT}
+    parts = {split: Part.of(predictions, split, list(roles), outcome, row_id, drawn) for split in HELD_OUT}
     test, kind = parts["test"], outcome.kind
     evaluator = Evaluator(outcome, settings, roles, chosen, seed)
     draws = {split: evaluator.drawn(part) for split, part in parts.items() if part.frames}

@@ -1,0 +1,270 @@
+"""From predictions to the numbers of the report."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.special import expit
+from sklearn import metrics
+
+from polyclinic.errors import BadData, UnknownName
+from polyclinic.outcomes.binary import Binary
+from polyclinic.outcomes.outcome import Raw
+from polyclinic.outcomes.voxels import Voxels
+from polyclinic.studies.evaluate import Evaluation, Resampling, evaluate, evaluate_file
+
+QUICK = Evaluation(bootstrap=Resampling(resamples=100), subgroups=("side",))
+ROLES = {"deep": "model", "flat": "baseline", "noise": "baseline"}
+STRENGTH = {"deep": 3.0, "flat": 0.7, "noise": 0.0}
+SAMPLES = Binary().planted(600, 0)
+
+
+def table(samples=SAMPLES, folds=5):
+    """Every row held out once for test, and the rows of the next fold for validation, in no particular order."""
+    rng = np.random.default_rng(0)
+    fold = np.arange(len(samples)) // 3 % folds
+    parts = []
+    for model, strength in STRENGTH.items():
+        p = expit(strength * samples.X[:, 0] + rng.normal(size=len(samples)))
+        for split, number in (("test", fold), ("validation", (fold + 1) % folds)):
+            told = {"row_id": samples.row_id, "fold": number.astype(str), "predicted_boolean_probability": p}
+            frame = pl.DataFrame(told).hstack(Binary().truth(samples))
+            frame = frame.with_columns(
+                uncalibrated_probability=pl.Series(p**2), refused=pl.lit(None, pl.String)
+            )
+            parts.append(
+                frame.with_columns(model=pl.lit(model), split=pl.lit(split), outcome=pl.lit("binary"))
+            )
+    return pl.concat(parts).sample(fraction=1, shuffle=True, seed=1)
+
+
+def evaluated(predictions=None, settings=QUICK, samples=SAMPLES, chosen="deep"):
+    return evaluate(
+        table(samples) if predictions is None else predictions,
+        Binary(),
+        settings,
+        row_id=samples.row_id,
+        groups=samples.groups,
+        strata=samples.strata,
+        roles=ROLES,
+        chosen=chosen,
+        seed=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def report():
+    return evaluated()
+
+
+def test_test_scores_come_from_pooled_out_of_fold_rows(report):
+    rows = table().filter(pl.col("model") == "flat", pl.col("split") == "test")
+    expected = metrics.roc_auc_score(rows["boolean_value"], rows["predicted_boolean_probability"])
+    found = report["models"]["flat"]["binary"]
+    assert found["test"]["auroc"]["value"] == pytest.approx(expected)
+    assert found["test"]["auroc"]["n"] == 600
+    assert found["test"]["auroc"]["low"] < expected < found["test"]["auroc"]["high"]
+    one = rows.filter(pl.col("fold") == "2")
+    assert found["folds"][2]["auroc"]["value"] == pytest.approx(
+        metrics.roc_auc_score(one["boolean_value"], one["predicted_boolean_probability"])
+    )
+    assert set(found) == {"validation", "test", "folds"}
+
+
+def test_the_model_is_compared_with_each_baseline_on_each_score(report):
+    pairs = {(c["a"], c["b"], c["score"]) for c in report["comparisons"]}
+    assert pairs == {("deep", b, s) for b in ("flat", "noise") for s in Binary.scores}
+    scores = report["models"]
+    for c in report["comparisons"]:
+        apart = [scores[m]["binary"]["test"][c["score"]]["value"] for m in (c["a"], c["b"])]
+        assert c["difference"]["value"] == pytest.approx(apart[0] - apart[1])
+
+
+def test_a_chosen_baseline_is_compared_with_all_and_no_pair_twice():
+    pairs = {(c["a"], c["b"]) for c in evaluated(chosen="flat")["comparisons"]}
+    assert pairs == {("flat", "deep"), ("flat", "noise"), ("deep", "noise")}
+
+
+def test_calibration_is_told_before_and_after(report):
+    found = report["calibration"]["deep"]["binary"]
+    assert set(found) == {"before", "after"}
+    assert found["before"]["intercept"] != found["after"]["intercept"]
+    bare = evaluated(table().drop("uncalibrated_probability"))["calibration"]["deep"]["binary"]
+    assert set(bare) == {"before"}
+    assert bare["before"] == found["after"]
+
+
+def test_the_operating_point_is_chosen_on_validation_rows_and_measured_on_test_rows(report):
+    found = next(o for o in report["operating"] if o["model"] == "deep")
+    rows = table().filter(pl.col("model") == "deep", pl.col("split") == "test")
+    alert = rows["predicted_boolean_probability"] >= found["threshold"]
+    assert found["chosen_on"] == "validation"
+    assert found["scores"]["specificity"]["value"] == pytest.approx(
+        1 - alert.filter(~rows["boolean_value"]).mean()
+    )
+    assert found["alerts_per_100"] == pytest.approx(100 * alert.mean())
+
+
+def test_curves_are_short_and_the_decision_curve_has_its_two_naive_answers(report):
+    decision, curves = report["decision"]["binary"], report["curves"]["binary"]
+    assert (decision["thresholds"][0], decision["thresholds"][-1], decision["none"]) == (0.05, 0.5, 0)
+    assert all(
+        len(m) == len(decision["all"]) == len(decision["thresholds"]) for m in decision["models"].values()
+    )
+    assert max(len(c["x"]) for kind in curves.values() for c in kind.values()) <= 200
+
+
+def test_subgroups_are_the_chosen_model_by_level(report):
+    found = {s["level"]: s for s in report["subgroups"]}
+    assert set(found) == {"left", "right"}
+    assert sum(s["n"] for s in found.values()) == 600
+    assert not found["left"]["too_small"]
+    assert found["left"]["calibration"]["slope"]["value"] is not None
+
+
+def test_a_small_subgroup_is_named_as_too_small_and_not_hidden():
+    few = Evaluation(bootstrap=Resampling(resamples=50), subgroups=("side",), min_subjects=500)
+    assert [s["too_small"] for s in evaluated(settings=few)["subgroups"]] == [True, True]
+
+
+def test_rows_of_the_package_unlabelled_and_refused_rows_are_never_scored():
+    extra = table().with_columns(predicted_boolean_probability=pl.lit(0.5))
+    package = extra.with_columns(fold=pl.lit("package"))
+    unlabelled = extra.with_columns(fold=pl.lit("8"), boolean_value=pl.lit(None, pl.Boolean))
+    refused = extra.with_columns(fold=pl.lit("9"), refused=pl.lit("no pressure"))
+    assert evaluated(pl.concat([table(), package, unlabelled, refused])) == evaluated()
+
+
+def test_the_order_of_rows_changes_no_byte_of_the_report():
+    assert json.dumps(evaluated(table().sort("row_id"))) == json.dumps(
+        evaluated(table().sort("split", "model"))
+    )
+
+
+def test_one_class_only_gives_null_scores_and_no_crash():
+    only = evaluated(table().with_columns(boolean_value=pl.lit(True)))
+    assert only["models"]["deep"]["binary"]["test"]["auroc"] == {
+        "value": None,
+        "low": None,
+        "high": None,
+        "n": 600,
+    }
+    assert only["operating"][0]["threshold"] is None
+    assert json.loads(json.dumps(only, allow_nan=False)) == only
+
+
+def test_models_that_answer_different_rows_are_refused():
+    missing = (pl.col("model") == "flat") & (pl.col("row_id") == 5)
+    with pytest.raises(BadData, match="'flat' answer different rows"):
+        evaluated(table().filter(~missing))
+
+
+def test_a_stratum_or_a_group_that_is_not_there_suggests_one_that_is():
+    with pytest.raises(UnknownName, match="did you mean 'side'"):
+        evaluated(settings=Evaluation(subgroups=("sied",)))
+    with pytest.raises(UnknownName, match="did you mean 'subject'"):
+        evaluated(settings=Evaluation(bootstrap=Resampling(over="subjct")))
+
+
+# -- predictions made by anything ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Predictions and labels as somebody else would write them."""
+    samples = SAMPLES.take(np.arange(300))
+    keys = pl.DataFrame({"subject_id": samples.groups["subject"], "prediction_time": samples.time})
+    labels = keys.with_columns(
+        boolean_value=pl.Series(samples.y.astype(int)), site=pl.Series(samples.strata["side"])
+    )
+    risk = keys.with_columns(risk=pl.Series(expit(2.0 * samples.X[:, 0])))
+    labels.write_csv(tmp_path / "labels.csv")
+    risk.sample(fraction=1, shuffle=True, seed=3).write_parquet(tmp_path / "mine.parquet")
+    return tmp_path, labels, risk
+
+
+def test_a_file_of_predictions_gives_the_report_and_the_page(files):
+    folder, labels, risk = files
+    found = evaluate_file(
+        folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "out"
+    )
+    expected = metrics.roc_auc_score(labels["boolean_value"], risk["risk"])
+    assert found["models"]["mine"]["binary"]["test"]["auroc"]["value"] == pytest.approx(expected)
+    assert found["cohort"]["groups"] == {"subject_id": 100}
+    assert found["cohort"]["targets"] == {
+        "binary": {"positive": labels["boolean_value"].sum(), "labelled": 300}
+    }
+    assert json.loads((folder / "out/report.json").read_text()) == found
+    assert "mine" in (folder / "out/report.html").read_text()
+
+
+def test_truth_beside_the_predictions_gives_the_same_scores(files):
+    folder, labels, risk = files
+    risk.join(labels, on=["subject_id", "prediction_time"]).write_csv(folder / "both.csv")
+    one = evaluate_file(folder / "mine.parquet", labels=folder / "labels.csv", group="site", out=folder / "a")
+    two = evaluate_file(folder / "both.csv", group="site", out=folder / "b")
+    a, b = (r["models"][m]["binary"]["test"]["auroc"] for r, m in ((one, "mine"), (two, "both")))
+    assert a == pytest.approx(b)
+
+
+def test_several_models_are_told_apart_by_a_column_and_paired(files):
+    folder, _, risk = files
+    other = risk.with_columns(model=pl.lit("b"), risk=pl.lit(0.3))
+    pl.concat([risk.with_columns(model=pl.lit("a")), other], how="diagonal").write_csv(folder / "two.csv")
+    found = evaluate_file(
+        folder / "two.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o"
+    )
+    assert {(c["a"], c["b"]) for c in found["comparisons"]} == {("a", "b")}
+    assert found["models"]["b"]["binary"]["test"]["auroc"]["value"] == 0.5
+    assert found["calibration"]["b"]["binary"]["before"]["slope"] is None
+
+
+def refused(files, predictions, labels=None, group="subject_id"):
+    folder = files[0]
+    predictions.write_csv(folder / "wrong.csv")
+    truth = folder / "labels.csv"
+    if labels is not None:
+        labels.write_csv(truth)
+    with pytest.raises((BadData, UnknownName)) as caught:
+        evaluate_file(folder / "wrong.csv", labels=truth, group=group, out=folder / "o")
+    assert not (folder / "o").exists()
+    return str(caught.value)
+
+
+def test_what_cannot_be_evaluated_says_what_where_and_what_to_do(files):
+    _, labels, risk = files
+    assert "between 0 and 1" in refused(files, risk.with_columns(pl.col("risk") * 4))
+    assert "'age', 'risk'" in refused(
+        files, risk.select("subject_id", "prediction_time", age=pl.col("risk") * 9, risk="risk")
+    )
+    assert "share no column" in refused(files, risk.select("risk"))
+    assert "no row of the predictions" in refused(files, risk.with_columns(pl.col("subject_id") + 5000))
+    assert "as another" in refused(files, pl.concat([risk, risk]))
+    assert "did you mean 'site'" in refused(files, risk, group="sit")
+    assert "values other than 0, 1" in refused(files, risk, labels.with_columns(pl.col("boolean_value") * 2))
+
+
+def test_pictures_are_evaluated_too(tmp_path):
+    voxels = Voxels(("front", "back"))
+    samples = voxels.planted(4, 0)
+    sure = [np.eye(3)[np.roll(t, 1, axis=0)] * 9 for t in voxels.target(samples)]
+    answer = voxels.link(
+        Raw(np.concatenate([g.reshape(-1, 3) for g in sure]), np.array([g.shape[:3] for g in sure]))
+    )
+    made = voxels.predictions(answer, samples, threshold=None, folder=tmp_path / "maps")
+    case = pl.Series("case", [f"c{i}" for i in range(4)])
+    made.select(case, "path").write_csv(tmp_path / "maps.csv")
+    voxels.truth(samples).select(case, "reference").write_csv(tmp_path / "truth.csv")
+    found = evaluate_file(
+        tmp_path / "maps.csv",
+        labels=tmp_path / "truth.csv",
+        group="case",
+        out=tmp_path / "o",
+        outcome="voxels",
+    )
+    expected = np.nanmean(made.select("dice//front", "dice//back").to_numpy(), axis=1).mean()
+    assert found["models"]["maps"]["voxels"]["test"]["dice"]["value"] == pytest.approx(expected)
+    assert found["calibration"] == {}
