@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+
 def patients(n: int = 360, seed: int = 0) -> pl.DataFrame:
     """Rows of 120 patients; the chance of dying rises with lactate and age, the ward tells nothing."""
     rng = np.random.default_rng(seed)

@@ -13,7 +13,12 @@ from polyclinic.samples.frames import TableInputs, read_table
 
 def frame() -> pl.DataFrame:
     return pl.DataFrame(
-        {"patient": ["a", "a", "b"], "age": [60, 60, None], "ward": ["icu", "er", "icu"], "died": [True, False, None]}
+        {
+            "patient": ["a", "a", "b"],
+            "age": [60, 60, None],
+            "ward": ["icu", "er", "icu"],
+            "died": [True, False, None],
+        }
     )
 
 

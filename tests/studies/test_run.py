@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tests.deaths import patients, study
 
 from polyclinic import fingerprint
 from polyclinic.errors import BadData, Interrupted
@@ -21,8 +22,6 @@ from polyclinic.reports import schema
 from polyclinic.reports.report import Report
 from polyclinic.samples import store
 from polyclinic.studies.run import run
-
-from tests.deaths import patients, study
 
 
 def steps(report: Report) -> dict[str, bool]:
@@ -57,7 +56,9 @@ def test_the_package_repeats_the_rows_that_it_answered_in_the_run(finished: Repo
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
-def test_what_the_package_answers_does_not_depend_on_the_batch(finished: Report, tmp_path: Path, size: int) -> None:
+def test_what_the_package_answers_does_not_depend_on_the_batch(
+    finished: Report, tmp_path: Path, size: int
+) -> None:
     stored = finished.predictions().filter(pl.col("fold") == "package")["predicted_boolean_probability"]
     patients().drop("died")[:size].write_parquet(tmp_path / "rows.parquet")
     again = predict(finished.package, tmp_path / "rows.parquet")["predicted_boolean_probability"]
@@ -114,7 +115,9 @@ def test_permuting_the_test_labels_changes_no_byte_of_the_package(tmp_path: Path
         run(study(rows, split=split), out=tmp_path / name)
     one, two = (fingerprint.of_files(tmp_path / n / "package") for n in ("one", "two"))
     assert one == two
-    scores = [Report.open(tmp_path / n).scores().filter(pl.col("score") == "auroc")["value"] for n in ("one", "two")]
+    scores = [
+        Report.open(tmp_path / n).scores().filter(pl.col("score") == "auroc")["value"] for n in ("one", "two")
+    ]
     assert scores[0].to_list() != scores[1].to_list()
 
 

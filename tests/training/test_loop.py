@@ -47,7 +47,9 @@ class Perceptron:
 def fitted(seed: int = 3, training: Training | None = None):
     samples = Binary().planted(600, 0)
     model = Perceptron(training) if training else Perceptron()
-    return fit(model, samples.take(np.arange(450)), samples.take(np.arange(450, 600)), Binary(), Session(seed=seed)), samples
+    return fit(
+        model, samples.take(np.arange(450)), samples.take(np.arange(450, 600)), Binary(), Session(seed=seed)
+    ), samples
 
 
 def test_the_same_seed_gives_the_same_graph_to_the_byte() -> None:

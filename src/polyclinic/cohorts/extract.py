@@ -24,7 +24,7 @@ from polyclinic.errors import UnknownName, UsageError
 from polyclinic.timelines.availability import known_at
 from polyclinic.timelines.timeline import Timeline
 
-BATCH = 32 << 20  # bytes of shards read at a time: enough to keep the threads busy, and memory flat
+BATCH = 12 << 20  # bytes of shards read at a time: enough to keep the threads busy, and memory flat
 
 __all__ = ["Cohort", "Step", "extract"]
 

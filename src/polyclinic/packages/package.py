@@ -47,7 +47,7 @@ class ModelPackage:
 
     def answer(self, rows: Samples) -> Raw:
         """Averaged and calibrated answers for samples."""
-        outcome = self.question.outcome()
+        outcome = self.question.outcome
         answer = mean([member.answer(rows, outcome) for member in self.members])
         return outcome.calibrated(answer, self.calibration) if self.calibration else answer
 
@@ -73,12 +73,15 @@ class ModelPackage:
         ids = asked.rows
         if isinstance(source, RowTable):
             unread = source.refused().join(ids.select("row_id"), on="row_id", how="anti")
-            ids, reasons = pl.concat([ids, unread.select("row_id")], how="diagonal"), pl.concat([reasons, unread])
+            ids, reasons = (
+                pl.concat([ids, unread.select("row_id")], how="diagonal"),
+                pl.concat([reasons, unread]),
+            )
         return _in_order(self._identity(ids.sort("row_id")), chunks, reasons)
 
     def _chunk(self, source: Timeline | RowTable, rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
         made = samples(self.question, source, Asked(rows), live=True)
-        outcome = self.question.outcome()
+        outcome = self.question.outcome
         found: pl.DataFrame = outcome.predictions(
             self.answer(made), made, threshold=self.threshold, folder=folder
         )

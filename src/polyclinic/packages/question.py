@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Question:
         """The kind of outcome."""
         return str(self.target.get("kind") or (self.task or {}).get("kind") or "binary")
 
+    @cached_property
     def readers(self) -> dict[str, Any]:
         """Name → the inputs with their settings."""
         return {
@@ -49,10 +51,12 @@ class Question:
             for name, given in self.inputs.items()
         }
 
+    @cached_property
     def the_task(self) -> Task | None:
         """The task, where there is one."""
         return None if self.task is None else Task.parse(self.task)
 
+    @cached_property
     def outcome(self) -> Any:
         """The outcome with the settings that the target gives it."""
         settings = {k: v for k, v in self.target.items() if k not in ("column", "kind")}
@@ -80,7 +84,7 @@ def ask(
     if question.labels is not None and not live:
         index = read_table(Path(question.labels)).sort("subject_id", "prediction_time", maintain_order=True)
         return Asked(_numbered(index))
-    task = question.the_task()
+    task = question.the_task
     if task is None:
         raise UsageError(
             "a source with times needs a `task` (when to ask, and what happened)",
@@ -133,8 +137,8 @@ def _inputs(question: Question, source: Any, rows: pl.DataFrame) -> tuple[dict[s
     strata: dict[str, Any] = {}
     if "subject_id" in rows.columns:
         groups["subject"] = labels(rows["subject_id"])
-    task = question.the_task()
-    for name, reader in question.readers().items():
+    task = question.the_task
+    for name, reader in question.readers.items():
         made = reader.columns(source, rows, task)
         twice = set(columns) & set(made.columns)
         if twice:
@@ -150,7 +154,7 @@ def _inputs(question: Question, source: Any, rows: pl.DataFrame) -> tuple[dict[s
 def _target(question: Question, source: Any, rows: pl.DataFrame) -> tuple[str, Column]:
     name = str(question.target.get("column") or TARGET)
     need_columns(rows, [name])
-    outcome = question.outcome()
+    outcome = question.outcome
     if hasattr(outcome, "column"):
         return name, outcome.column(name, rows)
     reading = source.files.get(name) if isinstance(source, RowTable) else None
@@ -162,6 +166,6 @@ def _target(question: Question, source: Any, rows: pl.DataFrame) -> tuple[str, C
 def unreadable(question: Question, rows: pl.DataFrame) -> dict[int, str]:
     """Position → why, for rows that some input cannot take."""
     found: dict[int, str] = {}
-    for reader in question.readers().values():
+    for reader in question.readers.values():
         found |= reader.unreadable(rows)
     return found

@@ -40,7 +40,13 @@ def attrition(asked: Asked, source: Timeline | RowTable) -> list[dict[str, Any]]
     """Who fell out at each step, before and behind the index."""
     if asked.cohort is not None:
         return [
-            {"step": s.step, "rows": s.rows, "groups": dict(s.groups), "past_index": s.past_index}
+            {
+                "step": s.step,
+                "rows": s.rows,
+                "groups": dict(s.groups),
+                "past_index": s.past_index,
+                "excluded": s.excluded,
+            }
             for s in asked.cohort.attrition
         ]
     summary = source.summary()
@@ -206,8 +212,8 @@ def missing(rows: Samples) -> list[dict[str, Any]]:
     """Share of rows without a value, by dense input and, for timed columns, by the codes seen most."""
     found = []
     for name, column in rows.inputs.items():
-        if isinstance(column, Ragged) and "code" in column.levels:
-            found += _missing_codes(column)
+        if isinstance(column, Ragged):
+            found += _missing_codes(column) if {"code", "time"} <= set(column.values) else []
         elif not isinstance(column, Dense) or np.prod(column.values.shape[1:]) <= 12:
             found.append({"column": name, "share": round(1 - float(column.present.mean()), 4)})
     return found

@@ -73,7 +73,7 @@ def fit_fold(
 
     def make(folder: Path) -> None:
         began = time.perf_counter()
-        outcome = study.question.outcome()
+        outcome = study.question.outcome
         train, validation = samples.take(fold.train), samples.take(fold.validation)
         _check(outcome, train, f"the training rows of fold {fold.name}")
         fitted = fit(candidate.model, train, validation, outcome, session).named(candidate.registered)

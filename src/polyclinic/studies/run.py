@@ -82,7 +82,7 @@ class Run:
     @cached_property
     def outcome(self) -> Outcome:
         """The outcome that is predicted."""
-        return self.study.question.outcome()  # type: ignore[no-any-return]
+        return self.study.question.outcome  # type: ignore[no-any-return]
 
     def report(self) -> Report:
         """Every step in turn; in a dry run, the steps alone."""
@@ -155,7 +155,7 @@ class Run:
             *self.study.split.separate,
             *self.study.evaluation.subgroups,
         ]
-        readers = question.readers()
+        readers = question.readers
         made = {
             name: config.settings_of(self._table(r).resolved(rows, leave_out))
             if hasattr(r, "resolved")

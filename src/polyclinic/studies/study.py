@@ -224,8 +224,7 @@ class Reading:
             target=target,
             labels=None if not self.given.get("labels") else str(self._beside(str(self.given["labels"]))),
         )
-        question.outcome()
-        question.readers()
+        _ = question.outcome, question.readers  # their settings are checked as they are made
         return question
 
     def _inputs(self) -> dict[str, Any]:
