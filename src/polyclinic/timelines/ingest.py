@@ -16,7 +16,7 @@ from polyclinic.timelines.account import Account
 from polyclinic.timelines.format import Chunk, Format
 from polyclinic.timelines.identifiers import Identifiers
 from polyclinic.timelines.rows import RowTable
-from polyclinic.timelines.shards import Shards
+from polyclinic.timelines.shards import Shards, write_meds
 from polyclinic.timelines.timeline import Timeline
 
 SHARD_BYTES = 48_000_000
@@ -166,7 +166,7 @@ def _write_events(name: str, chunks: Iterator[Chunk], out: Path, shards: int) ->
         written = store.finish()
     metadata = out / "metadata"
     metadata.mkdir()
-    written.codes.write_parquet(metadata / "codes.parquet")
+    write_meds(written.codes, metadata / "codes.parquet")
     if identifiers.known:
         identifiers.table().write_parquet(metadata / "identifiers.parquet")
     write_json(metadata / "dataset.json", _dataset(name, written.columns))

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from polyclinic.timelines.format import Chunk, Gives
-from polyclinic.timelines.tables import NULLS, SUFFIXES, batches, first_file, scan
+from polyclinic.timelines.tables import SUFFIXES, batches, first_file, scan
 
 MOSTLY = 0.9  # a text column is a number column with mistakes in it where so many of its values are numbers
 
@@ -87,13 +87,14 @@ class Table:
 
 
 def number_columns(path: Path) -> list[str]:
-    """The columns of a file that are text but hold numbers for the most part."""
+    """The columns of a text file that hold numbers for the most part; in Parquet the types are said, not guessed."""
+    if path.suffix.lower() == ".parquet":
+        return []
     frame = scan(path)
     texts = [name for name, kind in frame.collect_schema().items() if kind == pl.String]
     if not texts:
         return []
-    filled = frame.select(pl.col(texts).replace(NULLS, None))
-    share = filled.select(_number(texts).is_not_null().sum() / pl.col(texts).is_not_null().sum()).collect()
+    share = frame.select(_number(texts).is_not_null().sum() / pl.col(texts).is_not_null().sum()).collect()
     return [name for name in texts if (share[name][0] or 0) >= MOSTLY]
 
 
@@ -102,19 +103,17 @@ def _number(names: list[str]) -> pl.Expr:
 
 
 def _chunk(file: str, frame: pl.DataFrame, numbers: list[str], start: int) -> Chunk:
+    noted = {"column 'row_id' of the source left out": frame.height} if "row_id" in frame.columns else {}
     frame = frame.drop("row_id", strict=False).with_row_index("row_id", start).cast({"row_id": pl.Int64})
-    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
-    frame = frame.with_columns(pl.col(texts).replace(NULLS, None))
     read = frame.with_columns(_number(numbers))
-    reasons = [
-        read.filter(read[name].is_null() & frame[name].is_not_null()).select(
-            row="row_id", column=pl.lit(name), reason=pl.lit("text in a number column")
-        )
+    wrong = [
+        pl.when(read[name].is_null() & frame[name].is_not_null()).then(pl.lit(name)).alias(name)
         for name in numbers
     ]
-    refused = pl.concat(
-        [pl.DataFrame(schema={"row": pl.Int64, "column": pl.String, "reason": pl.String}), *reasons]
+    judged = read.with_columns(wrong_column=pl.coalesce([*wrong, pl.lit(None, pl.String)]))
+    bad = pl.col("wrong_column").is_not_null()
+    refused = judged.filter(bad).select(
+        row="row_id", column="wrong_column", reason=pl.lit("text in a number column")
     )
-    refused = refused.unique("row", keep="first", maintain_order=True).sort("row")
-    kept = read.filter(~pl.col("row_id").is_in(refused["row"].implode()))
-    return Chunk(file, frame.height, kept.height, kept, refused)
+    kept = judged.filter(~bad).drop("wrong_column")
+    return Chunk(file, frame.height, kept.height, kept, refused, noted=noted)

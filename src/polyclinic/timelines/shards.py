@@ -92,7 +92,7 @@ class Shards:
         written, codes = Written(columns, len(numbers)), []
         for number in progress.track(numbers, text="sorting", total=len(numbers)):
             frame = self._sorted(number).select(columns)
-            write_events(frame, self.folder / f"{number}.parquet")
+            write_meds(frame, self.folder / f"{number}.parquet")
             written.events += frame.height
             written.subjects += frame["subject_id"].n_unique()
             written.repeated += repeats(frame)
@@ -128,17 +128,13 @@ def repeats(frame: pl.DataFrame) -> Counter[str]:
     return Counter(dict(kinds.iter_rows()))
 
 
-def write_events(frame: pl.DataFrame, path: Path) -> None:
-    """One shard, in the types of the `meds` schema."""
+def write_meds(frame: pl.DataFrame, path: Path) -> None:
+    """A table of events or of codes, in the types of the `meds` schema."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    types = {"code": pa.string(), "description": pa.string(), "parent_codes": pa.list_(pa.string())}
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-    types = {"code": pa.string(), "text_value": pa.large_string()}
-    schema = pa.schema(
-        [
-            pa.field(f.name, types.get(f.name, f.type), f.name not in ("subject_id", "code"))
-            for f in table.schema
-        ]
-    )
+    kinds = ((f.name, types.get(f.name, f.type), f.name not in ("subject_id", "code")) for f in table.schema)
+    schema = pa.schema([pa.field(*kind) for kind in kinds])
     pq.write_table(table.cast(schema), path, compression="zstd", row_group_size=500_000)

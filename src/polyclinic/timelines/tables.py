@@ -34,11 +34,14 @@ def scan(path: Path) -> pl.LazyFrame:
     """A table file as a lazy frame; the types of a CSV come from all its rows."""
     with readable(path):
         if path.suffix.lower() == ".parquet":
-            return pl.scan_parquet(path)
-        mark = "," if path.suffix.lower() == ".csv" else "\t"
-        return pl.scan_csv(
-            path, separator=mark, infer_schema_length=None, null_values=NULLS, try_parse_dates=True
-        )
+            frame = pl.scan_parquet(path)
+        else:
+            mark = "," if path.suffix.lower() == ".csv" else "\t"
+            frame = pl.scan_csv(
+                path, separator=mark, infer_schema_length=None, null_values=NULLS, try_parse_dates=True
+            )
+        frame.collect_schema()
+        return frame
 
 
 def batches(path: Path, rows: int = ROWS) -> Iterator[pl.DataFrame]:

@@ -1,0 +1,68 @@
+"""Tables without times: types, mistakes in number columns, and what is said about them."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from polyclinic.errors import BadData
+from polyclinic.timelines.describe import as_text
+from polyclinic.timelines.ingest import ingest
+
+
+def table(tmp_path, text: str, **settings):
+    (tmp_path / "a.csv").write_text(text)
+    return ingest("table", tmp_path / "a.csv", tmp_path / "out", **settings)
+
+
+def ages(mistakes: int, rows: int = 200) -> str:
+    lines = [f"m{i},{'old' if i < mistakes else i}" for i in range(rows)]
+    return "name,age\n" + "\n".join(lines) + "\n"
+
+
+def test_text_in_a_number_column_is_quarantined_and_the_rows_keep_their_numbers(tmp_path):
+    made = table(tmp_path, ages(2))
+    assert made.rows().schema["age"].is_numeric()
+    assert made.rows()["row_id"].to_list() == list(range(2, 200))
+    summary = made.summary()
+    assert (summary["rows_in"], summary["used"], summary["quarantined"]) == (200, 198, 2)
+    refused = pl.read_parquet(tmp_path / "out" / "quarantine" / "a.csv.parquet")
+    assert refused.select("row", "column").rows() == [(0, "age"), (1, "age")]
+
+
+def test_more_than_a_few_stop_with_the_column_and_the_first_row(tmp_path):
+    with pytest.raises(BadData, match="text in a number column") as caught:
+        table(tmp_path, ages(9))
+    assert (caught.value.at.row, caught.value.at.column) == (0, "age")
+    assert "old" not in str(caught.value)
+
+
+def test_a_text_column_stays_text(tmp_path):
+    assert table(tmp_path, ages(100)).rows().schema["age"] == pl.String
+
+
+def test_missing_words_are_missing(tmp_path):
+    assert table(tmp_path, "x,y\n1,NA\n,2\nnull,3\n").rows()["x"].null_count() == 2
+
+
+def test_parquet_keeps_its_types_and_a_code_of_digits_stays_text(tmp_path):
+    frame = pl.DataFrame({"code": ["00" + str(i) for i in range(10)], "y": range(10)})
+    frame.write_parquet(tmp_path / "a.parquet")
+    made = ingest("table", tmp_path / "a.parquet", tmp_path / "out").rows()
+    assert made.select("code", "y").equals(frame)
+
+
+def test_a_parquet_table_that_was_cut_short_is_named(tmp_path):
+    pl.DataFrame({"x": range(1000)}).write_parquet(tmp_path / "a.parquet")
+    (tmp_path / "a.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:400])
+    with pytest.raises(BadData, match="may be cut short"):
+        ingest("table", tmp_path / "a.parquet", tmp_path / "out")
+
+
+def test_it_says_what_it_holds(tmp_path):
+    made = table(tmp_path, ages(2))
+    facts = made.describe()
+    assert facts["rows"] == 198
+    assert {c["column"] for c in facts["columns"]} == {"row_id", "name", "age"}
+    assert "2 quarantined" in as_text(facts)
+    assert "<table>" in made._repr_html_()
