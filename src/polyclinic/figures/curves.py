@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from polyclinic.figures.numbers import finite, number
 from polyclinic.figures.svg import ACCENT, FOURTH, INK, MUTED, PAPER, SECOND, THIRD, draw, spread
@@ -42,11 +42,11 @@ def curves(
     axes_names: tuple[str, str],
     description: str,
     limits: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None),
-    diagonal: str = "",
-    inside: bool = False,
+    diagonal: bool = False,
+    inside: Literal["", "lower right", "upper right", "lower left"] = "",
     height: float = 270,
 ) -> str:
-    """Curves in one frame, each named where it ends (or, `inside`, in a column at the lower right)."""
+    """Curves in one frame, each named where it ends (or, `inside`, in that corner)."""
     named = [curve for curve in drawn if not curve.faint and len(curve.points()[0])]
     styles = _styles(named)
 
@@ -96,23 +96,29 @@ def _limit(axes: Any, limits: tuple[tuple[float, float] | None, tuple[float, flo
         axes.set_ylim(*limits[1])
 
 
-def _name(axes: Any, named: Sequence[Curve], styles: Mapping[str, tuple[str, Any]], *, inside: bool) -> None:
+def _name(axes: Any, named: Sequence[Curve], styles: Mapping[str, tuple[str, Any]], *, inside: str) -> None:
     if inside:
-        for i, curve in enumerate(reversed(named)):
-            place = {"transform": axes.transAxes, "ha": "right", "va": "center"}
-            weight = "bold" if curve.strong else "normal"
-            axes.text(
-                0.975, 0.07 + 0.068 * i, curve.label, color=styles[curve.label][0], fontweight=weight, **place
-            )
+        _in_a_corner(axes, named, styles, inside)
         return
     low, high = axes.get_ylim()
     ends = [min(max(c.points()[1][-1], low), high) for c in named]
-    gap = 14 / (axes.bbox.height / 1) * (high - low)
+    gap = 14 / axes.bbox.height * (high - low)
     for curve, at in zip(named, spread(ends, gap, low, high), strict=True):
         weight = "bold" if curve.strong else "normal"
         across = axes.get_yaxis_transform()
         style = {"color": styles[curve.label][0], "fontweight": weight, "va": "center", "transform": across}
         axes.text(1.02, at, curve.label, **style)
+
+
+def _in_a_corner(
+    axes: Any, named: Sequence[Curve], styles: Mapping[str, tuple[str, Any]], corner: str
+) -> None:
+    upper, side = corner.split()
+    for i, curve in enumerate(named if upper == "upper" else named[::-1]):
+        at = 0.94 - 0.068 * i if upper == "upper" else 0.06 + 0.068 * i
+        style = {"transform": axes.transAxes, "ha": side, "va": "center", "color": styles[curve.label][0]}
+        weight = "bold" if curve.strong else "normal"
+        axes.text(0.975 if side == "right" else 0.03, at, curve.label, fontweight=weight, **style)
 
 
 def calibration(

@@ -18,9 +18,7 @@ def flow(steps: Sequence[Mapping[str, Any]], *, title: str, unit: str) -> str:
     steps: mappings with `step`, `rows` (a count or "<5") and `past_index`.
     """
     words = [textwrap.wrap(str(step["step"]), 44) or [""] for step in steps]
-    heights = [
-        LINE * len(w) + 26 + (12 if s.get("past_index") else 0) for w, s in zip(words, steps, strict=True)
-    ]
+    heights = [LINE * len(w) + 34 for w in words]
     most = max((s["rows"] for s in steps if finite(s["rows"])), default=1) or 1
 
     def paint(axes: Any) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from html import escape, unescape
 from typing import Any
 
-from polyclinic.figures.numbers import NOTHING, count, number
+from markupsafe import Markup
+
+from polyclinic.figures.numbers import NOTHING, bounds, count, finite, number
 
 MOST_ROWS = 200
+NUMBER = re.compile(r"[+−<]?\d[\d,.]*( %|<small| \(|$)|–$")
 
 
 def table(
@@ -17,12 +21,13 @@ def table(
     """An HTML table that scrolls by itself where it is wider than the page.
 
     rows: one mapping (by column name) or one sequence (in the order of `columns`) a row. Numbers are written by
-    `numbers` and set right; None is a dash; what has `__html__` is taken as it is; all else is escaped.
-    After 200 rows a last line says how many are not shown.
+    `numbers`; a column of numbers alone is set right; None is a dash; what has `__html__` is taken as it is; all else
+    is escaped. After 200 rows a last line says how many are not shown.
     """
     bodies = [[row.get(c) for c in columns] if isinstance(row, Mapping) else list(row) for row in rows]
-    heads = _heads(bodies, columns)
-    lines = "".join(f"<tr>{''.join(map(_cell, body, range(len(body))))}</tr>" for body in bodies[:MOST_ROWS])
+    right = [_numeric([body[i] for body in bodies]) for i in range(len(columns))]
+    heads = "".join(_cell("th", "col", name, side) for name, side in zip(columns, right, strict=True))
+    lines = "".join(_row(body, right) for body in bodies[:MOST_ROWS])
     left = len(bodies) - MOST_ROWS
     more = f'<tr><td colspan="{len(columns)}">… and {left:,} more rows</td></tr>' if left > 0 else ""
     name = f' role="region" tabindex="0" aria-label="{escape(caption)}"' if caption else ""
@@ -33,23 +38,34 @@ def table(
     )
 
 
-def _heads(bodies: list[list[Any]], columns: Sequence[str]) -> str:
-    first = bodies[0] if bodies else [None] * len(columns)
-    return "".join(
-        f'<th scope="col"{_side(value)}>{escape(name)}</th>'
-        for name, value in zip(columns, first, strict=True)
-    )
+def scored(score: Mapping[str, Any] | None) -> Markup | None:
+    """A score for a cell: the value, and its interval on a line of its own."""
+    if not score or not finite(score.get("value")):
+        return None
+    return with_small(number(score["value"]), bounds(score))
 
 
-def _cell(value: Any, place: int) -> str:
-    tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
-    return f"<{tag}{scope}{_side(value)}>{_written(value)}</{tag}>"
+def with_small(text: str, small: str) -> Markup:
+    """A cell with small words on a line of their own."""
+    under = Markup('<small style="display:block">{}</small>').format(small) if small else ""
+    return Markup("{}{}").format(text, under)
 
 
-def _side(value: Any) -> str:
-    numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    looks = isinstance(value, str) and value[:1] in "0123456789+−<–" and value != ""
-    return ' class="n" style="text-align:right"' if numeric or looks else ""
+def _row(body: Sequence[Any], right: Sequence[bool]) -> str:
+    kinds = [("th", "row"), *[("td", "")] * (len(body) - 1)]
+    cells = (_cell(*kind, value, side) for kind, value, side in zip(kinds, body, right, strict=True))
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(tag: str, scope: str, value: Any, right: bool) -> str:
+    scope = f' scope="{scope}"' if scope else ""
+    side = ' class="n" style="text-align:right"' if right else ""
+    return f"<{tag}{scope}{side}>{_written(value)}</{tag}>"
+
+
+def _numeric(values: Sequence[Any]) -> bool:
+    texts = [_written(v) for v in values if v not in (None, "")]
+    return bool(texts) and all(NUMBER.match(unescape(text)) for text in texts)
 
 
 def _written(value: Any) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from polyclinic.figures.numbers import finite, number, signed
-from polyclinic.figures.svg import ACCENT, GRID, INK, MUTED, PAPER, WIDTH, draw
+from polyclinic.figures.numbers import bounds, finite, number, signed
+from polyclinic.figures.svg import ACCENT, GRID, INK, MUTED, PAPER, SECOND, WIDTH, draw
 
 LEFT, RIGHT, LINE = 118, 92, 14
 
@@ -17,7 +17,8 @@ LEFT, RIGHT, LINE = 118, 92, 14
 class Line:
     """One line of an interval plot: a value in [low, high], or a heading where there is no value.
 
-    dots: single measurements (folds) drawn faintly behind. strong: the line that the reader should find first.
+    dots: single measurements (folds) drawn faintly behind. strong: the line that the reader should find first;
+    worse: one to worry about.
     note: small words under the label, or in the place of the interval where there is none.
     """
 
@@ -27,22 +28,22 @@ class Line:
     high: float | None = None
     dots: tuple[float, ...] = ()
     strong: bool = False
+    worse: bool = False
     note: str = ""
 
     def spoken(self, write: Any) -> str:
         """The line as a screen reader says it."""
         if not finite(self.value):
             return f"{self.label}: {self.note or 'no value'}"
-        between = f", {write(self.low)} to {write(self.high)}" if finite(self.low) else ", no interval"
-        return f"{self.label} {write(self.value)}{between}"
+        return f"{self.label} {write(self.value)}, {bounds(vars(self))}"
 
 
 def forest(
-    lines: Sequence[Line], *, title: str, axis: str, zero: str = "", reference: float | None = None
+    lines: Sequence[Line], *, title: str, axis: str, zero: bool = False, reference: float | None = None
 ) -> str:
     """An interval plot as SVG.
 
-    zero: what the line at nought means ("level"); it is drawn and values carry their sign. reference: a value drawn as
+    zero: draw the line at nought; values carry their sign. reference: a value drawn as
     a thin upright line (the score of all rows, behind subgroups).
     """
     write = signed if zero else number
@@ -51,11 +52,11 @@ def forest(
     tops = [sum(heights[:i]) for i in range(len(lines))]
 
     def paint(axes: Any) -> None:
-        axes.set_xlim(*_range(lines, [0.0] if zero else [] if reference is None else [reference]))
+        axes.set_xlim(*_range(lines, [0.0] if zero else [reference]))
         axes.set_ylim(total, 0)
         axes.spines["left"].set_visible(False)
         axes.set_yticks([])
-        axes.locator_params(axis="x", nbins=4)
+        axes.locator_params(axis="x", nbins=5)
         axes.grid(axis="x")
         axes.set_xlabel(axis)
         upright = 0.0 if zero else reference
@@ -64,7 +65,7 @@ def forest(
         for line, top, height in zip(lines, tops, heights, strict=True):
             _paint(axes, line, top, height, write)
 
-    spoken = "; ".join(line.spoken(write) for line in lines)
+    spoken = "; ".join(line.spoken(write) for line in lines if finite(line.value) or line.note)
     margins = (LEFT, RIGHT, 6, 40)
     return draw(paint, title=title, description=f"{axis}. {spoken}.", height=total + 46, margins=margins)
 
@@ -77,15 +78,17 @@ def _wrapped(line: Line) -> list[str]:
     return textwrap.wrap(line.label, 40 if line.value is None and not line.note else 19) or [""]
 
 
-def _range(lines: Sequence[Line], more: list[float]) -> tuple[float, float]:
-    every = [v for line in lines for v in (line.value, line.low, line.high, *line.dots) if finite(v)] + more
+def _range(lines: Sequence[Line], more: list[float | None]) -> tuple[float, float]:
+    drawn = [v for line in lines for v in (line.value, line.low, line.high, *line.dots)]
+    every = [v for v in [*drawn, *more] if finite(v)]
     low, high = (min(every), max(every)) if every else (0.0, 1.0)
     pad = 0.06 * (high - low) or 0.05
-    return low - pad, high + pad  # type: ignore[operator]
+    return low - pad, high + pad
 
 
 def _paint(axes: Any, line: Line, top: float, height: float, write: Any) -> None:
-    colour, weight = (ACCENT, "bold") if line.strong else (INK, "normal")
+    colour = ACCENT if line.strong else SECOND if line.worse else INK
+    weight = "bold" if line.strong or line.worse else "normal"
     across = axes.get_yaxis_transform()
     left, right = -LEFT / (WIDTH - LEFT - RIGHT), 1 + RIGHT / (WIDTH - LEFT - RIGHT)
     words = _wrapped(line)
@@ -114,8 +117,7 @@ def _paint(axes: Any, line: Line, top: float, height: float, write: Any) -> None
     axes.plot(
         [line.value], [middle], "o", color=colour, ms=7 if line.strong else 6, mec=PAPER, mew=1, clip_on=False
     )
-    between = f"{write(line.low)} to {write(line.high)}" if finite(line.low) else "no interval"
     at = {"ha": "right", "va": "center", "transform": across}
     axes.text(right, middle - 6.5, write(line.value), color=colour, fontweight="bold", **at)
-    axes.text(right, middle + 6.5, between, color=MUTED, fontsize=9.5, **at)
+    axes.text(right, middle + 6.5, bounds(vars(line)), color=MUTED, fontsize=9.5, **at)
     axes.plot([left, right], [top + height] * 2, color=GRID, lw=0.6, transform=across, clip_on=False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 NOTHING = "–"
 
 
-def finite(value: object) -> bool:
+def finite(value: Any) -> TypeGuard[float]:
     """Whether `value` is a number that can be drawn."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -62,7 +62,11 @@ def interval(score: Mapping[str, Any], *, sign: bool = False) -> str:
     >>> interval({"value": 0.786, "low": 0.761, "high": 0.811, "n": 9})
     '0.786 (0.761 to 0.811)'
     """
-    write = signed if sign else number
+    value = signed(score.get("value")) if sign else number(score.get("value"))
+    return f"{value} ({bounds(score)})" if finite(score.get("value")) else value
+
+
+def bounds(score: Mapping[str, Any]) -> str:
+    """The interval alone: `0.761 to 0.811`."""
     low, high = score.get("low"), score.get("high")
-    between = f" ({write(low)} to {write(high)})" if finite(low) and finite(high) else " (no interval)"
-    return write(score.get("value")) + (between if finite(score.get("value")) else "")
+    return f"{number(low)} to {number(high)}" if finite(low) and finite(high) else "no interval"

@@ -74,7 +74,7 @@ def draw(
     left, right, top, bottom = margins
     box = (left / WIDTH, bottom / height, 1 - (left + right) / WIDTH, 1 - (top + bottom) / height)
     with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH / 72, height / 72))
+        figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72)
         paint(figure.add_axes(box))
         target = io.StringIO()
         figure.savefig(target, format="svg", metadata={"Date": None})
@@ -88,11 +88,11 @@ def _inline(svg: str, title: str, description: str) -> str:
     body = re.sub(r"<metadata>.*?</metadata>|<style type.*?</style>|<!--.*?-->", "", body, flags=re.S)
     body = re.sub(r"font-family: [^;]+; ?", "", body)
     body = re.sub(r" transform=\"rotate\(-0 [^\"]*\"", "", body)
-    body = re.sub(r"(\d\.\d\d)\d+", r"\1", body)
+    body = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), body)
     used = set(re.findall(r"(?:url\(|href=\")#([^)\"]+)", body))
     body = re.sub(r' id="([^"]+)"', lambda m: f' id="{key}{m[1]}"' if m[1] in used else "", body)
     body = re.sub(r"(url\(|href=\")#", rf"\1#{key}", body)
-    body = re.sub(r"#0([1-9])0\1{1}0\1{1}", lambda m: NAMES[m[0]], body)
+    body = re.sub("|".join(NAMES), lambda m: NAMES[m[0]], body)
     body = re.sub(r"\n\s*", "\n", body)
     box = re.search(r'viewBox="[^"]+"', head)
     return (

@@ -25,7 +25,10 @@ def card(known: Mapping[str, Any]) -> str:
     """
     parts = [
         f"# {known.get('title') or known.get('name') or 'Model package'}",
-        _section("Intended use", str(known.get("intended_use") or "Not stated: do not use it for patient care.").strip()),
+        _section(
+            "Intended use",
+            str(known.get("intended_use") or "Not stated: do not use it for patient care.").strip(),
+        ),
         _section("What it is", _lines(_model(known))),
         _section("Data", _lines(_data(known))),
         _section("Scores", _scores(known)),
@@ -69,14 +72,18 @@ def _data(known: Mapping[str, Any]) -> list[str]:
     if about.get("data"):
         lines.append(f"Learned from `{about['data']}`.")
     if about.get("data_licence"):
-        lines.append(f"Licence of the data: {about['data_licence']}; commercial use: {about.get('data_commercial', 'unknown')}.")
+        lines.append(
+            f"Licence of the data: {about['data_licence']}; commercial use: {about.get('data_commercial', 'unknown')}."
+        )
     if about.get("source_format"):
         lines.append(f"Format that it reads: `{about['source_format']}`.")
     rows = (known.get("limits") or {}).get("rows")
     if rows is not None:
         lines.append(f"Learned from {count(rows)} rows.")
     if known.get("past_index"):
-        lines.append("The labels look past the moment of asking, the inputs do not: it can be asked live, before the outcome.")
+        lines.append(
+            "The labels look past the moment of asking, the inputs do not: it can be asked live, before the outcome."
+        )
     return lines
 
 
@@ -107,9 +114,11 @@ def _limits(known: Mapping[str, Any]) -> str:
             continue
         ranges = [f"{k} {number(a)} to {number(b)}" for k, (a, b) in (about.get("range") or {}).items()]
         length = about.get("length")
-        words = [f"{about['kind']}"] * ("kind" in about)
-        words += [f"{100 * about['present']:.0f} % present"] * finite(about.get("present"))
-        words += [f"length {number(length[0], 0)} to {number(length[1], 0)}"] * bool(length)
+        words = [str(about["kind"])] if "kind" in about else []
+        if finite(about.get("present")):
+            words.append(f"{100 * about['present']:.0f} % present")
+        if length:
+            words.append(f"length {number(length[0], 0)} to {number(length[1], 0)}")
         lines.append(f"`{name}`: {', '.join([*words, *ranges])}.")
     if not lines:
         return ""

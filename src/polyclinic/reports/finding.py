@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from polyclinic.figures.numbers import count, finite, interval, number, percent
+from polyclinic.figures.numbers import bounds, count, finite, interval, number, percent, signed
 from polyclinic.reports import reading
 from polyclinic.reports.reading import Report
 
@@ -25,9 +25,9 @@ def finding(report: Report) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def listed(words: list[str]) -> str:
+def listed(words: Sequence[str], between: str = ", ") -> str:
     """`a, b and c`."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return " and ".join([between.join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _asked(report: Report) -> str:
@@ -52,68 +52,76 @@ def _chosen(report: Report, outcome: str) -> str:
     model, score = report["chosen"].get(outcome), reading.primary(report, outcome)
     if not model:
         return "No model was chosen."
-    split = reading.split_of(report, outcome)
     found = reading.scores_of(report, model, outcome).get(score)
     among = len(reading.ordered(report, outcome))
-    how = f"Among {among} models, validation chose {model}" if among > 1 else f"The one model is {model}"
-    many = f" for {outcome}" if len(reading.outcomes(report)) > 1 else ""
-    where = "out of fold" if reading.fold_count(report, outcome) > 1 else f"on {split} rows"
-    shown = (
-        f": {reading.score_name(score)} {interval(found)} {where}, with the 95 % interval" if found else ""
+    how = (
+        f"Validation chose {model} among {among} models"
+        if _was_a_choice(report, outcome)
+        else f"This is {model}"
     )
-    return f"{how}{many}{shown}."
+    many = f" for {outcome}" if len(reading.outcomes(report)) > 1 else ""
+    folds = reading.fold_count(report, outcome)
+    where = "on rows held out of the fit" if folds > 1 else f"on {reading.split_of(report, outcome)} rows"
+    if not found:
+        return f"{how}{many}."
+    value, _, between = interval(found).partition(" (")
+    return f"{how}{many}: {reading.score_name(score)} {value} (95 % interval {between} {where}."
+
+
+def _was_a_choice(report: Report, outcome: str) -> bool:
+    """Whether validation rows were there to choose on; predictions made elsewhere have none."""
+    models = reading.ordered(report, outcome)
+    return len(models) > 1 and any(report["models"][m][outcome].get("validation") for m in models)
 
 
 def _against(report: Report, outcome: str) -> str:
     model = report["chosen"].get(outcome)
-    return _compared(report, str(model), outcome, f"{model} is") if model else ""
+    found = _compared(report, str(model), outcome)
+    return f"Paired on the same rows it is {found}." if found else ""
 
 
-def _compared(report: Report, model: str, outcome: str, opening: str, only: str = "") -> str:
+def _compared(report: Report, model: str, outcome: str, but: tuple[str, ...] = ()) -> str:
+    """`clearly better than A (difference) and B (…), level with C (…)`; what is in `but` was told already."""
     score = reading.primary(report, outcome)
-    words = {"better": "clearly better than {}", "level": "level with {}", "worse": "clearly worse than {}"}
-    found = [
-        f"{words[reading.verdict(d, score)].format(other)} ({interval_of(d)})"
-        for other, d in reading.differences(report, model, outcome, score)
-        if only in ("", reading.role(report, other))
-    ]
-    return f"In {reading.score_name(score)}, paired, {opening} {listed(found)}." if found else ""
+    told: dict[str, list[str]] = {}
+    for other, difference in reading.differences(report, model, outcome, score):
+        if other not in but:
+            words = f"{other} ({interval_of(difference)})"
+            told.setdefault(reading.verdict(difference, score), []).append(words)
+    opening = {"better": "clearly better than", "level": "level with", "worse": "clearly worse than"}
+    return listed([f"{words} {listed(told[word])}" for word, words in opening.items() if word in told], "; ")
 
 
-def interval_of(difference: Mapping[str, Any]) -> str:
-    """`+0.056, 0.038 to 0.073`."""
-    return interval(difference, sign=True).replace(" (", ", ").rstrip(")")
+def interval_of(score: Mapping[str, Any]) -> str:
+    """A difference without brackets of its own: `+0.056, 0.038 to 0.073`."""
+    return f"{signed(score.get('value'))}, {bounds(score)}"
 
 
 def _studied(report: Report, outcome: str) -> str:
     chosen = report["chosen"].get(outcome)
-    lost = [m for m in reading.ordered(report, outcome) if reading.role(report, m) == "model" and m != chosen]
+    models = reading.ordered(report, outcome)
+    lost = [m for m in models if reading.role(report, m) == "model" and m != chosen]
     if not chosen or not lost or reading.role(report, chosen) != "baseline":
         return ""
-    told = [
-        f"{listed(lost)}, which the study set out to test, was not chosen: "
-        f"the package holds the baseline {chosen}."
-    ]
+    kept = (
+        f"the package holds the baseline {chosen}" if report.get("package") else f"the baseline {chosen} was"
+    )
+    sentences = [f"The study set out to test {listed(lost)}, which was not chosen: {kept}."]
     for model in lost:
-        told.append(_compared(report, model, outcome, f"{model} itself is", only="baseline"))
-    return " ".join(told)
+        found = _compared(report, model, outcome, but=(chosen, *lost))
+        sentences.append(f"On its own, {model} is {found}." if found else "")
+    return " ".join(s for s in sentences if s)
 
 
 def _calibrated(report: Report, outcome: str) -> str:
     entry = (report["calibration"].get(report["chosen"].get(outcome, "")) or {}).get(outcome) or {}
-    after = entry.get("after") or entry.get("before")
-    if not after:
-        return ""
+    after = entry.get("after") or {}
     slope, ece = reading.figure_of(after.get("slope")), reading.figure_of(after.get("ece"))
     if not finite(slope):
         return ""
-    when = "after recalibration" if entry.get("after") else "as it comes, without recalibration,"
-    off = (
-        f"; predicted and observed differ by {100 * ece:.1f} percentage points on average"
-        if finite(ece)
-        else ""
-    )
-    return f"Its probabilities {when} {in_words(slope)} (slope {number(slope, 2)}){off}."
+    when = "after recalibration" if entry.get("before") else "as they are given"
+    off = f", {100 * ece:.1f} percentage points off on average" if finite(ece) else ""
+    return f"The probabilities of {report['chosen'][outcome]}, {when}, {in_words(slope)} (slope {number(slope, 2)}{off})."
 
 
 def in_words(slope: float) -> str:
@@ -131,22 +139,23 @@ def _procedure(report: Report, outcome: str) -> str:
         return ""
     return (
         f"The scores come from {folds} cross-fitted folds and estimate the procedure; "
-        "the package, which averages the folds' models, is not itself scored."
+        "the mean of the folds' models, which is packaged, is not itself scored."
     )
 
 
 def _weakest(report: Report, outcome: str) -> str:
-    chosen, score = report["chosen"].get(outcome), reading.primary(report, outcome)
-    overall = reading.figure_of(reading.scores_of(report, str(chosen), outcome).get(score))
-    sign = -1 if reading.lower_is_better(score) else 1
-    worse = []
-    for s in report["subgroups"]:
-        found = (s.get("scores") or {}).get(score) or {}
-        best = found.get("high" if sign > 0 else "low")
-        own = s.get("model", chosen) == chosen and s.get("outcome", outcome) == outcome
-        if own and not s["too_small"] and finite(best) and finite(overall) and sign * best < sign * overall:
-            worse.append(f"{s['column']} {s['level']} ({interval(found)})")
-    return f"It does clearly worse for {listed(worse)}." if worse else ""
+    score = reading.primary(report, outcome)
+    worse = [
+        f"{s['column']} {s['level']} ({interval_of_score(s['scores'][score])})".replace("_", " ")
+        for s in reading.subgroups(report, outcome)
+        if reading.served_worse(report, s, outcome)
+    ]
+    return f"The score is clearly worse for {listed(worse)}." if worse else ""
+
+
+def interval_of_score(score: Mapping[str, Any]) -> str:
+    """A score without brackets of its own: `0.690, 0.650 to 0.730`."""
+    return f"{number(score.get('value'))}, {bounds(score)}"
 
 
 def _few(report: Report) -> str:
@@ -154,14 +163,23 @@ def _few(report: Report) -> str:
     models = max((len(reading.ordered(report, o)) for o in reading.outcomes(report)), default=0)
     if group is None or not finite(group[1]) or group[1] >= FEW_GROUPS or models < 2:
         return ""
-    held = [s["groups"] for s in report["cohort"].get("splits") or [] if s.get("split") == "validation"]
-    held = [n for n in held if finite(n)]
-    each = " in a fold" if len(held) > 1 else ""
-    aside = f", about {round(sum(held) / len(held))} of them for validation{each}" if held else ""
-    return (
-        f"With only {count(group[1])} {reading.group_word(*group)}{aside}, "
-        "a change of seed moves a score as far as most gaps between models: do not rank models by small gaps."
-    )
+    few = f"{count(group[1])} {reading.group_word(*group)}{_held_for_validation(report, group[0])}"
+    if any(reading.verdict(c["difference"], c["score"]) == "level" for c in report["comparisons"]):
+        return (
+            f"With only {few}, a change of seed is as large as most gaps between models: "
+            "do not rank them by small gaps."
+        )
+    return f"With only {few}, a change of seed can be as large as a small gap between models."
+
+
+def _held_for_validation(report: Report, group: str) -> str:
+    splits = [s for s in report["cohort"].get("splits") or [] if s.get("split") == "validation"]
+    sizes = [s["groups"].get(group) if isinstance(s["groups"], Mapping) else s["groups"] for s in splits]
+    known = [n for n in sizes if finite(n)]
+    if not known:
+        return ""
+    each = " in a fold" if len(known) > 1 else ""
+    return f", about {round(sum(known) / len(known))} of them for validation{each}"
 
 
 def _gates(report: Report) -> str:
@@ -173,10 +191,11 @@ def _gates(report: Report) -> str:
     ]
     untested = [str(g["gate"]) for g in gates if g["state"] == "not tested"]
     if not failed and not untested:
-        return f"All {len(gates)} gates set before the run held." if len(gates) > 1 else "The gate held."
-    parts = [f"gates failed: {listed(failed)}"] * bool(failed)
-    parts += [f"not tested for want of evidence: {listed(untested)}"] * bool(untested)
-    return f"Of {len(gates)} gates set before the run, {'; '.join(parts)}."
+        return f"All {len(gates)} gates set before the run held." if len(gates) > 1 else "The one gate held."
+    parts = [f"{len(gates) - len(failed) - len(untested)} held"]
+    parts += [f"failed: {listed(failed)}"] if failed else []
+    parts += [f"not tested, for want of evidence: {listed(untested)}"] if untested else []
+    return f"Of {len(gates)} gates set before the run, {'; '.join(parts)}.".replace("_", " ")
 
 
 def _wanted(gate: Mapping[str, Any]) -> str:
@@ -186,7 +205,7 @@ def _wanted(gate: Mapping[str, Any]) -> str:
 def told(value: Any) -> str:
     """A gate's or setting's value in words: a range, a score with its interval, named values."""
     if isinstance(value, Mapping):
-        if {"value", "low", "high"} <= set(value):
+        if "value" in value:
             return interval(value)
         return ", ".join(f"{k} {told(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):

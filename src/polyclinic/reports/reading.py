@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from polyclinic.evaluation.scores import LOWER_IS_BETTER
 from polyclinic.figures.numbers import count, finite
 
 Report = Mapping[str, Any]
-LOWER_IS_BETTER = frozenset({"brier", "log_loss", "ece", "mae", "mse", "rmse", "hd95", "surface_distance"})
 SCORE_NAMES = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
     "brier": "Brier score",
-    "ece": "expected calibration error",
+    "ece": "Calibration error",
 }
 WORDS = {"subject": ("patient", "patients")}
 
@@ -121,9 +121,25 @@ def turned(difference: Mapping[str, Any]) -> dict[str, Any]:
 def verdict(difference: Mapping[str, Any], score: str) -> str:
     """`better`, `worse`, or `level` where the interval includes nought or there is none."""
     low, high = difference.get("low"), difference.get("high")
-    if not (finite(low) and finite(high)) or low <= 0 <= high:  # type: ignore[operator]
+    if not (finite(low) and finite(high)) or low <= 0 <= high:
         return "level"
-    return "better" if (low > 0) != lower_is_better(score) else "worse"  # type: ignore[operator]
+    return "better" if (low > 0) != lower_is_better(score) else "worse"
+
+
+def subgroups(report: Report, outcome: str) -> list[Mapping[str, Any]]:
+    """The subgroups of the chosen model for an outcome, in the report's order."""
+    chosen = report["chosen"].get(outcome)
+    named = {"outcome": outcome, "model": chosen}
+    return [s for s in report["subgroups"] if all(s.get(k, v) == v for k, v in named.items())]
+
+
+def served_worse(report: Report, subgroup: Mapping[str, Any], outcome: str) -> bool:
+    """Whether a subgroup's whole interval lies on the worse side of the score of all rows."""
+    score = primary(report, outcome)
+    overall = figure_of(scores_of(report, str(report["chosen"].get(outcome)), outcome).get(score))
+    found = (subgroup.get("scores") or {}).get(score) or {}
+    best, sign = (found.get("low"), -1) if lower_is_better(score) else (found.get("high"), 1)
+    return not subgroup["too_small"] and finite(best) and finite(overall) and sign * best < sign * overall
 
 
 def figure_of(entry: Any) -> Any:

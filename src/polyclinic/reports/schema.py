@@ -28,7 +28,9 @@ def validate(report: Mapping[str, Any]) -> None:
     """Raise `BadData` with the key where a report is not as the schema says."""
     from jsonschema import Draft202012Validator
 
-    faults = sorted(Draft202012Validator(schema()).iter_errors(report), key=lambda fault: list(map(str, fault.path)))
+    faults = sorted(
+        Draft202012Validator(schema()).iter_errors(report), key=lambda fault: list(map(str, fault.path))
+    )
     if not faults:
         return
     first = faults[0]
@@ -50,7 +52,7 @@ def _what(fault: Any) -> str:
 def suppress(report: Mapping[str, Any], min_cell: int) -> dict[str, Any]:
     """A copy in which counts below `min_cell` in cohort, table 1 and subgroups are `"<5"` (for 5).
 
-    A subgroup whose rows are suppressed keeps no scores either. Complements are not: a total can still give a single
+    A subgroup whose rows or groups are suppressed keeps no scores either. Complements are not: a total can still give a single
     suppressed cell away.
     """
     told = copy.deepcopy(dict(report))
@@ -76,7 +78,7 @@ def _suppressed(value: Any, least: int, *, counts: bool = False) -> Any:
 
 
 def _hidden(subgroup: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(subgroup["n"], str):
+    if not any(isinstance(subgroup.get(size), str) for size in ("n", "groups")):
         return subgroup
     nothing = {"value": None, "low": None, "high": None}
     scores = {name: {**score, **nothing, "n": subgroup["n"]} for name, score in subgroup["scores"].items()}
