@@ -57,7 +57,8 @@ class Execution:
     def open(self, span: Span) -> Mask:
         """Whether an event that bounds the window never came."""
         there = [self.time(p)[1] for p in (span.left, span.right) if p in self.plan.points]
-        return ~np.logical_and.reduce(there)
+        none: Mask = ~np.logical_and.reduce(there)
+        return none
 
     def count(self, span: Span, name: str) -> Ints:
         """How many events of a predicate the window holds."""
@@ -67,4 +68,5 @@ class Execution:
         begin = self._place(left, after=not span.window.start_inclusive)
         end = self._place(right, after=span.window.end_inclusive)
         running = self._totals[name]
-        return np.maximum(running[end] - running[begin], 0)
+        held: Ints = np.maximum(running[end] - running[begin], 0)
+        return held

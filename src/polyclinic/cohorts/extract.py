@@ -24,7 +24,7 @@ from polyclinic.errors import UnknownName, UsageError
 from polyclinic.timelines.availability import known_at
 from polyclinic.timelines.timeline import Timeline
 
-BATCH = 12 << 20  # bytes of shards read at a time: enough to keep the threads busy, and memory flat
+BATCH = 8 << 20  # bytes of shards read at a time: enough to keep the threads busy, and memory flat
 
 __all__ = ["Cohort", "Step", "extract"]
 
@@ -107,6 +107,7 @@ class _Rows:
     out: Ints = field(init=False)  # 0, or the number (from 1) of the step at which the row fell out
     steps: list[tuple[str, bool]] = field(default_factory=list)
     label: Mask | None = None
+    untold: Mask | None = None  # rows of a file of labels that have none
     newest: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -215,8 +216,9 @@ class _Batch:
         if self.at is not None:
             return self.asked_at(_micro(self.at))
         if self.task.every:
-            every, (begin, end) = self.task.every, self.between()
-            return _Rows(*grid(until_now(intervals(self.events, begin, end), self.events), every))
+            spans = intervals(self.events, *self.between())
+            self.note(f"intervals from {self.task.every.begin} to {self.task.every.end}", spans["subject_id"])
+            return _Rows(*grid(until_now(spans, self.events), self.task.every))
         if self.task.labels:
             return self.told()
         assert self.task.trigger
@@ -252,9 +254,7 @@ class _Batch:
         rows = _Rows(table["subject_id"].to_numpy(), table["prediction_time"].to_physical().to_numpy())
         if self.outcome and "boolean_value" in table.columns:
             rows.label = table["boolean_value"].fill_null(False).to_numpy()
-            rows.drop(
-                "unlabelled: no label in the file", table["boolean_value"].is_null().to_numpy(), past=True
-            )
+            rows.untold = table["boolean_value"].is_null().to_numpy()
         return rows
 
     # what falls out --------------------------------------------------------------------------------------------------
@@ -298,6 +298,9 @@ class _Batch:
 
     def ahead(self, walk: Execution, rows: _Rows) -> None:
         """Windows that look past the index: they restrict labels only."""
+        if self.task.labels:
+            untold = np.zeros(len(rows.time), np.bool_) if rows.untold is None else rows.untold
+            rows.drop("unlabelled: no label in the file", untold, past=True)
         for span in self.plan.spans:
             if not span.closed:
                 self.window(walk, rows, span)

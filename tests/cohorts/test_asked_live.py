@@ -1,0 +1,145 @@
+"""`every`, `at_risk`, `values`, `labels` and `at`: when to ask, by what was known."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from polyclinic.cohorts.extract import extract
+from polyclinic.cohorts.task import Task
+from polyclinic.cohorts.values import plausible, set_aside
+from polyclinic.errors import BadData
+
+START = datetime(2020, 1, 1)
+TASK: dict[str, Any] = {
+    "values": {"MAP": {"plausible": [20, 200], "ties": "min"}},
+    "predicates": {
+        "map": {"code": "MAP"},
+        "low": {"code": "MAP", "value_max": 65},
+        "icu_in": {"code": "IN"},
+        "icu_out": {"code": "OUT"},
+    },
+    "every": {"step": "1h", "while": ["icu_in", "icu_out"], "after": "1h"},
+    "at_risk": {"last": {"map": {"within": "2h", "value_min": 65}}},
+    "windows": {
+        "target": {
+            "start": "trigger",
+            "end": "start + 2h",
+            "start_inclusive": False,
+            "end_inclusive": True,
+            "has": {"map": "(1, None)"},
+            "label": "low",
+        }
+    },
+}
+
+
+def hour(h: float) -> datetime:
+    return START + timedelta(hours=h)
+
+
+def timeline(*rows: tuple[Any, ...]) -> pl.LazyFrame:
+    """Rows of (subject, hour, code, value, hour it became available)."""
+    full = [(*r, *[None] * (5 - len(r))) for r in rows]
+    table = [(s, hour(h), c, v, None if a is None else hour(a)) for s, h, c, v, a in full]
+    schema = {
+        "subject_id": pl.Int64,
+        "time": pl.Datetime("us"),
+        "code": pl.String,
+        "numeric_value": pl.Float32,
+    }
+    return pl.LazyFrame(table, schema={**schema, "available_time": pl.Datetime("us")}, orient="row")
+
+
+def hours(index: pl.DataFrame) -> list[float]:
+    return [(t - START) / timedelta(hours=1) for t in index["prediction_time"]]
+
+
+def grid_only(**keys: Any) -> Task:
+    return Task.parse({**{k: v for k, v in TASK.items() if k not in ("at_risk", "windows")}, **keys})
+
+
+def test_touching_intervals_are_one_and_the_end_is_included() -> None:
+    events = timeline((1, 0, "IN"), (1, 2, "OUT"), (1, 2, "IN"), (1, 4, "OUT"))
+    assert hours(extract(grid_only(), events).index) == [1, 2, 3, 4]
+
+
+def test_a_new_interval_begins_a_new_grid() -> None:
+    events = timeline((1, 0, "IN"), (1, 2, "OUT"), (1, 2.5, "IN"), (1, 4, "OUT"))
+    assert hours(extract(grid_only(), events).index) == [1, 2, 3.5]
+
+
+def test_an_interval_still_open_reaches_to_the_newest_event() -> None:
+    assert hours(extract(grid_only(), timeline((1, 0, "IN"), (1, 3.5, "X"))).index) == [1, 2, 3]
+
+
+def test_an_end_without_a_begin_is_passed_over() -> None:
+    events = timeline((1, 0, "OUT"), (1, 1, "IN"), (1, 3, "OUT"))
+    assert hours(extract(grid_only(), events).index) == [2, 3]
+
+
+def test_steps_of_the_flow_are_counted() -> None:
+    stay = [(1, 0, "IN"), (1, 6, "OUT")]
+    events = timeline(*stay, (1, 0.5, "MAP", 80.0), (1, 3.5, "MAP", 60.0), (1, 3.7, "MAP", 900.0))
+    found = extract(Task.parse(TASK), events)
+    assert [(s.step, s.rows) for s in found.attrition] == [
+        ("intervals from icu_in to icu_out", 1),
+        ("index times", 6),
+        ("no recent map", 2),
+        ("map already below 65", 2),
+        ("at risk", 2),
+        ("unlabelled: fewer than 1 map in target", 1),
+        ("labelled", 1),
+    ]
+    assert found.labels.rows() == [(1, hour(2), True)]
+    assert found.index["newest//map"].to_list() == [80.0, 80.0]
+    assert found.set_aside == {"MAP": {"readings": 3, "outside": 1, "tied": 0}}
+
+
+def test_a_value_counts_from_when_it_was_known() -> None:
+    late = timeline((1, 0, "IN"), (1, 3, "OUT"), (1, 0.5, "MAP", 80.0, 1.5))
+    task = grid_only(at_risk={"last": {"map": {"within": "2h"}}})
+    assert hours(extract(task, late).index) == [2]
+    assert hours(extract(task, late.drop("available_time")).index) == [1, 2]
+
+
+def test_an_older_value_that_comes_late_does_not_replace_a_newer_one() -> None:
+    events = timeline((1, 0, "IN"), (1, 2, "OUT"), (1, 0.5, "MAP", 80.0), (1, 0.2, "MAP", 50.0, 0.9))
+    task = grid_only(at_risk={"last": {"map": {"within": "2h"}}})
+    assert extract(task, events).index["newest//map"].to_list() == [80.0, 80.0]
+
+
+def test_at_asks_who_is_there_at_that_time() -> None:
+    events = timeline((1, 0, "IN"), (1, 5, "OUT"), (2, 0, "IN"), (2, 1, "OUT"), (1, 1, "MAP", 70.0))
+    found = extract(Task.parse(TASK), events, at=hour(2.5))
+    assert found.index.select("subject_id", "prediction_time", "newest//map").rows() == [(1, hour(2.5), 70.0)]
+
+
+def test_labels_come_from_a_file(tmp_path: Path) -> None:
+    rows = {"subject_id": [1, 2], "prediction_time": [hour(1), hour(2)], "boolean_value": [True, None]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "labels.parquet")
+    task = Task.parse({"labels": "labels.parquet"}, str(tmp_path / "task.yaml"))
+    found = extract(task, timeline((1, 0, "A"), (2, 0, "A")))
+    assert found.index["boolean_value"].to_list() == [True, None]
+    assert found.labels.rows() == [(1, hour(1), True)]
+
+
+def test_ties_and_ranges_hold_for_any_reader_of_events() -> None:
+    events = timeline(
+        (1, 0, "MAP", 80.0), (1, 0, "MAP", 70.0), (1, 0, "MAP", 5.0), (1, 0, "HR", 5.0), (1, 1, "MAP", None)
+    )
+    kept = plausible(events, TASK["values"]).select("code", "numeric_value").collect()
+    assert sorted(kept.rows(), key=str) == [("HR", 5.0), ("MAP", 70.0), ("MAP", None)]
+    assert set_aside(events, TASK["values"])["MAP"] == {"readings": 3, "outside": 1, "tied": 1}
+
+
+def test_a_cohort_of_nobody_says_which_step_left_it_empty() -> None:
+    events = timeline((1, 0, "IN"), (1, 3, "OUT"))
+    with pytest.raises(BadData, match="matches nobody: the last 3 fell out at: no recent map"):
+        extract(Task.parse(TASK), events).require()
+    with pytest.raises(BadData, match="there are no intervals"):
+        extract(Task.parse(TASK), timeline((1, 0, "X"))).require()

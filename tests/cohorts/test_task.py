@@ -1,0 +1,117 @@
+"""What is wrong in a task file is said with key, line and a way out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from polyclinic.cohorts.durations import duration
+from polyclinic.cohorts.extract import extract
+from polyclinic.cohorts.task import Task
+from polyclinic.errors import UsageError
+
+GOOD = """\
+predicates:
+  admission: {code: {regex: "^ADMISSION//.*"}}
+  death: {code: DEATH}
+trigger: admission
+windows:
+  first_day:
+    start: trigger
+    end: start + 24h
+    start_inclusive: false
+    end_inclusive: true
+    has:
+      death: (None, 0)
+    index_timestamp: end
+  target:
+    start: first_day.end
+    end: start + 7 days
+    label: death
+"""
+
+
+def wrong(tmp_path: Path, old: str, new: str) -> UsageError:
+    assert old in GOOD
+    path = tmp_path / "task.yaml"
+    path.write_text(GOOD.replace(old, new), "utf-8")
+    with pytest.raises(UsageError) as caught:
+        Task.load(path)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ("trigger: admission", "trigger: admision", 4, "'admission'"),
+        ("      death: (None", "      deth: (None", 12, "'death'"),
+        ("first_day.end", "frist_day.end", 15, "'first_day'"),
+        ("label: death", "label: deaht", 17, "'death'"),
+        ("    label:", "    lable:", 17, "'label'"),
+        ("windows:", "widows:", 5, "'windows'"),
+        ("start + 24h", "start + 24 moons", 8, "24h"),
+        ("start + 24h", "start - 24h", 6, "turn the sign"),
+        ("start: trigger", "start: target.end", 6, "hang one of them on trigger"),
+        ("end: start + 7 days", "end: trigger", 14, "start + 24h"),
+        ("(None, 0)", "(None, None)", 12, "(1, None)"),
+        ('"^ADMISSION//.*"', '"^ADMISSION(//"', 2, "escape"),
+        ("{code: DEATH}", "{expr: or(admission)}", 3, "and(a, b)"),
+        ("start_inclusive: false", "start_inclusive: 'no'", 9, "true or false"),
+    ],
+)
+def test_a_mistake_is_found_with_its_line(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
+    error = wrong(tmp_path, old, new)
+    assert error.at is not None
+    assert error.at.line == line
+    assert says in error.fix
+
+
+def test_an_unknown_key_of_a_predicate_is_a_column_and_must_exist() -> None:
+    task = Task.parse({"predicates": {"a": {"code": "A", "value_mni": 3}}, "trigger": "a"})
+    schema = {
+        "subject_id": pl.Int64,
+        "time": pl.Datetime("us"),
+        "code": pl.String,
+        "numeric_value": pl.Float32,
+    }
+    with pytest.raises(UsageError, match="value_min"):
+        extract(task, pl.LazyFrame(schema=schema))
+
+
+def test_predicates_can_come_from_a_second_file(tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").write_text("predicates: {}\ntrigger: a\n", "utf-8")
+    (tmp_path / "more.yaml").write_text("predicates:\n  a: {code: A}\n", "utf-8")
+    task = Task.load(tmp_path / "task.yaml", tmp_path / "more.yaml")
+    assert task.document["predicates"] == {"a": {"code": "A"}}
+    assert Task.parse(task.document).predicates == task.predicates
+
+
+def test_a_task_that_starts_after_its_index_is_not_asked_live() -> None:
+    windows = {"before": {"start": None, "end": "trigger - 24h", "index_timestamp": "end"}}
+    task = Task.parse({"predicates": {"a": {"code": "A"}}, "trigger": "a", "windows": windows})
+    with pytest.raises(UsageError, match="hindsight"):
+        extract(task, pl.LazyFrame(), outcome=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [
+        ("24h", 24),
+        ("1 day 2 hours", 26),
+        ("-1 day", -24),
+        ("1 day, 2:30:00", 26.5),
+        ("90 min", 1.5),
+        ("1:30", 0.025),
+    ],
+)
+def test_spans_of_time(text: str, hours: float) -> None:
+    assert duration(text) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("text", ["", "24", "soon", "1.2.3 h", "3 months"])
+def test_what_is_no_span_of_time(text: str) -> None:
+    with pytest.raises(UsageError, match="not a span of time"):
+        duration(text)
