@@ -89,7 +89,7 @@ class ModelPackage:
 
     def _identity(self, rows: pl.DataFrame) -> pl.DataFrame:
         name = self.members[0].name
-        known = {"subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
+        known: dict[str, Any] = {"subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
         identity = [
             pl.col(c) if c in rows.columns else pl.lit(None, kind).alias(c) for c, kind in known.items()
         ]

@@ -54,4 +54,4 @@ def opened_source(source: Any, format: str | None, scratch: Path) -> Timeline | 
         except PolyclinicError:
             if format in (None, "meds"):
                 raise
-    return ingest(format, path, scratch, max_quarantined=1.0)  # type: ignore[arg-type]
+    return ingest(format, path, scratch, max_quarantined=1.0)

@@ -57,8 +57,8 @@ def load(folder: Path) -> Samples:
 
 
 def _open(path: Path) -> Array:
-    size_zero = np.load(path, mmap_mode=None, allow_pickle=False) if path.stat().st_size <= 256 else None
-    return np.load(path, mmap_mode="r", allow_pickle=False) if size_zero is None else size_zero
+    small = path.stat().st_size <= 4096  # an array without elements cannot be mapped
+    return np.asarray(np.load(path, mmap_mode=None if small else "r", allow_pickle=False))
 
 
 def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -15,7 +15,7 @@ from polyclinic import atomic, fingerprint, registry
 from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.evaluation import calibration, decision
 from polyclinic.evaluation.bootstrap import Draws, bootstrap, levels
-from polyclinic.evaluation.scores import Array, at_threshold, of_all
+from polyclinic.evaluation.scores import LOWER_IS_BETTER, Array, at_threshold, of_all
 from polyclinic.studies import given
 
 HELD_OUT = ("validation", "test")
@@ -146,19 +146,12 @@ class Evaluator:
         for a, b in ((a, b) for a in sorted(ours, key=lambda m: m != self.chosen) for b in names if a != b):
             if (b, a) not in pairs and (a == self.chosen or self.roles.get(b) == "baseline"):
                 pairs.append((a, b))
-        kind = self.outcome.kind
-        return [
-            {
-                "a": a,
-                "b": b,
-                "outcome": kind,
-                "score": s,
-                "difference": draws.difference((a, s), (b, s)),
-                "split": split,
-            }
-            for a, b in pairs
-            for s in [score for model, score in draws.points if model == a]
-        ]
+        found = []
+        for a, b in pairs:
+            for score in [score for model, score in draws.points if model == a]:
+                named = {"a": a, "b": b, "outcome": self.outcome.kind, "score": score, "split": split}
+                found.append({**named, "difference": draws.difference((a, score), (b, score))})
+        return found
 
     def subgroups(self, test: Part, strata: Mapping[str, Array]) -> list[dict[str, Any]]:
         """The chosen model's scores in each level of each stratum."""
@@ -205,10 +198,8 @@ class Usefulness:
 
     def operating(self, model: str) -> dict[str, Any]:
         """The operating point: its threshold comes from validation rows, or from the scored ones where there are none."""
-        rule, where = (
-            self.evaluator.settings.operating_point,
-            "validation" if self.validation.frames else "test",
-        )
+        rule = self.evaluator.settings.operating_point
+        where = "validation" if self.validation.frames else "test"
         name, wanted = next(iter(rule.items()))
         chosen_on = self.known(self.validation if where == "validation" else self.test, model)
         threshold = decision.threshold_for(*chosen_on, name, wanted)
@@ -225,12 +216,8 @@ class Usefulness:
         at = np.linspace(low, high, int(np.clip(round((high - low) * 100), 1, 199)) + 1)
         models = {m: decision.net_benefit(*self.known(self.test, m), at).tolist() for m in self.test.frames}
         happened, _ = self.known(self.test, next(iter(models)))
-        return {
-            "thresholds": at.tolist(),
-            "none": 0,
-            "all": decision.treat_all(happened, at).tolist(),
-            "models": models,
-        }
+        naive = {"none": 0, "all": decision.treat_all(happened, at).tolist()}
+        return {"thresholds": at.tolist(), **naive, "models": models}
 
     def curves(self) -> dict[str, Any]:
         """ROC and precision–recall of each model."""
@@ -297,6 +284,15 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
+def best(predictions: pl.DataFrame, models: Sequence[str], outcome: Any) -> str:
+    """The model with the best first score on validation rows; the first one where there are no such rows."""
+    rows = predictions.filter(pl.col("split") == "validation").drop_nulls(list(outcome.truth_columns))
+    sign = -1 if outcome.primary in LOWER_IS_BETTER else 1
+    frames = [rows.filter(pl.col("model") == model) for model in models]
+    found = [of_all(outcome.measures(f)[outcome.primary], f.height) if f.height else np.nan for f in frames]
+    return models[int(np.argmax(np.nan_to_num(sign * np.array(found), nan=-np.inf)))]
+
+
 def evaluate_file(
     predictions: Path,
     *,
@@ -310,7 +306,8 @@ def evaluate_file(
 
     predictions, labels: CSV or Parquet, joined by the columns that they share; labels None: the truth stands beside the
     predictions. group: the column whose rows belong together; None: each row stands alone. A column `model` tells
-    several models apart; the first one is compared with each of the others. outcome: a name, or an outcome itself.
+    several models apart; the best on validation rows, or the first where there are none, is compared with each of the
+    others. outcome: a name, or an outcome itself.
     Raises `BadData` for rows that cannot be joined or probabilities that are none, `UnknownName` for a column.
     """
     from polyclinic.reports import page, schema
@@ -320,9 +317,9 @@ def evaluate_file(
     asked = registry.load("outcomes", outcome) if isinstance(outcome, str) else outcome
     settings = settings or Evaluation()
     table = given.read(predictions, labels, group, asked, settings.subgroups)
-    names = table.predictions["model"].unique(maintain_order=True).to_list()
-    roles = {name: "baseline" if k else "model" for k, name in enumerate(names)}
-    kind = table.outcome.kind
+    names, kind = table.predictions["model"].unique(maintain_order=True).to_list(), table.outcome.kind
+    chosen = best(table.predictions, names, table.outcome)
+    roles = {name: "model" if name == chosen else "baseline" for name in names}
     document: dict[str, Any] = {
         "format": 1,
         "study": predictions.stem,
@@ -330,7 +327,7 @@ def evaluate_file(
         "intended_use": "",
         "finding": "",
         "roles": roles,
-        "chosen": {kind: names[0]},
+        "chosen": {kind: chosen},
         "seed": 0,
         "data": {path.name: fingerprint.of_file(path) for path in (predictions, labels) if path is not None},
         "environment": environment(),
@@ -346,7 +343,7 @@ def evaluate_file(
         groups=table.groups,
         strata=table.strata,
         roles=roles,
-        chosen=names[0],
+        chosen=chosen,
     )
     document["finding"] = finding(document)
     schema.validate(document)

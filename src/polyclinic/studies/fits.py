@@ -95,13 +95,13 @@ def _keep(folder: Path, part: str, fitted: Fitted, rows: Samples, outcome: Any) 
     """Answers stay numbers where they are yet to be calibrated; otherwise predictions are written at once."""
     if hasattr(outcome, "calibrate"):
         answer = fitted.answer(rows, outcome)
-        shape = {} if answer.shape is None else {"shape": answer.shape}
-        np.savez(folder / f"{part}.npz", values=answer.values, **shape)
+        kept = {"values": answer.values} | ({} if answer.shape is None else {"shape": answer.shape})
+        np.savez(folder / f"{part}.npz", **kept)  # type: ignore[arg-type]
         return
     size = fitted.batch
     chunks = [rows.take(np.arange(i, min(i + size, len(rows)))) for i in range(0, len(rows), size)]
     tables = [
-        outcome.predictions(fitted.answer(c, outcome), c, threshold=None, folder=folder / "files" / part)
+        outcome.predictions(fitted.answer(c, outcome), c, threshold=None, folder=folder / part)
         for c in chunks
     ]
     pl.concat(tables).write_parquet(folder / f"{part}.parquet")
@@ -148,7 +148,8 @@ def _part(tuned: Tuned, one: FoldFit, part: str, samples: Samples, outcome: Any,
         found = linked(one.table(part), one.done.folder, out)
     head = identity(rows, outcome.kind, tuned.candidate.name, one.fold.name, part)
     known = [c for c in outcome.truth(rows).iter_columns() if c.name not in found.columns]
-    return pl.concat([head, pl.DataFrame(known), found], how="horizontal")
+    whole: pl.DataFrame = pl.concat([head, pl.DataFrame(known), found], how="horizontal")
+    return whole
 
 
 def identity(rows: Samples, kind: str, model: str, fold: str, split: str) -> pl.DataFrame:

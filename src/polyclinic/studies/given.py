@@ -66,9 +66,13 @@ def read(
     joined = _joined(table, truth, keys, here)
     made = _settled(outcome, joined)
     about = joined.unique("row_id", keep="first").sort("row_id")
-    columns = {
-        name: about[_column(about, name, here)].to_numpy() for name in [*([group] if group else []), *strata]
-    }
+    columns = {name: _column(about, name, here).to_numpy() for name in [*([group] if group else []), *strata]}
+    if group and about[group].has_nulls():
+        raise BadData(
+            f"{about[group].null_count()} rows have no {group!r}",
+            at=Place(file=here.file, column=group),
+            fix="fill that column, or name another for --group; without it, each row stands alone",
+        )
     return Given(
         joined,
         made,
@@ -230,7 +234,7 @@ def _probabilities(table: pl.DataFrame, other: Sequence[str | None], at: Place) 
     return table.rename({name: PROBABILITY})
 
 
-def _column(frame: pl.DataFrame, name: str, at: Place) -> str:
+def _column(frame: pl.DataFrame, name: str, at: Place) -> pl.Series:
     if name not in frame.columns:
         raise UnknownName("column", name, frame.columns, at=at)
-    return name
+    return frame[name]
