@@ -47,7 +47,7 @@ class UNet:
     scale: float = 0.08
     intensity: float = 0.1
     training: Training = field(
-        default_factory=lambda: Training(epochs=30, batch=2, learning_rate=2e-3, patience=8, warmup=0.05)
+        default_factory=lambda: Training(epochs=24, batch=2, learning_rate=2e-3, patience=8, warmup=0.05)
     )
     answers: ClassVar[int] = 4
 
