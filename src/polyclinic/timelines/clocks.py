@@ -10,6 +10,7 @@ from polyclinic.errors import BadData, Place, UsageError
 
 NAIVE = "no zone"
 OFFSET = r"(Z|[+-]\d{2}:?\d{2})$"
+ZERO = r"^(Z|[+-]00:?00)$"
 DAY = pl.duration(days=1) - pl.duration(microseconds=1)
 
 
@@ -25,7 +26,9 @@ def zones_of(frame: pl.LazyFrame, columns: Iterable[str]) -> dict[str, str]:
         if isinstance(kind, pl.Datetime) and frame.select(pl.col(name).is_not_null().any()).collect().item():
             found[name] = kind.time_zone or NAIVE
         elif kind == pl.String:
-            offset = pl.col(name).str.strip_chars().str.extract(OFFSET).fill_null(NAIVE)
+            offset = (
+                pl.col(name).str.strip_chars().str.extract(OFFSET).str.replace(ZERO, "UTC").fill_null(NAIVE)
+            )
             filled = frame.filter(pl.col(name).str.contains(r"\d")).select(offset.unique().sort()).collect()
             found |= {f"{name} ({zone})": zone for zone in filled[name]}
     return found
