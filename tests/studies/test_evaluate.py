@@ -14,7 +14,7 @@ from polyclinic.errors import BadData, UnknownName
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Raw
 from polyclinic.outcomes.voxels import Voxels
-from polyclinic.studies.evaluate import Evaluation, Resampling, evaluate, evaluate_file
+from polyclinic.studies.evaluate import Evaluation, Resampling, best, evaluate, evaluate_file
 
 QUICK = Evaluation(bootstrap=Resampling(resamples=100), subgroups=("side",))
 ROLES = {"deep": "model", "flat": "baseline", "noise": "baseline"}
@@ -222,6 +222,12 @@ def test_several_models_are_told_apart_by_a_column_and_paired(files):
     assert found["calibration"]["b"]["binary"]["before"]["slope"] is None
 
 
+def test_validation_rows_choose_and_otherwise_the_first_model_is_reported_on():
+    rows = table()
+    assert best(rows, ["noise", "deep", "flat"], Binary()) == "deep"
+    assert best(rows.filter(pl.col("split") == "test"), ["noise", "deep"], Binary()) == "noise"
+
+
 def refused(files, predictions, labels=None, group="subject_id"):
     folder = files[0]
     predictions.write_csv(folder / "wrong.csv")
@@ -239,6 +245,12 @@ def test_what_cannot_be_evaluated_says_what_where_and_what_to_do(files):
     assert "between 0 and 1" in refused(files, risk.with_columns(pl.col("risk") * 4))
     assert "'age', 'risk'" in refused(
         files, risk.select("subject_id", "prediction_time", age=pl.col("risk") * 9, risk="risk")
+    )
+    assert "100 rows have no 'ward'" in refused(
+        files,
+        risk,
+        labels.with_columns(ward=None).with_columns(ward=pl.when(pl.int_range(pl.len()) < 200).then(1)),
+        group="ward",
     )
     assert "share no column" in refused(files, risk.select("risk"))
     assert "no row of the predictions" in refused(files, risk.with_columns(pl.col("subject_id") + 5000))
