@@ -17,7 +17,7 @@ def flow(steps: Sequence[Mapping[str, Any]], *, title: str, unit: str) -> str:
 
     steps: mappings with `step`, `rows` (a count or "<5") and `past_index`.
     """
-    words = [textwrap.wrap(str(step["step"]), 44) or [""] for step in steps]
+    words = [textwrap.wrap(str(step["step"]), 40) or [""] for step in steps]
     heights = [LINE * len(w) + 34 for w in words]
     most = max((s["rows"] for s in steps if finite(s["rows"])), default=1) or 1
 

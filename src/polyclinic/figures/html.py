@@ -21,11 +21,11 @@ def table(
     """An HTML table that scrolls by itself where it is wider than the page.
 
     rows: one mapping (by column name) or one sequence (in the order of `columns`) a row. Numbers are written by
-    `numbers`; a column of numbers alone is set right; None is a dash; what has `__html__` is taken as it is; all else
+    `numbers`; a column of numbers alone, unless it is the first, is set right; None is a dash; what has `__html__` is taken as it is; all else
     is escaped. After 200 rows a last line says how many are not shown.
     """
     bodies = [[row.get(c) for c in columns] if isinstance(row, Mapping) else list(row) for row in rows]
-    right = [_numeric([body[i] for body in bodies]) for i in range(len(columns))]
+    right = [i > 0 and _numeric([body[i] for body in bodies]) for i in range(len(columns))]
     heads = "".join(_cell("th", "col", name, side) for name, side in zip(columns, right, strict=True))
     lines = "".join(_row(body, right) for body in bodies[:MOST_ROWS])
     left = len(bodies) - MOST_ROWS
@@ -42,7 +42,7 @@ def scored(score: Mapping[str, Any] | None) -> Markup | None:
     """A score for a cell: the value, and its interval on a line of its own."""
     if not score or not finite(score.get("value")):
         return None
-    return with_small(number(score["value"]), bounds(score))
+    return with_small(number(score["value"]), bounds(score).replace(" ", "\u00a0"))
 
 
 def with_small(text: str, small: str) -> Markup:

@@ -10,7 +10,7 @@ from typing import Any
 from polyclinic.figures.numbers import bounds, finite, number, signed
 from polyclinic.figures.svg import ACCENT, GRID, INK, MUTED, PAPER, SECOND, WIDTH, draw
 
-LEFT, RIGHT, LINE = 118, 92, 14
+LEFT, RIGHT, LINE = 104, 86, 14
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def forest(
         axes.set_ylim(total, 0)
         axes.spines["left"].set_visible(False)
         axes.set_yticks([])
-        axes.locator_params(axis="x", nbins=5)
+        axes.locator_params(axis="x", nbins=3 if zero else 4)
         axes.grid(axis="x")
         axes.set_xlabel(axis)
         upright = 0.0 if zero else reference
@@ -75,7 +75,7 @@ def _height(line: Line) -> float:
 
 
 def _wrapped(line: Line) -> list[str]:
-    return textwrap.wrap(line.label, 40 if line.value is None and not line.note else 19) or [""]
+    return textwrap.wrap(line.label, 40 if line.value is None and not line.note else 17) or [""]
 
 
 def _range(lines: Sequence[Line], more: list[float | None]) -> tuple[float, float]:

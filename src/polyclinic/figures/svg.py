@@ -1,7 +1,7 @@
 """The one way from a drawing to an inline SVG: colours are names, text stays text, bytes repeat.
 
 Matplotlib draws with stand-in colours; each becomes a CSS variable (`--ink`, `--accent` …) with the light value as its
-fallback, so that one picture serves light and dark pages and also stands alone. Sizes are in pixels of a picture 360
+fallback, so that one picture serves light and dark pages and also stands alone. Sizes are in pixels of a picture 320
 wide, which is what a phone shows.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from polyclinic.fingerprint import of_value
 
-WIDTH = 360
+WIDTH = 320
 INK, MUTED, GRID, ACCENT, SECOND, THIRD, FOURTH, WARN, PAPER = (f"#0{i}0{i}0{i}" for i in range(1, 10))
 NAMES = {
     INK: "var(--ink,#1d2733)",
@@ -65,7 +65,7 @@ def draw(
 ) -> str:
     """Draw by `paint(axes)` and give the SVG as a string.
 
-    height and margins (left, right, top, bottom) are in pixels of a picture 360 wide. `title` and `description` are
+    height and margins (left, right, top, bottom) are in pixels of a picture 320 wide. `title` and `description` are
     what a screen reader says; the description should hold the numbers.
     """
     from matplotlib import rc_context

@@ -30,9 +30,9 @@ def render(report: Report) -> str:
 def _facts(report: Report) -> list[tuple[str, str, str]]:
     """The few figures beside the finding: (what, value, small words)."""
     group = reading.main_group(report)
-    facts = [("rows", count(report["cohort"].get("rows")), "")]
-    if group and group[1] != report["cohort"].get("rows"):
-        facts.append((reading.group_word(group[0], group[1]), count(group[1]), ""))
+    same = group is not None and group[1] == report["cohort"].get("rows")
+    facts = [] if same else [("rows", count(report["cohort"].get("rows")), "")]
+    facts += [(reading.group_word(group[0], group[1]), count(group[1]), "")] if group else []
     for outcome, model in report["chosen"].items():
         score = reading.primary(report, outcome)
         found = reading.scores_of(report, model, outcome).get(score)

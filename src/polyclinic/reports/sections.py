@@ -70,7 +70,7 @@ def _read(report: Report) -> list[str]:
     found = {"not an event": summary.pop("non_events", {}), "set aside": report["cohort"].get("set_aside")}
     rows = [[_plain(k), v] for k, v in summary.items() if finite(v)]
     rows += [[f"{what}: {name}", v] for what, counts in found.items() for name, v in _flat(counts or {})]
-    return [table(rows, ["", "rows"], "What was read")] if rows else []
+    return [table(rows, ["what", "rows"], "What was read")] if rows else []
 
 
 def _flat(value: Any, name: str = "") -> Iterable[tuple[str, Any]]:
@@ -108,7 +108,7 @@ def table_one(report: Report) -> Section:
     for variable, levels in groupby(rows, lambda r: r["variable"]):
         body += _variable(_plain(variable), list(levels), plain, by)
     if body:
-        section.tables.append(table(body, ["", *plain, *by], "Table 1"))
+        section.tables.append(table(body, ["variable", *plain, *by], "Table 1"))
     missing = [[_plain(m["column"]), percent(m["share"])] for m in report["cohort"].get("missing") or []]
     if missing:
         section.tables.append(table(missing, ["input", "rows without a value"], "What is missing"))
@@ -148,7 +148,8 @@ def scores(report: Report) -> Section:
             section.figures.append((title, drawn))
         section.figures += _curves(report, outcome)
         if names:
-            section.tables.append(_score_table(report, outcome, models, names))
+            place = section.beside if len(names) <= 3 else section.tables
+            place.append(_score_table(report, outcome, models, names))
     return section
 
 
@@ -192,9 +193,9 @@ def _score_table(report: Report, outcome: str, models: list[str], names: list[st
         for part in dict.fromkeys((split, "validation")):
             found = reading.scores_of(report, model, outcome, part)
             if found:
-                rows.append([model, part, *(scored(found.get(s)) for s in names)])
+                rows.append([with_small(model, f"{part} rows"), *(scored(found.get(s)) for s in names)])
     title = _titled(report, "Scores with 95 % intervals", outcome)
-    return table(rows, ["model", "rows", *map(score_name, names)], title)
+    return table(rows, ["model", *map(score_name, names)], title)
 
 
 def _curves(report: Report, outcome: str) -> list[tuple[str, str]]:
@@ -253,7 +254,7 @@ def comparison(report: Report) -> Section:
             found = _turned((c for c in mine if c["score"] == score), chosen)
             lines: list[Line] = []
             for a, against in groupby(found, lambda c: c["a"]):
-                lines.append(Line(f"{a}, less"))
+                lines.append(Line(f"{a} minus"))
                 lines += [_compared(c, score, strong=a == chosen) for c in against]
             title = _titled(report, f"Differences in {score_name(score)}", outcome)
             side = "left" if reading.lower_is_better(score) else "right"
@@ -332,7 +333,7 @@ def usefulness(report: Report) -> Section:
         )
     points = report.get("operating") or []
     if points:
-        heads = ["", *(p["model"] for p in points)]
+        heads = ["measure", *(p["model"] for p in points)]
         section.beside.append(table(_operating(points), heads, "Operating points"))
     return section
 
@@ -501,7 +502,7 @@ def package(report: Report) -> Section:
         rows = [
             [_plain(k), _packaged(k, v)] for k, v in found.items() if v is not None and v not in ("", [], {})
         ]
-        section.tables.append(table(rows, ["", "what leaves"], "Package"))
+        section.tables.append(table(rows, ["what", "value"], "Package"))
     return section
 
 
@@ -525,7 +526,7 @@ def provenance(report: Report) -> Section:
     ]
     hashes = [[name, Markup("<code>{}</code>").format(value)] for name, value in report["data"].items()]
     if rows:
-        section.beside.append(table(rows, ["", "version"], "Environment"))
+        section.beside.append(table(rows, ["what", "version"], "Environment"))
     if steps:
         section.beside.append(table(steps, ["step", "seconds", "state"], "Steps"))
     if hashes:
