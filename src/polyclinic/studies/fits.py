@@ -171,6 +171,8 @@ def identity(rows: Samples, kind: str, model: str, fold: str, split: str) -> pl.
 
 def linked(table: pl.DataFrame, step: Path, out: Path) -> pl.DataFrame:
     """Give the files of a step a second name under the run, so that the steps may be thrown away."""
+    if "path" not in table.columns:
+        return table
     target = out / "predictions" / step.name
     moved = []
     for path in table["path"]:
