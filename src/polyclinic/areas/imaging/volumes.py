@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ import numpy.typing as npt
 from polyclinic import atomic
 from polyclinic.dependencies import need
 from polyclinic.errors import BadData, Place
+from polyclinic.samples import File, Samples
+from polyclinic.samples.samples import of_rows
 
 BLOCK = 1 << 20
 
@@ -108,6 +111,22 @@ def write_labels(values: npt.NDArray[Any], reference: str | Path, path: str | Pa
     packed = gzip.compress(written, mtime=0) if Path(path).suffix == ".gz" else written
     with atomic.file(Path(path)) as part:
         part.write_bytes(packed)
+
+
+def column_of(rows: Samples) -> tuple[str, File]:
+    """The one input column of volumes; raises `BadData` where there is none, or more."""
+    found = of_rows(rows, File)
+    if len(found) != 1:
+        raise BadData(f"{len(found)} columns of files; this model reads one", fix="name one under `inputs`")
+    return next(iter(found.items()))
+
+
+def intensities(column: Any, at_once: int = 8) -> Iterator[npt.NDArray[np.float32]]:
+    """Each row's voxels, by the column's own reader, a few files in memory at a time."""
+    for first in range(0, len(column), at_once):
+        rows = np.arange(first, min(first + at_once, len(column)))
+        for volume in column.take(rows).read_all():
+            yield volume.values
 
 
 def _opened(path: Path) -> tuple[Any, Grid]:

@@ -10,15 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from polyclinic.areas.imaging import volumes
+from polyclinic.areas.imaging.volumes import column_of, intensities
 from polyclinic.models.model import Session
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import NamedPart
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
-from polyclinic.samples.columns import File
-from polyclinic.samples.samples import of_rows
 
 Named = Mapping[str, Any]
 FLOOR = 1e-4
@@ -26,20 +24,20 @@ FLOOR = 1e-4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Atlas:
-    """Settings: the probability of each structure at each place, learned by averaging."""
+    """The probability of each structure at each place, learned by averaging; nothing to set."""
 
     answers: ClassVar[int] = 16
+    ignores_inputs: ClassVar[bool] = True
 
     def prepare(self, train: Samples) -> State:
         """The common grid: the median shape of the training volumes."""
-        name = next(iter(of_rows(train, File)))
+        name, _ = column_of(train)
         shapes = self.encode(train, State({"column": name}))["shape"]
         return State({"column": name, "grid": np.median(shapes, axis=0).astype(int).tolist()})
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
-        """shape: int64 [row, 3], from headers alone."""
-        references = rows.columns[state.values["column"]].references  # type: ignore[union-attr]
-        shapes = [volumes.grid(path).shape for path in references]
+        """shape: int64 [row, 3]."""
+        shapes = [values.shape for values in intensities(rows.columns[state.values["column"]])]
         return {"shape": np.array(shapes, np.int64).reshape(-1, 3)}
 
     def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:

@@ -7,7 +7,7 @@ draws the edges. Left out: deep supervision, resampling to a common spacing, ens
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from polyclinic.areas.imaging.volumes import column_of, intensities
 from polyclinic.dependencies import need
-from polyclinic.errors import BadData
 from polyclinic.outcomes.outcome import Head
 from polyclinic.packages.parts import NamedPart, OnnxPart, Part
 from polyclinic.packages.state import State
-from polyclinic.samples import File, Samples
-from polyclinic.samples.samples import of_rows
+from polyclinic.samples import Samples
 from polyclinic.training.recipe import Training
 
 Volume = npt.NDArray[np.float32]
@@ -53,9 +52,9 @@ class UNet:
 
     def prepare(self, train: Samples) -> State:
         """The usual range of normalised intensities and the shape of a patch, from training volumes alone."""
-        name, column = volumes_of(train)
+        name, column = column_of(train)
         shapes, ranges = [], []
-        for values in read(column):
+        for values in intensities(column):
             shapes.append(values.shape)
             ranges.append(np.percentile(normalised(values), (0.1, 99.9)))
         low, high = np.median(ranges, axis=0)
@@ -66,7 +65,7 @@ class UNet:
         """volume: object [row] of float32 [x, y, z], mean 0, deviation 1; patch: int64 [row, 3]."""
         column = rows.columns[state.values["column"]]
         volumes = np.empty(len(rows), object)
-        for row, values in enumerate(read(column)):
+        for row, values in enumerate(intensities(column)):
             volumes[row] = normalised(values).clip(*state.values["range"])
         return {
             "volume": volumes,
@@ -111,22 +110,6 @@ class UNet:
             contrast, brightness = rng.normal((1, 0), self.intensity)
             seen = seen * contrast + brightness + rng.normal(0, self.intensity, seen.shape)
         return seen.astype(np.float32), labels.astype(np.int64)
-
-
-def volumes_of(rows: Samples) -> tuple[str, File]:
-    """The one input column of volumes; raises `BadData` where there is none, or more."""
-    found = of_rows(rows, File)
-    if len(found) != 1:
-        raise BadData(f"{len(found)} columns of files; this model reads one", fix="name one under `inputs`")
-    return next(iter(found.items()))
-
-
-def read(column: Any, at_once: int = 8) -> Iterator[npt.NDArray[np.float32]]:
-    """Each row's intensities, a few files in memory at a time."""
-    for first in range(0, len(column), at_once):
-        rows = np.arange(first, min(first + at_once, len(column)))
-        for volume in column.take(rows).read_all():
-            yield volume.values
 
 
 def normalised(values: Volume) -> Volume:
