@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyclinic.timelines.availability import is_known, known_at, without_future_ends
+from polyclinic.timelines.availability import known_at
 
 TIMES = st.none() | st.datetimes(datetime(2100, 1, 1), datetime(2100, 1, 3))
 
@@ -24,17 +24,12 @@ def test_an_event_is_known_from_its_available_time_on_else_from_its_time_and_wit
     pairs, index
 ):
     events = frame(time=[t for t, _ in pairs], available_time=[a for _, a in pairs])
-    known = events.select(known=is_known(events.columns, pl.lit(index)))["known"].to_list()
-    assert known == [t is None or (a if a is not None else t) <= index for t, a in pairs]
+    known = events.select(known=known_at(events.columns))["known"].to_list()
+    assert [k is None or k <= index for k in known] == [
+        t is None or (a if a is not None else t) <= index for t, a in pairs
+    ]
 
 
 def test_without_the_column_the_time_itself_counts():
     events = frame(time=[datetime(2100, 1, 1), None])
     assert events.select(known_at(events.columns))["known"].to_list() == [datetime(2100, 1, 1), None]
-
-
-def test_an_end_that_lies_after_the_index_is_hidden():
-    noon = datetime(2100, 1, 1, 12)
-    events = frame(time=[noon, noon], end_time=[noon + timedelta(hours=1), noon + timedelta(hours=3)])
-    seen = events.select(without_future_ends(events.columns, pl.lit(noon + timedelta(hours=2))))
-    assert seen["end_time"].to_list() == [noon + timedelta(hours=1), None]

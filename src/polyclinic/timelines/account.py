@@ -95,6 +95,8 @@ class Account:
     def check(self, max_quarantined: float) -> None:
         """Raise `BadData` where more than this share of the rows was quarantined, naming the commonest reason."""
         total = self.total()
+        if not total.rows_in - sum(total.non_events.values()):
+            raise BadData("nothing in this source is an event or a row", fix="see that its tables are filled")
         bad = total.quarantined + total.quarantined_values
         if bad <= max_quarantined * total.rows_in:
             return
@@ -105,6 +107,11 @@ class Account:
             at=Place(file=worst["file"], row=worst["first_row"], column=worst["column"]),
             fix="correct the source; or, if these rows may be left out, raise --max-quarantined",
         )
+
+    def summary(self) -> dict[str, Any]:
+        """The counts in all, why what was refused, and the counts of each file."""
+        files = {name: tally.plain() for name, tally in sorted(self.files.items())}
+        return self.total().plain() | {"reasons": self.reasons(), "files": files}
 
     def write(self) -> None:
         """Write `quarantine/NAME.parquet`: file, row, column, reason, whole_row; one for each file of the source."""

@@ -21,19 +21,3 @@ def known_at(columns: Iterable[str]) -> pl.Expr:
         return time.alias("known")
     known = pl.coalesce("available_time", "time")
     return pl.when(time.is_not_null()).then(known).alias("known")
-
-
-def is_known(columns: Iterable[str], index: pl.Expr) -> pl.Expr:
-    """Whether each event was known at `index`; an event without a time always was.
-
-    What becomes known later of an event that has begun (its `end_time`) is hidden by `without_future_ends`.
-    """
-    known = known_at(columns)
-    return known.is_null() | (known <= index)
-
-
-def without_future_ends(columns: Iterable[str], index: pl.Expr) -> pl.Expr:
-    """`end_time`, null where it lies after `index`: that the infusion will stop at noon is not known at ten."""
-    if "end_time" not in set(columns):
-        return pl.lit(None, pl.Datetime("us")).alias("end_time")
-    return pl.when(pl.col("end_time") <= index).then("end_time").alias("end_time")

@@ -19,7 +19,7 @@ from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.shards import Shards, write_meds
 from polyclinic.timelines.timeline import Timeline
 
-SHARD_BYTES = 48_000_000
+SHARD_BYTES, MOST_SHARDS = 8_000_000, 500  # a shard is sorted in memory; each is an open file
 
 
 def ingest(
@@ -43,26 +43,16 @@ def ingest(
         account = Account(part / "quarantine")
         chunks = _counted(format_.read(source), account, source)
         if format_.gives == "events":
-            extra = _write_events(format_name, chunks, part, math.ceil(_size(source) / SHARD_BYTES))
+            extra = _write_events(format_name, chunks, part, _shards(source))
         else:
             extra = _write_rows(format_, chunks, part)
         account.check(max_quarantined)
         account.write()
         clock = getattr(format_, "clock", None)
-        head = {
-            "format": 1,
-            "kind": format_.gives,
-            "source_format": format_name,
-            "zone": clock and clock(source),
-        }
-        total = account.total()
-        if not total.used:
-            raise BadData(
-                "nothing in this source could be used", at=Place(file=str(source)), fix="look at its columns"
-            )
-        counts = total.plain() | {"reasons": account.reasons()}
-        files = {"files": {name: tally.plain() for name, tally in sorted(account.files.items())}}
-        write_json(part / "metadata" / "summary.json", head | counts | extra | files)
+        head: dict[str, Any] = {"format": 1, "kind": format_.gives, "source_format": format_name}
+        head |= {"zone": clock(source) if clock else None}
+        write_json(part / "metadata" / "summary.json", head | account.summary() | extra)
+    total = account.total()
     progress.say(f"{total.used:,} of {total.rows_in:,} rows used, {total.quarantined:,} quarantined")
     return open_source(out)
 
@@ -146,9 +136,9 @@ def write_json(path: Path, value: Any) -> None:
     atomic.write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def _size(source: Path) -> int:
+def _shards(source: Path) -> int:
     files = [source] if source.is_file() else [p for p in source.rglob("*") if p.is_file()]
-    return sum(p.stat().st_size for p in files)
+    return min(MOST_SHARDS, math.ceil(sum(p.stat().st_size for p in files) / SHARD_BYTES))
 
 
 def _counted(chunks: Iterator[Chunk], account: Account, source: Path) -> Iterator[Chunk]:

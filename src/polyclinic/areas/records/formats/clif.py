@@ -12,7 +12,8 @@ from typing import ClassVar
 
 from polyclinic.timelines.clocks import offset_zone
 from polyclinic.timelines.format import Chunk, Gives
-from polyclinic.timelines.mapping import Reader, SourceMap, load
+from polyclinic.timelines.mapping import SourceMap, load
+from polyclinic.timelines.reading import Reader
 from polyclinic.timelines.tables import SUFFIXES, scan
 
 MAPPING = Path(__file__).with_suffix(".yaml")

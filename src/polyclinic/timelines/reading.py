@@ -1,0 +1,263 @@
+"""Tables read by a mapping: rows become events, and every row is accounted for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from polyclinic.errors import BadData, Place
+from polyclinic.timelines import clocks
+from polyclinic.timelines.format import EVENTS, Chunk, nothing_refused
+from polyclinic.timelines.mapping import Event, Repeats, SourceMap, TableMap
+from polyclinic.timelines.tables import batches, scan
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the table files of a folder by a mapping. files: table → file; other: files that no table claims."""
+
+    mapping: SourceMap
+    files: Mapping[str, Path]
+    other: tuple[Path, ...] = ()
+    zone: str | None = None
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Every file by name, piece by piece. Raises `BadData` for mixed zones and for a column that is not there."""
+        self._check_clocks()
+        link = self._link()
+        for table, path in sorted(self.files.items(), key=lambda item: item[1].name):
+            yield from self._table(self.mapping.tables[table], path, link)
+        for path in self.other:
+            rows = scan(path).select(pl.len()).collect().item()
+            yield Chunk(
+                path.name, rows, 0, _events([]), non_events={"table that is not read": rows} if rows else {}
+            )
+
+    def _check_clocks(self) -> None:
+        found: dict[str, str] = {}
+        for table, path in self.files.items():
+            zones = clocks.zones_of(scan(path), sorted(self.mapping.tables[table].times()))
+            found |= {f"{path.name}: {column}": zone for column, zone in zones.items()}
+        clocks.one_clock(found, self.zone)
+
+    def _link(self) -> pl.DataFrame | None:
+        link = self.mapping.link
+        if link is None or link.table not in self.files:
+            return None
+        path = self.files[link.table]
+        frame = scan(path)
+        _need(frame.collect_schema(), [link.on, *link.brings], path)
+        return (
+            frame.select(link.on, *link.brings).collect().unique(link.on, keep="first", maintain_order=True)
+        )
+
+    def _table(self, table: TableMap, path: Path, link: pl.DataFrame | None) -> Iterator[Chunk]:
+        known, start = Known(link, _first(table.repeats, path)), 0
+        for frame in batches(path):
+            numbered = frame.with_row_index("row", start).cast({"row": pl.Int64})
+            yield self._chunk(table, path, numbered, known)
+            start += frame.height
+
+    def _chunk(self, table: TableMap, path: Path, frame: pl.DataFrame, known: Known) -> Chunk:
+        rows, non_events = frame.height, Counter[str]()
+        if table.repeats is not None:
+            frame = _without_repeats(frame, table.repeats, known.first)
+            non_events[f"repeated under {table.repeats.of}"] = rows - frame.height
+        frame, refused = self._with_subject(frame, path, known.link)
+        _need(frame.schema, table.columns(), path)
+        times = (
+            clocks.local(n, frame.schema[n], self.zone).alias(f"{n} local") for n in sorted(table.times())
+        )
+        frame = frame.with_columns(times)
+        wanted = (event for event in table.all_events if set(event.wanted) & set(frame.columns))
+        made = [self._event(event, table, frame) for event in wanted]
+        return _balanced(path.name, rows, [Made(_events([]), refused), *made], non_events)
+
+    def _with_subject(
+        self, frame: pl.DataFrame, path: Path, link: pl.DataFrame | None
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        subject, via = self.mapping.subject, self.mapping.link
+        column = subject
+        if via is not None and via.on in frame.columns and link is not None and path != self.files[via.table]:
+            column = via.on
+            key = pl.col(via.on).cast(link.schema[via.on])
+            bring = link.select(via.on, *(n for n in via.brings if n not in frame.columns))
+            frame = frame.with_columns(key).join(bring, on=via.on, how="left", maintain_order="left")
+        _need(frame.schema, [subject], path)
+        known = pl.col(subject).is_not_null()
+        return frame.filter(known), _refusals(frame.filter(~known), column, "no such subject")
+
+    def _event(self, event: Event, table: TableMap, frame: pl.DataFrame) -> Made:
+        chosen = frame.filter(_conditions(event))
+        when = event.time or table.time or "never"
+        made = chosen.select(
+            "row",
+            pl.col(self.mapping.subject).alias("subject_id"),
+            _time(when).alias("time"),
+            _code(event).alias("code"),
+            _number(event, chosen).alias("numeric_value"),
+            _text(event).alias("text_value"),
+            _known(event, when).alias("available_time"),
+            _clean(event.unit).alias("unit"),
+        )
+        wrong = [*_bad_times(made, chosen, when), *self._bad_values(made, chosen, event.value)]
+        refused = pl.concat([nothing_refused(), *wrong])
+        kept = made.filter(~pl.col("row").is_in(refused["row"].implode()))
+        return Made(kept, refused, _repaired(event, chosen, made))
+
+    def _bad_values(
+        self, made: pl.DataFrame, chosen: pl.DataFrame, column: str | None
+    ) -> Iterator[pl.DataFrame]:
+        if column is not None:
+            words = made["numeric_value"].is_null() & chosen[column].is_not_null()
+            yield _refusals(made.filter(words), column, "text in a number column")
+            yield _impossible(made, column, self.mapping.plausible)
+
+
+class Known(NamedTuple):
+    """What a table needs of others: subject of each link, and the rows that others repeat."""
+
+    link: pl.DataFrame | None
+    first: pl.DataFrame
+
+
+class Made(NamedTuple):
+    """What one kind of event made of a piece: events with their `row`, refusals, and what was repaired."""
+
+    events: pl.DataFrame
+    refused: pl.DataFrame
+    repaired: Mapping[str, int] = {}
+
+
+def _balanced(file: str, rows: int, made: list[Made], non_events: Counter[str]) -> Chunk:
+    """The chunk in which every row is used, refused, or a non-event."""
+    events = _events([m.events for m in made]).sort("row", maintain_order=True)
+    refused = pl.concat(m.refused for m in made).sort("row", maintain_order=True)
+    used = events["row"].unique()
+    of_used = pl.col("row").is_in(used.implode())
+    lost = refused.filter(~of_used).unique("row", keep="first", maintain_order=True)
+    non_events["nothing recorded"] = rows - non_events.total() - len(used) - lost.height
+    repaired = sum((Counter(m.repaired) for m in made), Counter[str]())
+    cells = refused.filter(of_used)
+    return Chunk(file, rows, len(used), events.drop("row"), lost, +non_events, cells, +repaired)
+
+
+def _bad_times(made: pl.DataFrame, chosen: pl.DataFrame, when: str) -> Iterator[pl.DataFrame]:
+    if when != "never":
+        absent = made["time"].is_null()
+        empty = chosen[when].is_null()
+        yield _refusals(made.filter(absent & empty), when, "no time")
+        yield _refusals(made.filter(absent & ~empty), when, "not a time")
+
+
+def _repaired(event: Event, chosen: pl.DataFrame, made: pl.DataFrame) -> dict[str, int]:
+    """What is worth knowing of the events, counted."""
+    noted: dict[str, pl.Series] = {}
+    if event.unit:
+        noted["unit missing"] = chosen[event.unit].is_null()
+        noted["unit trimmed"] = chosen[event.unit] != made["unit"]
+    if event.or_text:
+        noted["text instead of a number"] = made["numeric_value"].is_null() & made["text_value"].is_not_null()
+    if event.known in chosen.columns:
+        noted["known before it happened"] = chosen[f"{event.known} local"] < made["time"]
+    return {what: int(rows.sum()) for what, rows in noted.items()}
+
+
+def _need(schema: Mapping[str, Any], names: list[str], path: Path) -> None:
+    for name in names:
+        if name not in schema:
+            raise BadData(
+                f"no column {name!r}",
+                at=Place(file=path.name, column=name),
+                fix=f"the table has: {', '.join(list(schema)[:12])}",
+            )
+
+
+def _first(repeats: Repeats | None, path: Path) -> pl.DataFrame:
+    if repeats is None:
+        return pl.DataFrame()
+    return scan(path).filter(pl.col(repeats.column) == repeats.of).select(repeats.same).unique().collect()
+
+
+def _without_repeats(frame: pl.DataFrame, repeats: Repeats, first: pl.DataFrame) -> pl.DataFrame:
+    marked = frame.join(
+        first.with_columns(seen=True), on=repeats.same, how="left", nulls_equal=True, maintain_order="left"
+    )
+    again = (pl.col(repeats.column) == repeats.again) & pl.col("seen")
+    return marked.filter(~again.fill_null(False)).drop("seen")
+
+
+def _events(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    columns = {n: k for n, k in EVENTS.items() if n not in ("end_time", "path")}
+    empty = pl.DataFrame(schema={"row": pl.Int64, **columns, "subject_id": pl.String})
+    return pl.concat([empty, *frames], how="diagonal_relaxed") if frames else empty
+
+
+def _refusals(rows: pl.DataFrame, column: str, reason: str) -> pl.DataFrame:
+    return rows.select("row", column=pl.lit(column), reason=pl.lit(reason))
+
+
+def _conditions(event: Event) -> pl.Expr:
+    tests = [pl.any_horizontal(pl.col(n).is_not_null() for n in event.wanted)]
+    tests += [pl.col(n).cast(pl.String).is_in(list(v)) for n, v in event.where.items()]
+    tests += [~pl.col(n).cast(pl.String).is_in(list(v)).fill_null(False) for n, v in event.unless.items()]
+    tests += [pl.col(n).is_null() for n in event.empty]
+    return pl.all_horizontal(tests)
+
+
+def _code(event: Event) -> pl.Expr:
+    parts = [_clean(p[1:]) if p.startswith("$") else pl.lit(p) for p in event.code]
+    return pl.concat_str(parts, separator="//", ignore_nulls=True)
+
+
+def _clean(column: str | None) -> pl.Expr:
+    return pl.col(column).cast(pl.String).str.strip_chars() if column else pl.lit(None, pl.String)
+
+
+def _number(event: Event, frame: pl.DataFrame) -> pl.Expr:
+    if event.value is None:
+        return pl.lit(None, pl.Float32)
+    text = frame.schema[event.value] == pl.String
+    value = pl.col(event.value).str.strip_chars() if text else pl.col(event.value)
+    return value.cast(pl.Float32, strict=False)
+
+
+def _text(event: Event) -> pl.Expr:
+    if event.or_text:
+        return pl.when(pl.col(str(event.value)).is_null()).then(_clean(event.or_text))
+    return pl.coalesce([*map(_clean, event.text), pl.lit(None, pl.String)])
+
+
+def _time(when: str) -> pl.Expr:
+    return pl.lit(None, pl.Datetime("us")) if when == "never" else pl.col(f"{when} local")
+
+
+def _known(event: Event, when: str) -> pl.Expr:
+    time = _time(when)
+    if event.known == "day":
+        return clocks.end_of_day(time)
+    if event.known == "day if midnight":
+        return pl.when(time == time.dt.truncate("1d")).then(clocks.end_of_day(time))
+    if event.known:
+        return pl.max_horizontal(time, f"{event.known} local")
+    return pl.lit(None, pl.Datetime("us"))
+
+
+def _impossible(
+    made: pl.DataFrame, column: str, plausible: Mapping[str, tuple[float, float]]
+) -> pl.DataFrame:
+    if not plausible:
+        return nothing_refused()
+    names = ("code", "least", "greatest")
+    limits = pl.DataFrame([(c, *map(float, v)) for c, v in plausible.items()], names, orient="row")
+    value, low, high = pl.col("numeric_value"), pl.col("least"), pl.col("greatest")
+    outside = made.join(limits, on="code", how="inner", maintain_order="left").filter(
+        (value < low) | (value > high)
+    )
+    reason = pl.format("{} is not possible outside {} to {}", "code", "least", "greatest")
+    return outside.select("row", column=pl.lit(column), reason=reason)
