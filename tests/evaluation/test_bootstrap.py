@@ -79,10 +79,10 @@ def test_an_interval_of_a_mean_is_the_textbook_one():
     assert found["high"] == pytest.approx(values.mean() + half, abs=0.1 * half)
 
 
-@pytest.mark.parametrize(("rows", "groups"), [(0, 0), (5, 1)])
-def test_no_rows_or_one_group_give_no_interval(rows, groups):
-    y = np.array([0.0, 1, 0, 1, 1])[:rows]
-    found = bootstrap({0: brier(y, y * 0.5)}, np.zeros(rows, int)).interval(0)
+@pytest.mark.parametrize(("rows", "groups"), [(0, 1), (8, 1), (8, 4)])
+def test_no_rows_or_a_handful_of_groups_give_no_interval(rows, groups):
+    y = np.tile([0.0, 1.0], 4)[:rows]
+    found = bootstrap({0: brier(y, y * 0.5)}, np.arange(rows) % groups).interval(0)
     assert (found["low"], found["high"], found["n"]) == (None, None, rows)
 
 

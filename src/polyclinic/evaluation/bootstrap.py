@@ -24,6 +24,9 @@ K = TypeVar("K", bound=Hashable)
 BLOCK = 1_000_000
 """Weights held at a time by one thread: 4 MB of float32, whatever the number of resamples."""
 
+FEWEST = 5
+"""Groups below which there is no interval: resamples of three patients say nothing about a fourth."""
+
 
 @dataclass(frozen=True, eq=False)
 class Draws(Generic[K]):
@@ -48,7 +51,7 @@ class Draws(Generic[K]):
 
     def _scored(self, value: float, draws: Array) -> dict[str, Any]:
         low, high = (
-            _percentiles(draws, self.level) if self.groups > 1 and np.isfinite(value) else (None, None)
+            _percentiles(draws, self.level) if self.groups >= FEWEST and np.isfinite(value) else (None, None)
         )
         return {
             "value": float(value) if np.isfinite(value) else None,
@@ -78,7 +81,7 @@ def bootstrap(
     names, group = np.unique(groups, return_inverse=True)
     points = {key: of_all(score, len(group)) if len(group) else np.nan for key, score in measures.items()}
     size = max(1, min(resamples, BLOCK // max(len(group), 1)))
-    starts = range(0, resamples, size) if len(names) > 1 else ()
+    starts = range(0, resamples, size) if len(names) >= FEWEST else ()
     found = {key: np.full(resamples, np.nan) for key in measures}
 
     def fill(start: int) -> None:
