@@ -91,6 +91,8 @@ def ask(
             fix="name a task file under `task`, or a table of labels under `labels`",
         )
     cohort = extract(task, source, outcome=not live, at=at)
+    if not live:
+        cohort.require()
     return Asked(_numbered(cohort.index), cohort)
 
 
