@@ -23,7 +23,7 @@ def flow(steps: Sequence[Mapping[str, Any]], *, title: str, unit: str) -> str:
 
     def paint(axes: Any) -> None:
         axes.set_xlim(0, WIDTH)
-        axes.set_ylim(sum(heights), 0)
+        axes.set_ylim(max(sum(heights), 1), 0)
         axes.axis("off")
         before: Any = None
         for i, step in enumerate(steps):

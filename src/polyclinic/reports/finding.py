@@ -64,8 +64,8 @@ def _chosen(report: Report, outcome: str) -> str:
     where = "on rows held out of the fit" if folds > 1 else f"on {reading.split_of(report, outcome)} rows"
     if not found:
         return f"{how}{many}."
-    value, _, between = interval(found).partition(" (")
-    return f"{how}{many}: {reading.score_name(score)} {value} (95 % interval {between} {where}."
+    known = f"95 % interval {bounds(found)}" if finite(found.get("low")) else "no interval"
+    return f"{how}{many}: {reading.score_name(score)} {number(found.get('value'))} ({known}) {where}."
 
 
 def _was_a_choice(report: Report, outcome: str) -> bool:

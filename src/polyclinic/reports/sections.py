@@ -294,8 +294,8 @@ def calibrated(report: Report) -> Section:
                 section.figures.append((title, calibration(*bins, title=title, unit="rows")))
                 section.lead += _calibration_lead(model, entry)
     if rows:
-        heads = ["model", "when", "slope (1 is right)", "intercept (0 is right)", "mean error (ECE)"]
-        section.beside.append(table(rows, heads, "Calibration of each model"))
+        heads = ["model", "slope", "intercept", "mean error"]
+        section.beside.append(table(rows, heads, "Calibration of each model (right: slope 1, intercept 0)"))
     return section
 
 
@@ -305,7 +305,8 @@ def _calibration_rows(model: str, entry: Mapping[str, Any]) -> list[list[Any]]:
         found = entry.get(when)
         if found:
             values = [found.get(f"{k}_interval") or found.get(k) for k in ("slope", "intercept", "ece")]
-            rows.append([model, when if entry.get("before") else "as given", *map(_cell, values)])
+            told_when = f"{when} recalibration" if entry.get("before") else "as given"
+            rows.append([with_small(model, told_when), *map(_cell, values)])
     return rows
 
 

@@ -1,0 +1,113 @@
+"""Figures: words for those who do not see them, colours by name, the same bytes for the same numbers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyclinic.figures.curves import MOST_POINTS, Curve, calibration, curves
+from polyclinic.figures.flow import flow
+from polyclinic.figures.intervals import Line, forest
+from polyclinic.figures.svg import NAMES, spread
+
+SVG = "{http://www.w3.org/2000/svg}"
+BINS = [{"predicted": 0.1, "observed": 0.12, "low": 0.08, "high": 0.16}, {"predicted": 0.4, "observed": None}]
+STEPS = [
+    {"step": "all <rows>", "rows": 90, "past_index": False},
+    {"step": "labelled", "rows": "<5", "past_index": True},
+]
+AXES = {"title": "A & B", "axes_names": ("x", "y"), "description": "two curves"}
+
+
+def drawings() -> dict[str, str]:
+    return {
+        "forest": forest(
+            [Line("gbm", 0.786, 0.761, 0.811, dots=(0.77,)), Line("none")], title="AUROC", axis="AUROC"
+        ),
+        "zero": forest([Line("a", -0.013, -0.018, -0.008)], title="Difference", axis="difference", zero=True),
+        "curves": curves([Curve("gbm", [0, 1], [0, 1], strong=True), Curve("b", [0, 1], [1, 0])], **AXES),
+        "calibration": calibration(BINS, [], title="Calibration", unit="rows"),
+        "flow": flow(STEPS, title="Flow", unit="Rows"),
+    }
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, str]:
+    return drawings()
+
+
+def test_every_figure_has_a_title_and_a_description_that_its_svg_names(drawn):
+    for svg in drawn.values():
+        root = ET.fromstring(svg)
+        named = {root.find(f"{SVG}title").get("id"), root.find(f"{SVG}desc").get("id")}
+        assert root.get("role") == "img"
+        assert set(root.get("aria-labelledby").split()) == named
+        assert root.find(f"{SVG}desc").text
+
+
+def test_a_description_holds_the_numbers_and_their_intervals(drawn):
+    assert "gbm 0.786, 0.761 to 0.811" in drawn["forest"]
+    assert "a −0.013, −0.018 to −0.008" in drawn["zero"]
+    assert "labelled (looks past the index): &lt;5" in drawn["flow"]
+    assert "predicted 0.100, observed 0.120 (0.080 to 0.160)" in drawn["calibration"]
+
+
+def test_numbers_that_are_written_in_a_figure_keep_their_digits(drawn):
+    assert ">0.786<" in drawn["forest"]
+    assert ">0.761 to 0.811<" in drawn["forest"]
+
+
+def test_every_colour_is_a_name_that_the_page_sets(drawn):
+    for svg in drawn.values():
+        assert not any(stand_in in svg for stand_in in NAMES)
+        assert "fill: var(--" in svg
+        assert "<style" not in svg
+
+
+def test_the_same_numbers_give_the_same_bytes(drawn):
+    assert drawings() == drawn
+
+
+def test_no_two_figures_share_an_id(drawn):
+    ids = [e.get("id") for svg in drawn.values() for e in ET.fromstring(svg).iter() if e.get("id")]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_curve_keeps_its_ends_and_at_most_500_points():
+    x, y = Curve("a", list(range(10_000)), [0.0] * 9_999 + [float("nan")]).points()
+    assert len(x) == len(y) == MOST_POINTS
+    assert (x[0], x[-1]) == (0, 9_998)
+
+
+def test_a_figure_of_nothing_can_still_be_drawn():
+    assert "no value" in forest([Line("empty", note="no value")], title="t", axis="a")
+    assert ET.fromstring(calibration([], [], title="t", unit="rows")) is not None
+    assert ET.fromstring(curves([], **AXES)) is not None
+    assert ET.fromstring(flow([], title="t", unit="Rows")) is not None
+
+
+@given(st.lists(st.floats(0, 1), max_size=9), st.floats(0.01, 0.1))
+def test_labels_stand_apart_in_order_and_inside(wanted, gap):
+    placed = spread(wanted, gap, 0.0, 1.0)
+    ordered = sorted(placed)
+    assert all(b - a >= gap - 1e-9 for a, b in pairwise(ordered))
+    assert all(-1e-9 <= at <= 1 + 1e-9 for at in placed)
+    assert all(
+        a <= b
+        for wa, a in zip(wanted, placed, strict=True)
+        for wb, b in zip(wanted, placed, strict=True)
+        if wa < wb
+    )
+
+
+def test_importing_the_figures_loads_no_matplotlib():
+    code = "import sys, polyclinic.figures.curves, polyclinic.figures.flow, polyclinic.figures.intervals; print('matplotlib' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+    )

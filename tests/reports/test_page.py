@@ -1,0 +1,222 @@
+"""The page: whole in one file, honest about what is not there, readable on a phone, by day and by night."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.reports.sample_reports import imaging, molecules, records
+
+from polyclinic.reports.card import card
+from polyclinic.reports.page import render
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+KINDS = {"records": records, "molecules": molecules, "imaging": imaging}
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    return {name: render(make()) for name, make in KINDS.items()}
+
+
+def test_the_page_needs_nothing_but_itself(pages):
+    for html in pages.values():
+        links = re.findall(r'(?:src|href)="([^"]*)"', html)
+        assert all(link.startswith(("#", "data:")) for link in links)
+        assert "<script" not in html
+        assert len(html.encode()) < 3_000_000
+
+
+def test_the_same_report_gives_the_same_page(pages):
+    assert render(molecules()) == pages["molecules"]
+
+
+def test_sections_without_content_are_left_out(pages):
+    assert 'id="calibration"' in pages["records"]
+    for absent in ("calibration", "usefulness", "subgroups", "training", "sanity", "cohort"):
+        assert f'<section id="{absent}"' not in pages["imaging"]
+
+
+def test_nothing_is_said_of_patients_where_there_are_none(pages):
+    assert "patients" in pages["records"]
+    assert "patient" not in pages["molecules"].lower()
+    assert "patient" not in pages["imaging"].lower()
+
+
+def test_the_finding_stands_first(pages):
+    html = pages["records"]
+    assert html.index("Validation chose gbm") < html.index("<svg")
+
+
+def test_a_step_that_looks_past_the_index_is_marked(pages):
+    assert "looks past the index time: labels only" in pages["records"]
+
+
+def test_what_is_too_small_is_named_and_not_hidden(pages):
+    assert "too small (4 patients)" in pages["records"]
+
+
+def test_every_gate_stands_with_its_state(pages):
+    assert "✓ held" in pages["records"]
+    assert "○ not tested" in pages["records"]
+
+
+def test_no_id_stands_twice(pages):
+    for html in pages.values():
+        ids = re.findall(r'\bid="([^"]+)"', html)
+        assert len(ids) == len(set(ids))
+
+
+def test_a_name_that_is_markup_stays_text():
+    report = molecules()
+    report["title"] = "<script>alert(1)</script>"
+    report["cohort"]["attrition"][0]["step"] = "<img src=x>"
+    html = render(report)
+    assert "<script>" not in html
+    assert "<img" not in html
+
+
+def test_the_least_report_that_the_schema_allows_can_be_drawn():
+    report = {
+        "format": 1,
+        "study": "least",
+        "finding": "Nothing.",
+        "cohort": {"attrition": [], "rows": 0, "groups": {}, "targets": {}},
+    }
+    report |= {key: {} for key in ("models", "calibration", "chosen", "environment", "data")}
+    report |= {key: [] for key in ("comparisons", "subgroups", "sanity", "gates")} | {"seed": 0}
+    assert "Nothing." in render(report)
+
+
+def test_a_card_says_what_the_package_is_for_and_whether_it_is_portable():
+    known = {
+        "title": "Hypotension",
+        "model": "gbm",
+        "members": 5,
+        "portable": False,
+        "about": {"data": "clif-demo", "data_licence": "ODbL"},
+    }
+    text = card(
+        known
+        | {
+            "validation": {"auroc": 0.78},
+            "limits": {"rows": 100, "map": {"present": 0.9, "range": {"last": [50.0, 120.0]}}},
+        }
+    )
+    assert text.startswith("# Hypotension\n")
+    assert "Portable: no" in text
+    assert "Licence of the data: ODbL; commercial use: unknown" in text
+    assert "estimate the procedure" in text
+    assert "`map`: 90 % present, last 50.0 to 120." in text
+
+
+# -- in a browser ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium (apt-get install chromium)")
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def written(pages, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pages")
+    for name, html in pages.items():
+        (folder / f"{name}.html").write_text(html, encoding="utf-8")
+    return folder
+
+
+def opened(browser: Any, path: Path, *, width: int = 1100, scheme: str = "light") -> tuple[Any, list[str]]:
+    """A page, and what it asked of the network or complained of."""
+    page = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}).new_page()
+    seen: list[str] = []
+    page.on("request", lambda r: seen.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
+    page.on("console", lambda m: seen.append(m.text))
+    page.on("pageerror", lambda e: seen.append(str(e)))
+    page.goto(path.as_uri())
+    return page, seen
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_a_phone_nothing_is_wider_than_the_screen_and_nothing_is_fetched(browser, written, kind):
+    page, seen = opened(browser, written / f"{kind}.html", width=360)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert seen == []
+
+
+CLIPPED = """() => [...document.querySelectorAll('svg')].flatMap(svg => {
+  const box = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll('text')].filter(text => {
+    const t = text.getBoundingClientRect();
+    return t.left < box.left - 1 || t.right > box.right + 1 || t.top < box.top - 2 || t.bottom > box.bottom + 2;
+  }).map(text => svg.querySelector('title').textContent + ': ' + text.textContent);
+})"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_word_in_a_figure_is_cut_off(browser, written, kind):
+    page, _ = opened(browser, written / f"{kind}.html", width=360)
+    assert page.evaluate(CLIPPED) == []
+
+
+TONES = """() => {
+  const tone = name => {
+    const probe = document.createElement('i');
+    probe.style.color = `var(--${name})`;
+    document.body.append(probe);
+    const parts = getComputedStyle(probe).color.match(/[0-9.]+/g).slice(0, 3).map(Number);
+    probe.remove();
+    return parts;
+  };
+  return Object.fromEntries(['paper', 'ground', 'ink', 'muted', 'accent', 'second', 'third', 'fourth', 'warn'].map(n => [n, tone(n)]));
+}"""
+
+
+def contrast(a: list[float], b: list[float]) -> float:
+    """The contrast ratio of WCAG 2.2, from 1 to 21."""
+
+    def light(colour: list[float]) -> float:
+        parts = [c / 255 for c in colour]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((light(a), light(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_light_and_dark_differ_and_every_colour_of_words_can_be_read_in_both(browser, written):
+    tones = {
+        s: opened(browser, written / "records.html", scheme=s)[0].evaluate(TONES) for s in ("light", "dark")
+    }
+    assert tones["light"]["paper"] != tones["dark"]["paper"]
+    for found in tones.values():
+        words = {name: tone for name, tone in found.items() if name not in ("paper", "ground")}
+        assert all(
+            contrast(tone, found[ground]) >= 4.5 for tone in words.values() for ground in ("paper", "ground")
+        )
+
+
+def test_figures_take_the_colours_of_the_page(browser, written):
+    fills = {}
+    for scheme in ("light", "dark"):
+        page, _ = opened(browser, written / "records.html", scheme=scheme)
+        fills[scheme] = page.evaluate("getComputedStyle(document.querySelector('svg text')).fill")
+    assert fills["light"] != fills["dark"]
+
+
+def test_print_is_light_even_by_night_and_shows_every_table_whole(browser, written):
+    page, _ = opened(browser, written / "records.html", width=680, scheme="dark")
+    page.emulate_media(media="print")
+    assert page.evaluate(TONES)["paper"] == [255, 255, 255]
+    wide = "[...document.querySelectorAll('table')].filter(t => t.getBoundingClientRect().right > innerWidth + 1).length"
+    assert page.evaluate(wide) == 0
