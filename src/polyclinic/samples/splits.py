@@ -86,20 +86,21 @@ def _components(codes: list[Array]) -> Index:
 
 
 def dealt(units: Index, share: Sequence[float], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Deal whole units into parts of about these shares of the rows: part number of each row.
+    """Deal whole units into parts of about these shares of the rows and of the units: part number of each row.
 
-    Units come in random order, the large ones first where they would not fit later; each goes to the part
-    that lacks most.
+    Units come in random order, those too large to fit in later first, to the part that lacks most rows; each
+    other one goes to the part that lacks most of its own share, rows and units counted alike.
     """
     ids, inverse, counts = np.unique(units, return_inverse=True, return_counts=True)
     order = rng.permutation(len(ids))
-    bound = len(units) * min(share) / 2
-    order = np.concatenate([order[counts[order] > bound], order[counts[order] <= bound]])
-    wanted = np.asarray(share, float) * len(units)
+    large = counts[order] > len(units) * min(share) / 2
+    wanted = np.outer(np.asarray(share, float), [len(units), len(ids)])
+    left = wanted.copy()
     part = np.zeros(len(ids), np.int64)
-    for unit in order:
-        part[unit] = int(np.argmax(wanted))
-        wanted[part[unit]] -= counts[unit]
+    for place, unit in enumerate(np.concatenate([order[large], order[~large]])):
+        lacking = left[:, 0] if place < large.sum() else (left / wanted).sum(axis=1)
+        part[unit] = int(np.argmax(lacking))
+        left[part[unit]] -= counts[unit], 1
     return np.asarray(part[inverse], np.int64)
 
 
