@@ -137,6 +137,19 @@ def test_a_parquet_that_was_cut_short_is_named(meds, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_files_in_different_zones_are_named(meds, tmp_path):
+    for name, zone in (("train", "Europe/Berlin"), ("held_out", "UTC")):
+        file = meds / "data" / name / "0.parquet"
+        frame = pl.read_parquet(file).with_columns(pl.col("time").dt.replace_time_zone(zone))
+        frame.write_parquet(file)
+    with pytest.raises(BadData, match=r"mixed zones: Europe/Berlin in data/train/0\.parquet: time; UTC in "):
+        ingest("meds", meds, tmp_path / "out")
+    made = (
+        ingest("meds", meds, tmp_path / "out", zone="Etc/GMT-2").scan().select(pl.col("time").min()).collect()
+    )
+    assert made.item() == datetime(2100, 1, 1, 1)  # midnight in Berlin, told one hour further east
+
+
 def test_a_folder_that_was_never_ingested_says_what_to_do(tmp_path):
     with pytest.raises(BadData, match="neither an ingested folder nor a MEDS data set") as caught:
         open_source(tmp_path)

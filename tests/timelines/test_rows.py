@@ -66,3 +66,15 @@ def test_it_says_what_it_holds(tmp_path):
     assert {c["column"] for c in facts["columns"]} == {"row_id", "name", "age"}
     assert "2 quarantined" in as_text(facts)
     assert "<table>" in made._repr_html_()
+
+
+def test_times_are_told_on_one_clock(tmp_path):
+    text = "id,t\n1,2024-01-01T05:00:00+01:00\n2,2024-07-01T05:00:00+02:00\n"
+    with pytest.raises(BadData, match=r"mixed zones: \+01:00 in a.csv: t .*; \+02:00 in a.csv: t"):
+        table(tmp_path, text)
+    assert [t.hour for t in table(tmp_path, text, zone="Europe/Berlin").rows()["t"]] == [5, 5]
+
+
+def test_times_with_and_without_a_zone_in_one_table_are_an_error(tmp_path):
+    with pytest.raises(BadData, match=r"no zone in a\.csv: t"):
+        table(tmp_path, "id,t\n1,2100-01-01T05:00:00Z\n2,2100-07-01T05:00:00\n")

@@ -13,16 +13,19 @@ from typing import ClassVar
 import polars as pl
 
 from polyclinic.errors import BadData, Place
+from polyclinic.timelines import clocks
 from polyclinic.timelines.format import EVENTS, Chunk, Gives
 from polyclinic.timelines.tables import batches, scan
 
+TIMES = ("time", "end_time", "available_time")
 NEEDED = ("subject_id", "time", "code")
 
 
 @dataclass(frozen=True, slots=True)
 class Meds:
-    """A MEDS data set."""
+    """A MEDS data set. zone: the clock of the site, for the rare one whose times carry zones."""
 
+    zone: str | None = None
     gives: ClassVar[Gives] = "events"
     looks_for: ClassVar[str] = "Parquet files with subject_id, time and code in data/"
 
@@ -36,10 +39,20 @@ class Meds:
 
     def read(self, source: Path) -> Iterator[Chunk]:
         """Shard after shard. A row without a subject or a code is refused; columns beyond ours are noted."""
+        found: dict[str, str] = {}
+        for path in shards(source):
+            zones = clocks.zones_of(scan(path), TIMES)
+            found |= {
+                f"{path.relative_to(source).as_posix()}: {column}": zone for column, zone in zones.items()
+            }
+        clocks.one_clock(found, self.zone)
         for path in shards(source):
             start = 0
             for frame in batches(path):
-                yield _chunk(path.relative_to(source).as_posix(), frame, start)
+                times = [
+                    clocks.local(c, frame.schema[c], self.zone).alias(c) for c in TIMES if c in frame.columns
+                ]
+                yield _chunk(path.relative_to(source).as_posix(), frame.with_columns(times), start)
                 start += frame.height
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from polyclinic.timelines import clocks
 from polyclinic.timelines.format import Chunk, Gives
 from polyclinic.timelines.tables import SUFFIXES, batches, first_file, scan
 
@@ -63,10 +64,11 @@ class RowTable:
 class Table:
     """Any CSV, TSV or Parquet file (or a folder with exactly one of them) as rows, in its own columns.
 
-    Text in a number column (nine in ten values are numbers) is quarantined; a code that looks like a number is kept
-    as text by storing the table as Parquet.
+    zone: the clock of the site, for times with zones. In CSV, text in a number column (nine in ten values are
+    numbers) is quarantined; a code that looks like a number is kept as text by storing the table as Parquet.
     """
 
+    zone: str | None = None
     gives: ClassVar[Gives] = "rows"
     files: ClassVar[Mapping[str, Mapping[str, str]]] = {}
 
@@ -78,24 +80,34 @@ class Table:
 
     def read(self, source: Path) -> Iterator[Chunk]:
         """The rows, piece by piece, with `row_id` counted over the whole file."""
-        path = first_file(source)
-        numbers = number_columns(path)
-        start = 0
+        path, start = first_file(source), 0
+        numbers, times = columns_of(path)
+        zones = clocks.zones_of(scan(path), times)
+        clocks.one_clock({f"{path.name}: {column}": zone for column, zone in zones.items()}, self.zone)
         for frame in batches(path):
-            yield _chunk(path.name, frame, numbers, start)
+            told = frame.with_columns(clocks.local(c, frame.schema[c], self.zone).alias(c) for c in times)
+            yield _chunk(path.name, told, numbers, start)
             start += frame.height
 
 
-def number_columns(path: Path) -> list[str]:
-    """The columns of a text file that hold numbers for the most part; in Parquet the types are said, not guessed."""
-    if path.suffix.lower() == ".parquet":
-        return []
+def columns_of(path: Path) -> tuple[list[str], list[str]]:
+    """The columns of a text file that hold numbers for the most part, and all that hold times.
+
+    In Parquet the types are said, not guessed.
+    """
     frame = scan(path)
-    texts = [name for name, kind in frame.collect_schema().items() if kind == pl.String]
+    schema = frame.collect_schema()
+    times = [name for name, kind in schema.items() if isinstance(kind, pl.Datetime)]
+    texts = [name for name, kind in schema.items() if kind == pl.String and path.suffix.lower() != ".parquet"]
     if not texts:
-        return []
-    share = frame.select(_number(texts).is_not_null().sum() / pl.col(texts).is_not_null().sum()).collect()
-    return [name for name in texts if (share[name][0] or 0) >= MOSTLY]
+        return [], times
+    filled = frame.select(pl.col(texts).count()).collect().row(0)
+    reads = (_number(texts), *(clocks.local(name, schema[name], None).alias(name) for name in texts))
+    number = frame.select(reads[0].count()).collect().row(0)
+    time = frame.select(e.count() for e in reads[1:]).collect().row(0)
+    counted = list(zip(texts, filled, number, time, strict=True))
+    numbers = [name for name, all_, read, _ in counted if all_ and read >= MOSTLY * all_]
+    return numbers, times + [name for name, all_, _, read in counted if all_ and read == all_]
 
 
 def _number(names: list[str]) -> pl.Expr:

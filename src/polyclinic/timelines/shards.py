@@ -86,6 +86,8 @@ class Shards:
 
     def finish(self) -> Written:
         """Sort and write each shard; columns that no event fills are left out everywhere."""
+        import pyarrow as pa
+
         numbers = sorted(self.writers)
         self._close()
         columns = [name for name in EVENTS if name in self.filled]
@@ -97,6 +99,7 @@ class Shards:
             written.subjects += frame["subject_id"].n_unique()
             written.repeated += repeats(frame)
             codes.append(frame.group_by("code").len("count"))
+            pa.default_memory_pool().release_unused()
         empty = pl.DataFrame(schema={"code": pl.String, "count": pl.UInt32})
         counted = (
             pl.concat([empty, *codes]).group_by("code").agg(pl.col("count").cast(pl.Int64).sum()).sort("code")

@@ -31,15 +31,13 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def scan(path: Path) -> pl.LazyFrame:
-    """A table file as a lazy frame; the types of a CSV come from all its rows."""
+    """A table file as a lazy frame; the types of a CSV come from all its rows, and its times stay text."""
     with readable(path):
         if path.suffix.lower() == ".parquet":
             frame = pl.scan_parquet(path)
         else:
             mark = "," if path.suffix.lower() == ".csv" else "\t"
-            frame = pl.scan_csv(
-                path, separator=mark, infer_schema_length=None, null_values=NULLS, try_parse_dates=True
-            )
+            frame = pl.scan_csv(path, separator=mark, infer_schema_length=None, null_values=NULLS)
         frame.collect_schema()
         return frame
 
