@@ -58,6 +58,17 @@ def test_a_description_holds_the_numbers_and_their_intervals(drawn):
     assert "predicted 0.100, observed 0.120 (0.080 to 0.160)" in drawn["calibration"]
 
 
+def test_what_fell_out_is_told_from_what_is_left():
+    steps = [
+        {"step": "asked", "rows": 90},
+        {"step": "too late", "rows": 7, "excluded": True},
+        {"step": "left", "rows": 83},
+    ]
+    svg = flow(steps, title="t", unit="Rows")
+    assert "asked: 90; fell out, too late: 7; left: 83" in svg
+    assert ">− 7<" in svg
+
+
 def test_numbers_that_are_written_in_a_figure_keep_their_digits(drawn):
     assert ">0.786<" in drawn["forest"]
     assert ">0.761 to 0.811<" in drawn["forest"]

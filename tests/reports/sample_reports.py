@@ -20,37 +20,10 @@ def base(study: str, title: str, outcome: str, chosen: str) -> dict[str, Any]:
         "format": 1, "study": study, "title": title, "intended_use": "", "finding": "", "chosen": {outcome: chosen}, "seed": 13,
         "data": {study: HASH},
         "environment": {"python": "3.11.7", "polyclinic": "0.1.0", "platform": "Linux", "cpu": "2 cores", "versions": {"numpy": "2.2.0"}},
-        "cohort": {"attrition": [], "rows": 0, "groups": {}, "targets": {}},
-        "models": {}, "comparisons": [], "calibration": {}, "subgroups": [], "sanity": [], "gates": [],
-        "steps": [{"step": "ingest", "seconds": 8.2, "reused": True}, {"step": "fit", "seconds": 97.1, "reused": False}],
-        "package": {"portable": True, "models": [chosen], "size": 412_000},
-    }  # fmt: skip
-
-
-def records() -> dict[str, Any]:
-    """Ten thousand rows of a hundred patients: cross-fitted, calibrated, the deep model level with the trees."""
-    report = base(
-        "hypotension",
-        "Will mean arterial pressure fall below 65 mmHg within the next two hours?",
-        "hypotension",
-        "gbm",
-    )
-    report["intended_use"] = (
-        "Warn an ICU nurse of an adult who is not already hypotensive. Not for children, the operating room, or as the only alarm."
-    )
-    report["roles"] = {
-        "transformer": "model",
-        "last-value": "baseline",
-        "logistic": "baseline",
-        "gbm": "baseline",
-    }
-    steps = [
-        ("ICU intervals", 145, 100, False), ("index times, one an hour", 12755, 100, False),
-        ("a pressure within the last 2 h", 12437, 100, False), ("not already below 65 mmHg", 10097, 100, False),
-        ("a pressure within the next 2 h, so that there is a label", 9890, 100, True),
-    ]  # fmt: skip
-    report["cohort"] = {
-        "attrition": [{"step": s, "rows": r, "groups": {"subject": g}, "past_index": p} for s, r, g, p in steps],
+        "cohort": {"attrition": [
+            {"step": s, "rows": r, "groups": {"subject": g}, "past_index": p, "excluded": x}
+            for s, r, g, p, x in steps
+        ],
         "rows": 9890, "groups": {"subject": 100}, "targets": {"hypotension": {"positive": 1831}},
         "time": {"from": "2110-04-11", "to": "2201-12-13"},
         "table1": table_one(), "missing": [{"column": "lactate", "share": 0.734}, {"column": "heart rate", "share": 0.012}],

@@ -90,6 +90,8 @@ def _styles(named: Sequence[Curve]) -> dict[str, tuple[str, Any]]:
 
 def _limit(axes: Any, limits: tuple[tuple[float, float] | None, tuple[float, float] | None]) -> None:
     axes.locator_params(nbins=5)
+    if axes.get_xlabel() == "epoch":
+        axes.locator_params(axis="x", integer=True)
     if limits[0]:
         axes.set_xlim(*limits[0])
     if limits[1]:

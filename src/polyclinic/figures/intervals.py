@@ -111,12 +111,10 @@ def _paint(axes: Any, line: Line, top: float, height: float, write: Any) -> None
     if line.dots:
         axes.plot(line.dots, [middle + 6] * len(line.dots), "|", color=MUTED, ms=4, mew=1, clip_on=False)
     if finite(line.low) and finite(line.high):
-        axes.plot(
-            [line.low, line.high], [middle] * 2, color=colour, lw=2.4 if line.strong else 1.8, clip_on=False
-        )
-    axes.plot(
-        [line.value], [middle], "o", color=colour, ms=7 if line.strong else 6, mec=PAPER, mew=1, clip_on=False
-    )
+        ends, width = [line.low, line.high], 2.4 if line.strong else 1.8
+        axes.plot(ends, [middle] * 2, color=colour, lw=width, clip_on=False)
+        axes.plot(ends, [middle] * 2, "|", color=colour, ms=8, mew=1.4, clip_on=False)
+    axes.plot([line.value], [middle], "o", color=colour, ms=6, mec=PAPER, mew=1, clip_on=False)
     at = {"ha": "right", "va": "center", "transform": across}
     axes.text(right, middle - 6.5, write(line.value), color=colour, fontweight="bold", **at)
     axes.text(right, middle + 6.5, bounds(vars(line)), color=MUTED, fontsize=9.5, **at)

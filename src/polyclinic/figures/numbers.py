@@ -15,7 +15,7 @@ def finite(value: Any) -> TypeGuard[float]:
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """A measured number with `digits` decimals below ten and fewer above; a dash where there is none.
+    """A measured number with `digits` decimals below two and fewer above; a dash where there is none.
 
     >>> number(0.78612), number(-12.345), number(None)
     ('0.786', '−12.3', '–')
@@ -23,7 +23,7 @@ def number(value: Any, digits: int = 3) -> str:
     if not finite(value):
         return value if isinstance(value, str) and value else NOTHING
     size = abs(value)
-    decimals = digits if size < 10 else 1 if size < 100 else 0
+    decimals = digits if size < 2 else max(digits - 1, 0) if size < 10 else 1 if size < 100 else 0
     text = f"{value:,.{decimals}f}"
     return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
 

@@ -84,11 +84,16 @@ def _compared(report: Report, model: str, outcome: str, but: tuple[str, ...] = (
     """`clearly better than A (difference) and B (…), level with C (…)`; what is in `but` was told already."""
     score = reading.primary(report, outcome)
     told: dict[str, list[str]] = {}
-    for other, difference in reading.differences(report, model, outcome, score):
+    for other, difference in reading.differences(report, model, outcome, score).items():
         if other not in but:
             words = f"{other} ({interval_of(difference)})"
             told.setdefault(reading.verdict(difference, score), []).append(words)
-    opening = {"better": "clearly better than", "level": "level with", "worse": "clearly worse than"}
+    opening = {
+        "better": "clearly better than",
+        "level": "level with",
+        "worse": "clearly worse than",
+        "untold": "not to be told apart, for want of an interval, from",
+    }
     return listed([f"{words} {listed(told[word])}" for word, words in opening.items() if word in told], "; ")
 
 
@@ -121,16 +126,20 @@ def _calibrated(report: Report, outcome: str) -> str:
         return ""
     when = "after recalibration" if entry.get("before") else "as they are given"
     off = f", {100 * ece:.1f} percentage points off on average" if finite(ece) else ""
-    return f"The probabilities of {report['chosen'][outcome]}, {when}, {in_words(slope)} (slope {number(slope, 2)}{off})."
+    return f"The probabilities of {report['chosen'][outcome]}, {when}, {in_words(slope, ece)} (slope {number(slope, 2)}{off})."
 
 
-def in_words(slope: float) -> str:
-    """What a calibration slope means for the one who reads a probability."""
-    if 0.9 <= slope <= 1.1:
-        return "can be read as they stand"
+def in_words(slope: float, ece: Any) -> str:
+    """What a calibration slope and the mean gap mean for the one who reads a probability."""
     if slope < 0.9:
         return "are too extreme: high ones are too high and low ones too low"
-    return "are too cautious: high ones are too low and low ones too high"
+    if slope > 1.1:
+        return "are too cautious: high ones are too low and low ones too high"
+    return (
+        "have the right spread but are not exact"
+        if finite(ece) and ece > 0.025
+        else "can be read as they stand"
+    )
 
 
 def _procedure(report: Report, outcome: str) -> str:
@@ -192,7 +201,7 @@ def _gates(report: Report) -> str:
     untested = [str(g["gate"]) for g in gates if g["state"] == "not tested"]
     if not failed and not untested:
         return f"All {len(gates)} gates set before the run held." if len(gates) > 1 else "The one gate held."
-    parts = [f"{len(gates) - len(failed) - len(untested)} held"]
+    parts = [f"{len(gates) - len(failed) - len(untested) or 'none'} held"]
     parts += [f"failed: {listed(failed)}"] if failed else []
     parts += [f"not tested, for want of evidence: {listed(untested)}"] if untested else []
     return f"Of {len(gates)} gates set before the run, {'; '.join(parts)}.".replace("_", " ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from polyclinic.evaluation.scores import LOWER_IS_BETTER
@@ -15,7 +15,7 @@ SCORE_NAMES = {
     "brier": "Brier score",
     "ece": "Calibration error",
 }
-WORDS = {"subject": ("patient", "patients")}
+WORDS = dict.fromkeys(("subject", "subject_id"), ("patient", "patients"))
 
 
 def score_name(score: str) -> str:
@@ -32,7 +32,9 @@ def lower_is_better(score: str) -> bool:
 
 def group_word(group: str, n: Any = 2) -> str:
     """The name of a group in a sentence: subject → patients; any other by its own name."""
-    one, many = WORDS.get(group, (group, group if group.endswith("s") else f"{group}s"))
+    one, many = WORDS.get(
+        group, (plain := group.replace("_", " "), plain if plain.endswith("s") else f"{plain}s")
+    )
     return one if n == 1 else many
 
 
@@ -96,18 +98,16 @@ def fold_count(report: Report, outcome: str) -> int:
     return max((len(m.get(outcome, {}).get("folds") or []) for m in report["models"].values()), default=0)
 
 
-def differences(
-    report: Report, model: str, outcome: str, score: str
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def differences(report: Report, model: str, outcome: str, score: str) -> dict[str, Mapping[str, Any]]:
     """Each other model with the paired difference `model` minus other on the split that counts."""
-    split = split_of(report, outcome)
+    split, found = split_of(report, outcome), {}
     for c in report["comparisons"]:
-        if c["outcome"] != outcome or c["score"] != score or c.get("split", split) != split:
-            continue
-        if c["a"] == model:
-            yield c["b"], c["difference"]
-        elif c["b"] == model:
-            yield c["a"], turned(c["difference"])
+        if (c["outcome"], c["score"]) == (outcome, score) and c.get("split", split) == split:
+            if c["a"] == model:
+                found[c["b"]] = c["difference"]
+            elif c["b"] == model:
+                found.setdefault(c["a"], turned(c["difference"]))
+    return found
 
 
 def turned(difference: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,9 +119,11 @@ def turned(difference: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def verdict(difference: Mapping[str, Any], score: str) -> str:
-    """`better`, `worse`, or `level` where the interval includes nought or there is none."""
+    """`better`, `worse`, `level` where the interval includes nought, or `untold` where there is none."""
     low, high = difference.get("low"), difference.get("high")
-    if not (finite(low) and finite(high)) or low <= 0 <= high:
+    if not (finite(low) and finite(high)):
+        return "untold"
+    if low <= 0 <= high:
         return "level"
     return "better" if (low > 0) != lower_is_better(score) else "worse"
 

@@ -45,11 +45,15 @@ def cohort(report: Report) -> Section:
         names = list(dict.fromkeys(g for s in steps for g in s.get("groups") or {}))
         section.figures.append(("Rows left after each step", flow(steps, title="Cohort flow", unit="Rows")))
         heads = ["step", "rows", *(reading.group_word(n) for n in names)]
-        rows = [[s["step"], s["rows"], *((s.get("groups") or {}).get(n) for n in names)] for s in steps]
-        section.beside.append(table(rows, heads, "After each step"))
-    section.beside += _read(report)
+        rows = [[_step_name(s), s["rows"], *((s.get("groups") or {}).get(n) for n in names)] for s in steps]
+        tables = [table(rows, heads, "After each step"), *_read(report)]
+        section.beside.append("".join(tables))
     section.tables += _splits(report["cohort"].get("splits") or [])
     return section
+
+
+def _step_name(step: Mapping[str, Any]) -> str:
+    return f"fell out: {step['step']}" if step.get("excluded") else str(step["step"])
 
 
 def _cohort_lead(report: Report, steps: list[Mapping[str, Any]]) -> str:
@@ -68,7 +72,7 @@ def _read(report: Report) -> list[str]:
     """What ingest read, refused and set aside."""
     summary = dict(report["cohort"].get("summary") or {})
     found = {"not an event": summary.pop("non_events", {}), "set aside": report["cohort"].get("set_aside")}
-    rows = [[_plain(k), v] for k, v in summary.items() if finite(v)]
+    rows = [[_plain(k), v] for k, v in summary.items() if finite(v) and k not in ("format", "shards")]
     rows += [[f"{what}: {name}", v] for what, counts in found.items() for name, v in _flat(counts or {})]
     return [table(rows, ["what", "rows"], "What was read")] if rows else []
 
@@ -108,10 +112,10 @@ def table_one(report: Report) -> Section:
     for variable, levels in groupby(rows, lambda r: r["variable"]):
         body += _variable(_plain(variable), list(levels), plain, by)
     if body:
-        section.tables.append(table(body, ["variable", *plain, *by], "Table 1"))
+        section.beside.append(table(body, ["variable", *plain, *by], "Table 1"))
     missing = [[_plain(m["column"]), percent(m["share"])] for m in report["cohort"].get("missing") or []]
     if missing:
-        section.tables.append(table(missing, ["input", "rows without a value"], "What is missing"))
+        section.beside.append(table(missing, ["input", "rows without a value"], "What is missing"))
     return section
 
 
@@ -125,7 +129,7 @@ def _variable(
     if len(levels) == 1:
         level = levels[0].get("level")
         return [[f"{name}, {level}" if level else name, *numbers[0]]]
-    names = [Markup('<span class="level">{}</span>').format(r.get("level") or "–") for r in levels]
+    names = [Markup('<span class="level">{}</span>').format(_plain(r.get("level") or "–")) for r in levels]
     heading = [Markup("<b>{}</b>").format(name), *[""] * (len(plain) + len(by))]
     return [heading, *([level, *cells] for level, cells in zip(names, numbers, strict=True))]
 
@@ -277,7 +281,9 @@ def _turned(found: Iterable[Mapping[str, Any]], chosen: str | None) -> list[Mapp
 
 def _compared(c: Mapping[str, Any], score: str, *, strong: bool) -> Line:
     word = reading.verdict(c["difference"], score)
-    note = {"better": "clearly better", "worse": "clearly worse", "level": "level"}[word]
+    note = {"better": "clearly better", "worse": "clearly worse", "level": "level", "untold": "no interval"}[
+        word
+    ]
     return _line(c["b"], c["difference"], strong=strong, note=note)
 
 
@@ -294,8 +300,9 @@ def calibrated(report: Report) -> Section:
                 section.figures.append((title, calibration(*bins, title=title, unit="rows")))
                 section.lead += _calibration_lead(model, entry)
     if rows:
+        section.lead += "A slope of 1 and an intercept of 0 are right."
         heads = ["model", "slope", "intercept", "mean error"]
-        section.beside.append(table(rows, heads, "Calibration of each model (right: slope 1, intercept 0)"))
+        section.beside.append(table(rows, heads, "Calibration of each model"))
     return section
 
 
@@ -315,11 +322,12 @@ def _cell(entry: Any) -> Any:
 
 
 def _calibration_lead(model: str, entry: Mapping[str, Any]) -> str:
-    slope = reading.figure_of((entry.get("after") or {}).get("slope"))
+    after = entry.get("after") or {}
+    slope = reading.figure_of(after.get("slope"))
     if not finite(slope):
         return ""
     when = "After recalibration" if entry.get("before") else "As they are given"
-    return f"{when}, the probabilities of {model} {in_words(slope)} (slope {number(slope, 2)}). "
+    return f"{when}, the probabilities of {model} {in_words(slope, after.get('ece'))} (slope {number(slope, 2)}). "
 
 
 def usefulness(report: Report) -> Section:
@@ -388,16 +396,18 @@ def subgroups(report: Report) -> Section:
         title = _titled(report, f"{score_name(score)} by subgroup", outcome)
         drawn = forest(lines, title=title, axis=f"{score_name(score)} of {chosen}", reference=overall)
         section.figures.append((title, drawn))
-        section.beside.append(_subgroup_table(report, own))
+        names = list(dict.fromkeys(name for s in own for name in s.get("scores") or {}))
+        place = section.beside if len(names) <= 2 else section.tables
+        place.append(_subgroup_table(report, own, names))
     return section
 
 
 def _subgroup(report: Report, s: Mapping[str, Any], outcome: str) -> Line:
     found = (s.get("scores") or {}).get(reading.primary(report, outcome)) or {}
     if s["too_small"]:
-        return Line(str(s["level"]), note=f"too small ({_size(report, s)})")
+        return Line(_plain(s["level"]), note=f"too small ({_size(report, s)})")
     return _line(
-        str(s["level"]), found, note=_size(report, s), worse=reading.served_worse(report, s, outcome)
+        _plain(s["level"]), found, note=_size(report, s), worse=reading.served_worse(report, s, outcome)
     )
 
 
@@ -408,13 +418,12 @@ def _size(report: Report, s: Mapping[str, Any]) -> str:
     return f"{count(n)} {reading.group_word(group[0], n)}"
 
 
-def _subgroup_table(report: Report, own: list[Mapping[str, Any]]) -> str:
+def _subgroup_table(report: Report, own: list[Mapping[str, Any]], names: list[str]) -> str:
     group = reading.main_group(report)
-    names = list(dict.fromkeys(score for s in own for score in s.get("scores") or {}))
     rows: list[list[Any]] = []
     for s in own:
         found = {} if s["too_small"] else s.get("scores") or {}
-        level = with_small(str(s["level"]), "too small" if s["too_small"] else "")
+        level = with_small(_plain(s["level"]), "too small" if s["too_small"] else "")
         rows.append(
             [_plain(s["column"]), level, s["n"], s.get("groups"), *(scored(found.get(n)) for n in names)]
         )
@@ -438,7 +447,7 @@ def training(report: Report) -> Section:
     section = Section("training", "Training")
     runs = sorted(report.get("training") or [], key=lambda r: str(r["model"]))
     for model, found in groupby(runs, lambda r: r["model"]):
-        fits = [r for r in found if _losses(r, "validation") or _losses(r, "train")]
+        fits = [r for r in found if len(_losses(r, "validation")) > 1 or len(_losses(r, "train")) > 1]
         if fits:
             section.figures.append((f"Training of {model}", _training(str(model), fits)))
     if section.figures:
