@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,37 +18,40 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 SUMMARIES = ("last", "mean", "min", "max", "count", "slope", "since")
+FEWEST = 5
 HOUR = 3.6e9
 
 
-def learn(train: Samples, *, coverage: float = 0.5) -> dict[str, Any]:
+def learn(train: Samples, *, coverage: float = 0.95, hours: Sequence[float] = (8, 2)) -> dict[str, Any]:
     """What the matrix will hold, chosen on training rows alone: JSON for a state.
 
-    A code of a timed sequence is kept where it is seen in at least the share `coverage` of the training rows.
+    hours: how far back each set of summaries reaches; coverage: a code of a timed sequence is kept where it is
+    seen within the widest in at least this share of the training rows. The few most seen are kept in any case.
     Raises `BadData` where the samples have neither dense inputs nor timed sequences.
     """
-    codes = {name: _covered(column, coverage) for name, column in timed(train)}
+    codes = {name: _covered(column, train.time, coverage, max(hours)) for name, column in timed(train)}
     dense = {name: names_of(name, column) for name, column in of_rows(train, Dense).items()}
     if not codes and not dense:
         raise BadData(
             "these samples have no numbers that a table model can read",
             fix="give dense columns or sequences with code, time and value, or take another model",
         )
-    return {"dense": dense, "codes": codes}
+    return {"dense": dense, "codes": codes, "hours": list(hours)}
 
 
 def names(learned: Mapping[str, Any]) -> list[str]:
     """The names of the matrix's columns."""
     found = [name for column in sorted(learned["dense"]) for name in learned["dense"][column]]
     for column, codes in sorted(learned["codes"].items()):
-        found += [f"{column}//{code}//{kind}" for kind in SUMMARIES for code in codes]
+        kinds = [f"{kind} {hours:g}h" for hours in learned["hours"] for kind in SUMMARIES]
+        found += [f"{column}//{code}//{kind}" for kind in kinds for code in codes]
     return found or ["nothing"]
 
 
 def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
     """The rows as numbers, NaN where there is none: float32 [row, feature]."""
     parts = [_flat(rows.columns[name]) for name in sorted(learned["dense"])]
-    parts += [_summed(rows, name, learned["codes"][name]) for name in sorted(learned["codes"])]
+    parts += [_summed(rows, name, codes, learned["hours"]) for name, codes in sorted(learned["codes"].items())]
     found = np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
     return found if found.shape[1] else np.zeros((len(rows), 1), np.float32)
 
@@ -57,17 +60,17 @@ def _flat(column: Any) -> Floats:
     return np.asarray(column.values.reshape(len(column), -1), np.float32)
 
 
-def _summed(rows: Samples, name: str, codes: list[str]) -> Floats:
+def _summed(rows: Samples, name: str, codes: list[str], hours: Sequence[float]) -> Floats:
     column = rows.columns[name]
     assert isinstance(column, Ragged)
-    return summarise(column, codes, rows.time)
+    return summarise(column, codes, rows.time, hours)
 
 
-def summaries(samples: Samples, *, coverage: float = 0.0) -> pl.DataFrame:
+def summaries(samples: Samples, *, coverage: float = 0.0, hours: Sequence[float] = (24,)) -> pl.DataFrame:
     """The matrix of these samples as a data frame, its columns by name."""
     import polars as pl
 
-    learned = learn(samples, coverage=coverage)
+    learned = learn(samples, coverage=coverage, hours=hours)
     return pl.DataFrame(matrix(samples, learned), schema=names(learned))
 
 
@@ -78,13 +81,16 @@ def timed(rows: Samples) -> Iterator[tuple[str, Ragged]]:
             yield name, column
 
 
-def _covered(column: Ragged, coverage: float) -> list[str]:
+def _covered(column: Ragged, asked: Array | None, coverage: float, hours: float) -> list[str]:
     levels = column.levels["code"]
     row, position = column.elements()
+    recent = hours_before(column, asked) <= hours
     seen = np.zeros((len(column), len(levels)), bool)
-    seen[row, column.values["code"][position]] = True
-    enough = max(1.0, coverage * len(column))
-    return sorted(level for level, rows in zip(levels, seen.sum(axis=0), strict=True) if rows >= enough)
+    seen[row[recent], column.values["code"][position[recent]]] = True
+    rows = seen.sum(axis=0)
+    few = np.sort(rows)[-min(FEWEST, len(rows)) :].min(initial=len(column))
+    enough = max(1.0, min(coverage * len(column), few))
+    return sorted(level for level, count in zip(levels, rows, strict=True) if count >= enough)
 
 
 def numbers_of(levels: Any, codes: list[str]) -> Index:
@@ -113,24 +119,28 @@ def of_codes(column: Ragged, codes: list[str]) -> Ragged:
     return Ragged(before[column.start], before[column.stop], values, {"code": codes})
 
 
-def summarise(column: Ragged, codes: list[str], asked: Array | None) -> Floats:
+def summarise(column: Ragged, codes: list[str], asked: Array | None, hours: Sequence[float] = (24,)) -> Floats:
     """Last, mean, lowest and highest value, count, slope an hour, and hours since the last event, of each code.
 
-    asked: datetime64 [row], when each row is asked; None: at its newest event.
-    Returns float32 [row, summary × code]; NaN where there is nothing to sum up, count 0.
+    asked: datetime64 [row], when each row is asked; None: at its newest event. hours: how far back each set reaches.
+    Returns float32 [row, hours × summary × code]; NaN where there is nothing to sum up, count 0.
     """
     n, k = len(column), len(codes)
     chosen = of_codes(column, codes)
     row, position = chosen.elements()
     key, value = row * k + chosen.values["code"][position], chosen.values["value"][position].astype(float)
-    hours = hours_before(chosen, asked)
-    count = np.bincount(key, minlength=n * k).astype(float)
-    since = np.full(n * k, np.nan)
-    since[key] = hours
+    ago = hours_before(chosen, asked)
+    sets = [_summaries(key[ago <= h], value[ago <= h], ago[ago <= h], n * k) for h in hours]
+    return np.concatenate([c.reshape(n, k) for columns in sets for c in columns], axis=1).astype(np.float32)
+
+
+def _summaries(key: Index, value: Array, ago: Array, size: int) -> list[Array]:
+    """The seven summaries of each key, in their order: [key] each."""
+    since = np.full(size, np.nan)
+    since[key] = ago
     held = ~np.isnan(value)
-    numeric = _numeric(key[held], value[held], hours[held], n * k)
-    columns = [*numeric[:4], count, numeric[4], since]
-    return np.concatenate([c.reshape(n, k) for c in columns], axis=1).astype(np.float32)
+    *levels, slope = _numeric(key[held], value[held], ago[held], size)
+    return [*levels, np.bincount(key, minlength=size).astype(float), slope, since]
 
 
 def hours_before(column: Ragged, asked: Array | None) -> Array:

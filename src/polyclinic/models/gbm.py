@@ -25,15 +25,17 @@ OPSET = 15
 class Gbm:
     """Boosted trees that stop when validation rows no longer gain.
 
-    coverage: a code of a sequence is used where it is seen in so large a share of the training rows;
+    hours: how far back each set of summaries of a sequence reaches; coverage: a code is used where it is seen
+    within the widest in so large a share of the training rows;
     rounds, patience: trees at most, and trees without a gain before it stops; the rest is LightGBM's own.
     """
 
-    coverage: float = 0.5
+    coverage: float = 0.95
+    hours: tuple[float, ...] = (8.0, 2.0)
     rounds: int = 600
     patience: int = 40
     learning_rate: float = 0.05
-    leaves: int = 15
+    leaves: int = 4
     min_leaf: int = 60
     l2: float = 10.0
     features: float = 0.5
@@ -41,7 +43,7 @@ class Gbm:
 
     def prepare(self, train: Samples) -> State:
         """Which columns and codes make the matrix."""
-        return State({"matrix": encoders.learn(train, coverage=self.coverage)})
+        return State({"matrix": encoders.learn(train, coverage=self.coverage, hours=self.hours)})
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """x: float32 [row, feature], NaN where there is nothing."""

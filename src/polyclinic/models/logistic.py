@@ -23,16 +23,18 @@ from polyclinic.samples import Samples
 class Logistic:
     """Logistic regression with an L2 penalty whose strength validation chooses.
 
-    coverage: a code of a sequence is used where it is seen in so large a share of the training rows;
+    hours: how far back each set of summaries of a sequence reaches; coverage: a code is used where it is seen
+    within the widest in so large a share of the training rows;
     strengths: the values of scikit-learn's C that are tried.
     """
 
-    coverage: float = 0.5
+    coverage: float = 0.95
+    hours: tuple[float, ...] = (8.0, 2.0)
     strengths: tuple[float, ...] = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0)
 
     def prepare(self, train: Samples) -> State:
         """Which columns and codes make the matrix."""
-        return State({"matrix": encoders.learn(train, coverage=self.coverage)})
+        return State({"matrix": encoders.learn(train, coverage=self.coverage, hours=self.hours)})
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """x: float32 [row, feature], NaN where there is nothing."""
