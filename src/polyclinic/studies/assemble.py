@@ -182,22 +182,22 @@ def table1(rows: Samples, kind: str) -> list[dict[str, Any]]:
         for level in np.unique(values):
             counts = {part: int((mask & (values == level)).sum()) for part, mask in parts.items()}
             found.append({"variable": name, "level": str(level), **counts})
-    for name, column in rows.inputs.items():
-        if (
-            isinstance(column, Dense)
-            and column.values.dtype.kind == "f"
-            and np.prod(column.values.shape[1:]) <= 12
-        ):
-            values = column.values.reshape(len(rows), -1)
-            for n, v in zip(names_of(name, column), values.T, strict=True):
-                found.append(
-                    {
-                        "variable": n,
-                        "level": "median (quartiles)",
-                        **{p: _middle(v[m]) for p, m in parts.items()},
-                    }
-                )
+    for name, column in few_valued(rows):
+        values = column.values.reshape(len(rows), -1)
+        for n, v in zip(names_of(name, column), values.T, strict=True):
+            level, told = ("share", _share) if np.isin(v, (0, 1)).all() else ("median (quartiles)", _middle)
+            found.append({"variable": n, "level": level, **{p: told(v[m]) for p, m in parts.items()}})
     return found
+
+
+def few_valued(rows: Samples) -> list[tuple[str, Dense]]:
+    """Dense inputs of a dozen numbers at most: what a reader can take in."""
+    dense = [(n, c) for n, c in rows.inputs.items() if isinstance(c, Dense) and c.values.dtype.kind == "f"]
+    return [(name, column) for name, column in dense if np.prod(column.values.shape[1:]) <= 12]
+
+
+def _share(values: Any) -> str:
+    return f"{values.mean():.1%}".replace("%", " %") if len(values) else "none"
 
 
 def _middle(values: Any) -> str:

@@ -259,7 +259,11 @@ class Run:
     def package(self, table: Done, chosen: fits.Tuned) -> Done:
         """The mean of the chosen model's folds, with its calibration, threshold, limits and card."""
         study = self.study
-        about: dict[str, Any] = {"study": study.name, "title": study.title, "intended_use": study.intended_use}
+        about: dict[str, Any] = {
+            "study": study.name,
+            "title": study.title,
+            "intended_use": study.intended_use,
+        }
         about |= {"source_format": self.where[1], "seed": study.seed, **assemble.licence(study)}
         inputs = {
             "fits": [f.done.key for f in chosen.fits],
