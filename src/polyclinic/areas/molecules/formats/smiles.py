@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import polars as pl
 
 from polyclinic import dependencies
-from polyclinic.errors import BadData, Place, UnknownName, pattern_of
-from polyclinic.timelines.format import Chunk
+from polyclinic.errors import PolyclinicError, UnknownName, pattern_of
+from polyclinic.timelines import tables
+from polyclinic.timelines.format import REFUSED, Chunk, Gives
 
 ROWS = 20_000
-LINES = (".smi", ".smiles")
+LINES = {".smi", ".smiles"}
 PROBLEMS = {
     "AtomValenceException": "an atom has more bonds than it can have",
     "AtomKekulizeException": "an atom outside a ring is marked as aromatic",
@@ -26,81 +27,76 @@ PROBLEMS = {
 class Smiles:
     """Rows of molecules. column: where the SMILES stand; "" looks for the one column that is named so.
 
-    A `.smi` file has no header: a SMILES, then perhaps a name, a line (columns `smiles` and `name`).
+    A `.smi` file has no header: a SMILES, then perhaps a name, a line (columns `smiles` and `name`). A row without
+    a molecule is refused with the reason; a molecule that an earlier row had already is noted, and kept.
     """
 
-    gives: ClassVar[Literal["events", "rows"]] = "rows"
+    gives: ClassVar[Gives] = "rows"
     files: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    looks_for: ClassVar[str] = "a CSV, Parquet or .smi table with one column whose name has `smiles` in it"
     column: str = ""
 
     def sniff(self, source: Path) -> bool:
         """Whether this is a table with a column of SMILES, or a folder that holds one such table."""
         try:
-            found = table_of(source)
-            return found.suffix in LINES or bool(smiles_column(scan(found).collect_schema().names(), self.column))
-        except (BadData, UnknownName, pl.exceptions.PolarsError, OSError):
+            file = file_of(source)
+            return file.suffix in LINES or bool(smiles_column(tables.scan(file).collect_schema().names(), self.column))
+        except (PolyclinicError, OSError):
             return False
 
     def read(self, source: Path) -> Iterator[Chunk]:
-        """Stretches of the table in its order; rows without a molecule are refused with the reason.
+        """Stretches of the table in its order.
 
         Raises `BadData` where the file is no table, `UnknownName` where it has no column of SMILES.
         """
-        file, first = table_of(source), 0
-        try:
-            table = scan(file)
-            column = smiles_column(table.collect_schema().names(), self.column)
-            for part in table.collect_batches(chunk_size=ROWS, maintain_order=True):
-                yield chunk(part, column, file.name, first)
-                first += len(part)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise BadData(
-                f"cannot be read as a table: {str(error).splitlines()[0][:120]}",
-                at=Place(file=file.name),
-                fix="check that the file is whole: CSV, Parquet, or .smi",
-            ) from error
+        file, first = file_of(source), 0
+        seen: set[str] = set()
+        for part in lines(file) if file.suffix in LINES else tables.batches(file, ROWS):
+            yield chunk(part, smiles_column(part.columns, self.column), file.name, first, seen)
+            first += part.height
 
 
-def chunk(part: pl.DataFrame, column: str, file: str, first: int) -> Chunk:
-    """A stretch of the table, whose first row is row `first` of the source."""
-    smiles = part[column].cast(pl.String)
-    reasons = refusals(smiles)
-    rows = part.with_columns(smiles).insert_column(0, pl.int_range(first, first + len(part), eager=True).alias("row_id"))
-    refused = [{"row": first + i, "column": column, "reason": why} for i, why in reasons.items()]
+def file_of(source: Path) -> Path:
+    """The file itself, or the only table of a folder."""
+    return source if source.is_file() else tables.first_file(source)
+
+
+def lines(file: Path) -> Iterator[pl.DataFrame]:
+    """The lines of a `.smi` file: `smiles`, `name`."""
+    line = pl.col("line").cast(pl.String)
+    parts = {"smiles": line.str.extract(r"^\s*(\S+)"), "name": line.str.extract(r"^\s*\S+\s+(.*\S)")}
+    with tables.readable(file):
+        table = pl.scan_csv(file, separator="\x01", has_header=False, quote_char=None, new_columns=["line"])
+        yield from table.select(**parts).collect_batches(chunk_size=ROWS, maintain_order=True)
+
+
+def chunk(part: pl.DataFrame, column: str, file: str, first: int, seen: set[str]) -> Chunk:
+    """A stretch of the table, whose first row is row `first` of the source; `seen`: molecules of earlier rows."""
+    part = part.drop("row_id", strict=False).with_row_index("row_id", first).cast({"row_id": pl.Int64, column: pl.String})
+    found = [molecule(s) for s in part[column]]
+    good = pl.Series([m is not None for m in found], dtype=pl.Boolean)
+    bad = part.filter(~good)
+    again = repeats(found, seen)
     return Chunk(
-        file=file,
-        rows_in=len(part),
-        used=len(part) - len(refused),
-        frame=rows.filter(~pl.Series(range(len(part)), dtype=pl.Int64).is_in(list(reasons))),
-        refused=pl.DataFrame(refused, {"row": pl.Int64, "column": pl.String, "reason": pl.String}),
-        non_events={},
+        file,
+        part.height,
+        int(good.sum()),
+        part.filter(good),
+        pl.DataFrame(
+            {"row": bad["row_id"], "column": [column] * bad.height, "reason": [refusal(s) for s in bad[column]]}, REFUSED
+        ),
+        noted={"a molecule that stands in an earlier row too": again} if again else {},
     )
 
 
-def table_of(source: Path) -> Path:
-    """The file itself, or the only visible file of a folder."""
-    if source.is_file():
-        return source
-    files = [p for p in sorted(source.glob("*")) if p.is_file() and not p.name.startswith(".")]
-    if len(files) != 1:
-        raise BadData(
-            f"{len(files)} files where one table of molecules is expected",
-            at=Place(file=source.name),
-            fix="name the table itself: CSV, Parquet, or .smi",
-        )
-    return files[0]
+def repeats(found: Sequence[Any], seen: set[str]) -> int:
+    """How many molecules were seen before, however they were written; adds the new ones to `seen`."""
+    from rdkit import Chem
 
-
-def scan(file: Path) -> pl.LazyFrame:
-    """The table, not yet read."""
-    if file.suffix == ".parquet":
-        return pl.scan_parquet(file)
-    if file.suffix not in LINES:
-        separator = "\t" if file.suffix == ".tsv" else ","
-        return pl.scan_csv(file, separator=separator, infer_schema_length=None)
-    lines = pl.scan_csv(file, separator="\x01", has_header=False, quote_char=None, new_columns=["line"])
-    line = pl.col("line").cast(pl.String)
-    return lines.select(smiles=line.str.extract(r"^\s*(\S+)"), name=line.str.extract(r"^\s*\S+\s+(.*\S)"))
+    names = [Chem.MolToSmiles(m) for m in found if m is not None]
+    before = len(seen)
+    seen.update(names)
+    return len(names) - (len(seen) - before)
 
 
 def smiles_column(columns: Sequence[str], wanted: str = "") -> str:

@@ -1,0 +1,240 @@
+"""D-MPNN: messages along directed bonds (Yang et al. 2019, doi:10.1021/acs.jcim.9b00237), in plain torch.
+
+Ours differs from the paper's in two things: atoms and bonds are named levels whose vectors are learned (those seen
+less than `least` times in training add nothing), and the readout hears standardised numbers of the whole molecule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from polyclinic.errors import BadData
+from polyclinic.outcomes.outcome import Head
+from polyclinic.packages.state import State
+from polyclinic.samples import Dense, Ragged, Role, Samples
+from polyclinic.samples.samples import of_rows
+from polyclinic.training.recipe import Training
+
+ENDS = ("source", "target")
+Numbers = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mpnn:
+    """A message-passing network over any column that joins the elements of another.
+
+    width: numbers an atom and a directed bond carry; depth: rounds of messages, hence the reach in bonds;
+    dropout: in the readout; dense: the column of whole-molecule numbers that the readout hears, "" for none;
+    least: training elements that must show a level for it to have a vector of its own.
+    """
+
+    width: int = 128
+    depth: int = 3
+    dropout: float = 0.2
+    dense: str = "descriptors"
+    least: int = 5
+    training: Training = field(
+        default_factory=lambda: Training(epochs=30, batch=50, learning_rate=1e-3, patience=8, warmup=0.05)
+    )
+
+    answers: ClassVar[int] = 256
+    dynamic: ClassVar[Mapping[str, tuple[int, ...]]] = {"atoms": (1,), "bonds": (1,), "ends": (1,), "arriving": (1, 2)}
+
+    def prepare(self, train: Samples) -> State:
+        """A number for each level of each field, and centre and spread of the dense numbers."""
+        bonds, atoms = graph_of(train)
+        numbers = {
+            "atoms": vocabulary(train.columns[atoms], self.least),
+            "bonds": vocabulary(train.columns[bonds], self.least),
+        }
+        arrays = spread(train.columns[self.dense]) if self.dense else {}
+        return State({"columns": {"atoms": atoms, "bonds": bonds}, "levels": numbers}, arrays)
+
+    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+        """atoms int32 [row, atom, field], bonds int32 [row, bond, field], 0 where there is none; ends int32
+        [row, bond, 2], the atoms that a bond joins; arriving int32 [row, atom, degree], see `arriving`; dense float32 [row, number], standardised, 0 where missing.
+        """
+        names, levels = state.values["columns"], state.values["levels"]
+        bonds: Any = rows.columns[names["bonds"]]
+        made: dict[str, Any] = {kind: numbered(rows.columns[names[kind]], levels[kind]) for kind in names}
+        made["ends"] = padded(bonds, np.stack([bonds.values[end] for end in ENDS], axis=1))
+        made["arriving"] = arriving(bonds, made["atoms"].shape[1])
+        made["dense"] = np.zeros((len(rows), 0), np.float32)
+        if self.dense:
+            values = (rows.columns[self.dense].values - state.arrays["mean"]) / state.arrays["scale"]  # type: ignore[union-attr]
+            made["dense"] = np.nan_to_num(values.clip(-4, 4)).astype(np.float32)
+        return made
+
+    def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:  # noqa: ARG002
+        """Cut the padding down to the largest molecule of the batch; nothing is random."""
+        atoms, bonds = (max(2, int((batch[k][:, :, 0] > 0).sum(axis=1).max())) for k in ("atoms", "bonds"))
+        cut = {"atoms": atoms, "arriving": atoms, "bonds": bonds, "ends": bonds}
+        return {name: v[:, : cut[name]] if name in cut else v for name, v in batch.items()}
+
+    def planted(self, n: int, seed: int) -> Samples:
+        """Chains of 3 to 9 atoms of three elements; the answer is whether a nitrogen is bound to an oxygen."""
+        rng = np.random.default_rng(seed)
+        lengths = rng.integers(3, 10, n)
+        element = rng.choice(3, lengths.sum(), p=(0.5, 0.25, 0.25)).astype(np.int16)
+        stop = np.cumsum(lengths)
+        place = np.arange(stop[-1]) - np.repeat(stop - lengths, lengths)
+        source = np.flatnonzero(place < np.repeat(lengths, lengths) - 1)
+        owner = np.repeat(np.arange(n), lengths - 1)
+        positive = np.bincount(owner, weights=element[source] * element[source + 1] == 2, minlength=n) > 0
+        ends = {"source": place[source].astype(np.int32), "target": place[source].astype(np.int32) + 1}
+        bonds = np.cumsum(lengths - 1)
+        kinds = {"order": np.zeros(len(source), np.int16)}
+        columns: dict[str, Any] = {
+            "atoms": Ragged(stop - lengths, stop, {"element": element}, {"element": ("C", "N", "O")}),
+            "bonds": Ragged(bonds - lengths + 1, bonds, ends | kinds, {"order": ("SINGLE",)}, "atoms"),
+            self.dense or "descriptors": Dense(rng.normal(size=(n, 2)).astype(np.float32)),
+            "y": Dense(positive.astype(np.float32)),
+        }
+        roles: dict[str, Role] = {name: "target" if name == "y" else "input" for name in columns}
+        return Samples(np.arange(n), columns, roles, {"scaffold": np.arange(n)})
+
+    def network(self, state: State, head: Head) -> Any:
+        """The network for these levels; `head` must ask for numbers a row."""
+        if head.per != "row":
+            raise BadData(f"mpnn answers once a molecule; {head.per!r} was asked for", fix="take another model")
+        sizes = {kind: 1 + max(n for f in fields.values() for n in f.values()) for kind, fields in
+                 state.values["levels"].items()}
+        return network(self, sizes, len(state.arrays.get("mean", ())), head.channels)
+
+
+def graph_of(rows: Samples) -> tuple[str, str]:
+    """The names of the column of bonds and of the column of atoms that it joins."""
+    found = [(name, c.of) for name, c in of_rows(rows, Ragged).items() if c.of and set(ENDS) <= set(c.values)]
+    if len(found) != 1:
+        raise BadData(
+            f"{len(found)} columns join the elements of another; mpnn needs one",
+            fix="use inputs that give atoms and bonds, such as `inputs: {molecules: {}}`",
+        )
+    return found[0]
+
+
+def vocabulary(column: Any, least: int) -> dict[str, dict[str, int]]:
+    """Field → level → number, from 2 on, of the levels seen often enough; 0 is no element, 1 is any element."""
+    _, position = column.elements()
+    found: dict[str, dict[str, int]] = {"": {"": 1}}
+    total = 2
+    for name, levels in sorted(column.levels.items()):
+        counts = np.bincount(column.values[name][position], minlength=len(levels))
+        kept = [str(level) for level, count in zip(levels, counts, strict=True) if count >= least]
+        found[name] = {level: total + i for i, level in enumerate(kept)}
+        total += len(kept)
+    return found
+
+
+def spread(column: Any) -> dict[str, npt.NDArray[np.float32]]:
+    """Mean and standard deviation of each number; 0 and 1 where nothing is known or nothing varies."""
+    values = np.asarray(column.values, np.float64)
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, values, 0).sum(axis=0) / count
+    deviation = np.sqrt(np.where(known, (values - mean) ** 2, 0).sum(axis=0) / count)
+    scale = np.where(deviation > 1e-6, deviation, 1.0)
+    return {"mean": mean.astype(np.float32), "scale": scale.astype(np.float32)}
+
+
+def numbered(column: Any, fields: Mapping[str, Mapping[str, int]]) -> Numbers:
+    """The number of each field's level: int32 [row, element, field]; 1 first, which marks an element."""
+    numbers = [np.ones(len(next(iter(column.values.values()))), np.int32)]
+    for name, known in fields.items():
+        if name:
+            lookup = np.array([known.get(str(level), 0) for level in column.levels[name]], np.int32)
+            numbers.append(lookup[column.values[name]])
+    return padded(column, np.stack(numbers, axis=1))
+
+
+def padded(column: Ragged, values: npt.NDArray[Any]) -> Numbers:
+    """The elements of each row side by side, 0 after its last: int32 [row, element, …], at least two wide."""
+    row, position = column.elements()
+    lengths = column.lengths
+    place = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    made = np.zeros((len(column), max(2, int(lengths.max(initial=0))), values.shape[1]), np.int32)
+    made[row, place] = values[position]
+    return made
+
+
+def arriving(bonds: Any, atoms: int) -> Numbers:
+    """The directed bonds that end in each atom: int32 [row, atom, most bonds of an atom], 0 where there are no more.
+
+    Bond b of a molecule, from 0, is 2b + 1 from its source to its target and 2b + 2 back.
+    """
+    row, position = bonds.elements()
+    first = np.cumsum(bonds.lengths) - bonds.lengths
+    number = 2 * (np.arange(len(row)) - np.repeat(first, bonds.lengths)) + 1
+    end = np.concatenate([bonds.values[end][position] + row * atoms for end in reversed(ENDS)])
+    order = np.argsort(end, kind="stable")
+    end, number = end[order], np.concatenate([number, number + 1])[order]
+    degree = np.bincount(end, minlength=len(bonds) * atoms)
+    place = np.arange(len(end)) - (np.cumsum(degree) - degree)[end]
+    made = np.zeros((len(bonds) * atoms, max(2, int(degree.max(initial=0)))), np.int32)
+    made[end, place] = number
+    return made.reshape(len(bonds), atoms, -1)
+
+
+def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> Any:
+    """The torch module; forward takes what `encode` gives and returns raw [row, channel]."""
+    import torch
+    from torch import nn
+
+    width = how.width
+
+    class Dmpnn(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.begin = nn.Embedding(sizes["atoms"], width, padding_idx=0)
+            self.along = nn.Embedding(sizes["bonds"], width, padding_idx=0)
+            self.pass_on = nn.Linear(width, width, bias=False)
+            self.itself = nn.Embedding(sizes["atoms"], width, padding_idx=0)
+            self.gather = nn.Linear(width, width)
+            self.readout = nn.Sequential(
+                nn.Dropout(how.dropout), nn.Linear(width + dense, width), nn.ReLU(),
+                nn.Dropout(how.dropout), nn.Linear(width, channels),
+            )
+            for table in (self.begin, self.along, self.itself):
+                nn.init.normal_(table.weight, std=0.3)
+                nn.init.zeros_(table.weight[0])
+
+        def forward(self, atoms: Any, bonds: Any, ends: Any, arriving: Any, dense: Any) -> Any:
+            real, first_atom, atom_row = present(atoms)
+            linked, first_bond, bond_row = present(bonds)
+            kinds, links = atoms.flatten(0, 1)[real], bonds.flatten(0, 1)[linked]
+            source = (ends.flatten(0, 1)[linked] + first_atom[bond_row, None]).flatten()
+            into = arriving.flatten(0, 1)[real]
+            into = torch.where(into > 0, into + 2 * first_bond[atom_row, None], 0)
+            start = self.begin(kinds).sum(1).index_select(0, source).unflatten(0, (-1, 2))
+            start = start + self.along(links).sum(1)[:, None]
+            hidden = torch.relu(start)
+            for _ in range(how.depth - 1):
+                heard = summed(hidden.flatten(0, 1), into).index_select(0, source).unflatten(0, (-1, 2))
+                hidden = torch.relu(start + self.pass_on(heard - hidden.flip(1)))
+            state = torch.relu(self.itself(kinds).sum(1) + self.gather(summed(hidden.flatten(0, 1), into)))
+            within = torch.arange(1, atoms.shape[1] + 1) + first_atom[:, None]
+            within = torch.where(atoms[:, :, 0] > 0, within, 0)
+            mean = summed(state, within) / (within > 0).sum(1, keepdim=True).clamp(min=1)
+            return self.readout(torch.cat([mean, dense], 1))
+
+    def present(padded: Any) -> tuple[Any, Any, Any]:
+        """Positions of the real elements, number of each row's first one among them, and the row of each."""
+        there = padded[:, :, 0] > 0
+        position, = torch.where(there.flatten())
+        count = there.sum(1)
+        return position, count.cumsum(0) - count, position // padded.shape[1]
+
+    def summed(values: Any, numbers: Any) -> Any:
+        """Sums of the values [element, width] with these numbers, from 1; 0 is none: [row, width].
+
+        A gather, since ONNX Runtime's adding scatter loses terms when it runs on several threads.
+        """
+        held = torch.cat([values.new_zeros(1, values.shape[1]), values])
+        return held.index_select(0, numbers.flatten()).unflatten(0, numbers.shape).sum(1)
+
+    return Dmpnn()
