@@ -27,6 +27,13 @@ def test_a_constant_stays_constant_on_any_grid_and_the_same_grid_changes_nothing
     assert np.allclose(atlas.resized(np.full(shape, 0.3), other), 0.3)
 
 
+@given(shape=shapes, other=shapes)
+def test_a_mirrored_volume_is_resized_to_the_mirrored_answer(shape, other):
+    values = np.random.default_rng(0).random(shape)
+    mirrored = atlas.resized(values[::-1, ::-1, ::-1], other)
+    assert np.allclose(mirrored, atlas.resized(values, other)[::-1, ::-1, ::-1], atol=1e-5)
+
+
 def test_labels_that_never_differ_are_answered_on_grids_that_do(tmp_path):
     image, labels = picture((20, 24, 16), 0)
     paths = [
