@@ -11,18 +11,49 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from polyclinic import fingerprint
 from polyclinic.areas.molecules.formats.smiles import molecule, refusals, smiles_column
 from polyclinic.samples import Dense, Ragged
 from polyclinic.samples.inputs import InputColumns
 
 Field = tuple[Sequence[str], Callable[[Any], int]]
 HEAVY = (15, 25, 35)
-DESCRIPTORS = (
-    "exactmw lipinskiHBA lipinskiHBD NumRotatableBonds NumHBD NumHBA NumHeavyAtoms NumHeteroatoms NumAmideBonds "
-    "FractionCSP3 NumRings NumAromaticRings NumAliphaticRings NumSaturatedRings NumHeterocycles NumAromaticHeterocycles "
-    "NumSpiroAtoms NumBridgeheadAtoms NumAtomStereoCenters labuteASA tpsa CrippenClogP CrippenMR chi0v chi1v chi2v "
-    "chi3v chi4v hallKierAlpha kappa1 kappa2 kappa3 Phi"
-).split()
+LONGEST = 120
+DESCRIPTORS = [
+    "exactmw",
+    "lipinskiHBA",
+    "lipinskiHBD",
+    "NumRotatableBonds",
+    "NumHBD",
+    "NumHBA",
+    "NumHeavyAtoms",
+    "NumHeteroatoms",
+    "NumAmideBonds",
+    "FractionCSP3",
+    "NumRings",
+    "NumAromaticRings",
+    "NumAliphaticRings",
+    "NumSaturatedRings",
+    "NumHeterocycles",
+    "NumAromaticHeterocycles",
+    "NumSpiroAtoms",
+    "NumBridgeheadAtoms",
+    "NumAtomStereoCenters",
+    "labuteASA",
+    "tpsa",
+    "CrippenClogP",
+    "CrippenMR",
+    "chi0v",
+    "chi1v",
+    "chi2v",
+    "chi3v",
+    "chi4v",
+    "hallKierAlpha",
+    "kappa1",
+    "kappa2",
+    "kappa3",
+    "Phi",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +68,7 @@ class MoleculesInputs:
     radius: int = 2
     bits: int = 2048
 
-    def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:  # noqa: ARG002
+    def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:
         """`atoms`, `bonds` (of atoms), `fingerprint`, `descriptors`; groups `scaffold`, `molecule`; stratum `size`."""
         found = [molecule(s) for s in self.smiles(rows)]
         atoms, bonds = graph(found)
@@ -116,7 +147,9 @@ def graph(found: Sequence[Any]) -> tuple[Ragged, Ragged]:
     return ragged(atoms, atom_fields(), {}, None), ragged(bonds, bond_fields(), joined, "atoms")
 
 
-def ragged(rows: Sequence[list[Any]], fields: dict[str, Field], more: dict[str, Any], of: str | None) -> Ragged:
+def ragged(
+    rows: Sequence[list[Any]], fields: dict[str, Field], more: dict[str, Any], of: str | None
+) -> Ragged:
     """One run of elements a row, each field a number of its level."""
     stop = np.cumsum([len(row) for row in rows], dtype=np.int64)
     lengths = np.diff(stop, prepend=0)
@@ -164,16 +197,30 @@ def scaffolds(found: Sequence[Any]) -> npt.NDArray[np.str_]:
     """Bemis–Murcko scaffold (doi:10.1021/jm9602928) without stereo, as SMILES; all molecules without a ring share one,
     `acyclic`, as in MoleculeNet.
     """
-    from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
+    from rdkit import Chem
+    from rdkit.Chem.Scaffolds import MurckoScaffold
 
-    return np.array([MurckoScaffoldSmiles(mol=m) or "acyclic" if m is not None else "" for m in found], str)
+    cut: Any = MurckoScaffold.GetScaffoldForMol
+    rings = [
+        None if m is None else Chem.MolToSmiles(cut(m), isomericSmiles=False) or "acyclic" for m in found
+    ]
+    return named(rings)
 
 
 def identities(found: Sequence[Any]) -> npt.NDArray[np.str_]:
     """Canonical SMILES: rows of one molecule, however it was written, share it."""
     from rdkit import Chem
 
-    return np.array([Chem.MolToSmiles(m) if m is not None else "" for m in found], str)
+    return named(None if m is None else Chem.MolToSmiles(m) for m in found)
+
+
+def named(texts: Iterable[str | None]) -> npt.NDArray[np.str_]:
+    """Names of groups, "" where there is none; long ones end in a digest, since each row is as wide as the longest."""
+    short = (
+        t if len(t) <= LONGEST else f"{t[: LONGEST - 17]}…{fingerprint.of_value(t)[:16]}"
+        for t in (t or "" for t in texts)
+    )
+    return np.array(list(short), np.str_)
 
 
 def sizes(atoms: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:

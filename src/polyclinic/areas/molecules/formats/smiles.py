@@ -40,7 +40,9 @@ class Smiles:
         """Whether this is a table with a column of SMILES, or a folder that holds one such table."""
         try:
             file = file_of(source)
-            return file.suffix in LINES or bool(smiles_column(tables.scan(file).collect_schema().names(), self.column))
+            return file.suffix in LINES or bool(
+                smiles_column(tables.scan(file).collect_schema().names(), self.column)
+            )
         except (PolyclinicError, OSError):
             return False
 
@@ -72,7 +74,11 @@ def lines(file: Path) -> Iterator[pl.DataFrame]:
 
 def chunk(part: pl.DataFrame, column: str, file: str, first: int, seen: set[str]) -> Chunk:
     """A stretch of the table, whose first row is row `first` of the source; `seen`: molecules of earlier rows."""
-    part = part.drop("row_id", strict=False).with_row_index("row_id", first).cast({"row_id": pl.Int64, column: pl.String})
+    part = (
+        part.drop("row_id", strict=False)
+        .with_row_index("row_id", first)
+        .cast({"row_id": pl.Int64, column: pl.String})
+    )
     found = [molecule(s) for s in part[column]]
     good = pl.Series([m is not None for m in found], dtype=pl.Boolean)
     bad = part.filter(~good)
@@ -83,7 +89,12 @@ def chunk(part: pl.DataFrame, column: str, file: str, first: int, seen: set[str]
         int(good.sum()),
         part.filter(good),
         pl.DataFrame(
-            {"row": bad["row_id"], "column": [column] * bad.height, "reason": [refusal(s) for s in bad[column]]}, REFUSED
+            {
+                "row": bad["row_id"],
+                "column": [column] * bad.height,
+                "reason": [refusal(s) for s in bad[column]],
+            },
+            REFUSED,
         ),
         noted={"a molecule that stands in an earlier row too": again} if again else {},
     )

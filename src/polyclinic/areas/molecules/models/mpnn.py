@@ -43,7 +43,12 @@ class Mpnn:
     )
 
     answers: ClassVar[int] = 256
-    dynamic: ClassVar[Mapping[str, tuple[int, ...]]] = {"atoms": (1,), "bonds": (1,), "ends": (1,), "arriving": (1, 2)}
+    dynamic: ClassVar[Mapping[str, tuple[int, ...]]] = {
+        "atoms": (1,),
+        "bonds": (1,),
+        "ends": (1,),
+        "arriving": (1, 2),
+    }
 
     def prepare(self, train: Samples) -> State:
         """A number for each level of each field, and centre and spread of the dense numbers."""
@@ -70,7 +75,7 @@ class Mpnn:
             made["dense"] = np.nan_to_num(values.clip(-4, 4)).astype(np.float32)
         return made
 
-    def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:  # noqa: ARG002
+    def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
         """Cut the padding down to the largest molecule of the batch; nothing is random."""
         atoms, bonds = (max(2, int((batch[k][:, :, 0] > 0).sum(axis=1).max())) for k in ("atoms", "bonds"))
         cut = {"atoms": atoms, "arriving": atoms, "bonds": bonds, "ends": bonds}
@@ -101,9 +106,13 @@ class Mpnn:
     def network(self, state: State, head: Head) -> Any:
         """The network for these levels; `head` must ask for numbers a row."""
         if head.per != "row":
-            raise BadData(f"mpnn answers once a molecule; {head.per!r} was asked for", fix="take another model")
-        sizes = {kind: 1 + max(n for f in fields.values() for n in f.values()) for kind, fields in
-                 state.values["levels"].items()}
+            raise BadData(
+                f"mpnn answers once a molecule; {head.per!r} was asked for", fix="take another model"
+            )
+        sizes = {
+            kind: 1 + max(n for f in fields.values() for n in f.values())
+            for kind, fields in state.values["levels"].items()
+        }
         return network(self, sizes, len(state.arrays.get("mean", ())), head.channels)
 
 
@@ -196,8 +205,11 @@ def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> A
             self.itself = nn.Embedding(sizes["atoms"], width, padding_idx=0)
             self.gather = nn.Linear(width, width)
             self.readout = nn.Sequential(
-                nn.Dropout(how.dropout), nn.Linear(width + dense, width), nn.ReLU(),
-                nn.Dropout(how.dropout), nn.Linear(width, channels),
+                nn.Dropout(how.dropout),
+                nn.Linear(width + dense, width),
+                nn.ReLU(),
+                nn.Dropout(how.dropout),
+                nn.Linear(width, channels),
             )
             for table in (self.begin, self.along, self.itself):
                 nn.init.normal_(table.weight, std=0.3)
@@ -225,7 +237,7 @@ def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> A
     def present(padded: Any) -> tuple[Any, Any, Any]:
         """Positions of the real elements, number of each row's first one among them, and the row of each."""
         there = padded[:, :, 0] > 0
-        position, = torch.where(there.flatten())
+        (position,) = torch.where(there.flatten())
         count = there.sum(1)
         return position, count.cumsum(0) - count, position // padded.shape[1]
 
