@@ -71,6 +71,7 @@ def test_a_case_that_cannot_be_used_is_counted_with_file_and_reason(folder, tmp_
     (found,) = summary["reasons"]
     assert found["file"] == f"{column}s/case_1.nii.gz"
     assert found["column"] == column
+    assert table.refused()["row_id"].to_list() == [1]
     with pytest.raises(BadData, match=reason):
         ingest("nifti", source, tmp_path / "strict")
 

@@ -52,6 +52,7 @@ class Nifti:
             frame=pl.DataFrame(rows, COLUMNS),
             non_events={"label without an image": alone} if alone else {},
         )
+        numbers = {case: row for row, case in enumerate(images)}
         for case, (column, reason) in refused.items():
             file = (labels if column == "label" else images)[case]
             yield Chunk(
@@ -59,7 +60,7 @@ class Nifti:
                 rows_in=1,
                 used=0,
                 frame=pl.DataFrame(schema=COLUMNS),
-                refused=pl.DataFrame({"row": [0], "column": [column], "reason": [reason]}, REFUSED),
+                refused=pl.DataFrame([(numbers[case], column, reason)], REFUSED, orient="row"),
             )
 
 
