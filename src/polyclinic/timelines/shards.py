@@ -91,19 +91,16 @@ class Shards:
         numbers = sorted(self.writers)
         self._close()
         columns = [name for name in EVENTS if name in self.filled]
-        written, codes = Written(columns, len(numbers)), []
+        written, codes = Written(columns, len(numbers)), Counter[str]()
         for number in progress.track(numbers, text="sorting", total=len(numbers)):
             frame = self._sorted(number).select(columns)
             write_meds(frame, self.folder / f"{number}.parquet")
             written.events += frame.height
             written.subjects += frame["subject_id"].n_unique()
             written.repeated += repeats(frame)
-            codes.append(frame.group_by("code").len("count"))
+            codes.update(dict(frame.group_by("code").len().iter_rows()))
             pa.default_memory_pool().release_unused()
-        empty = pl.DataFrame(schema={"code": pl.String, "count": pl.UInt32})
-        counted = (
-            pl.concat([empty, *codes]).group_by("code").agg(pl.col("count").cast(pl.Int64).sum()).sort("code")
-        )
+        counted = pl.DataFrame(sorted(codes.items()), {"code": pl.String, "count": pl.Int64}, orient="row")
         text = {"description": pl.lit(None, pl.String), "parent_codes": pl.lit(None, pl.List(pl.String))}
         written.codes = counted.select("code", "count", **text)
         return written

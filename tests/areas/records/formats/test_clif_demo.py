@@ -117,12 +117,16 @@ def test_glucose_is_given_once(events):
 
 
 def test_where_one_infusion_ends_as_the_next_starts_the_last_word_is_that_it_runs(events):
-    drug = pl.col("code").str.extract(r"^MEDICATION//([^/]+(?: [^/]+)*)//")
-    action = pl.col("code").str.extract(r"^MEDICATION//[^/]+//(start|end)")
-    words = events.with_columns(drug=drug, action=action).filter(pl.col("action").is_not_null())
+    parts = (
+        pl.col("code")
+        .str.extract_groups(r"^MEDICATION//(?<drug>.+?)//(?<action>start|rate|end)(//|$)")
+        .struct
+    )
+    words = events.with_columns(drug=parts.field("drug"), action=parts.field("action")).drop_nulls("action")
     instants = words.group_by("subject_id", "time", "drug", maintain_order=True).agg("action", "text_value")
-    both = instants.filter(pl.col("action").list.contains("end") & pl.col("action").list.contains("start"))
-    assert both.height > 1_600
+    named = pl.col("text_value").list
+    both = instants.filter(named.contains("FinishedRunning") & named.contains("[Started]"))
+    assert both.filter(pl.col("action").list.len() == 2).height == 1_664
     assert set(both["action"].list.last()) == {"start"}
 
 
