@@ -51,7 +51,9 @@ def names(learned: Mapping[str, Any]) -> list[str]:
 def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
     """The rows as numbers, NaN where there is none: float32 [row, feature]."""
     parts = [_flat(rows.columns[name]) for name in sorted(learned["dense"])]
-    parts += [_summed(rows, name, codes, learned["hours"]) for name, codes in sorted(learned["codes"].items())]
+    parts += [
+        _summed(rows, name, codes, learned["hours"]) for name, codes in sorted(learned["codes"].items())
+    ]
     found = np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
     return found if found.shape[1] else np.zeros((len(rows), 1), np.float32)
 
@@ -105,8 +107,8 @@ def within(column: Ragged) -> Ragged:
     low = int(column.start[used].min(initial=len(column.values["code"])))
     high = max(low, int(column.stop[used].max(initial=0)))
     values = {name: v[low:high] for name, v in column.values.items()}
-    bounds = (np.clip(b - low, 0, high - low) for b in (column.start, column.stop))
-    return Ragged(*bounds, values, column.levels)
+    start, stop = (np.clip(bound - low, 0, high - low) for bound in (column.start, column.stop))
+    return Ragged(start, stop, values, column.levels)
 
 
 def of_codes(column: Ragged, codes: list[str]) -> Ragged:
@@ -119,7 +121,9 @@ def of_codes(column: Ragged, codes: list[str]) -> Ragged:
     return Ragged(before[column.start], before[column.stop], values, {"code": codes})
 
 
-def summarise(column: Ragged, codes: list[str], asked: Array | None, hours: Sequence[float] = (24,)) -> Floats:
+def summarise(
+    column: Ragged, codes: list[str], asked: Array | None, hours: Sequence[float] = (24,)
+) -> Floats:
     """Last, mean, lowest and highest value, count, slope an hour, and hours since the last event, of each code.
 
     asked: datetime64 [row], when each row is asked; None: at its newest event. hours: how far back each set reaches.

@@ -67,7 +67,9 @@ class Gbm:
         learn = lightgbm.Dataset(*train, params=how, free_raw_data=False)
         watch = lightgbm.Dataset(*validation, reference=learn, params=how)
         calls = [lightgbm.early_stopping(self.patience, verbose=False), lightgbm.record_evaluation(curve)]
-        booster = lightgbm.train(how, learn, self.rounds, [learn, watch], ["train", "validation"], callbacks=calls)
+        booster = lightgbm.train(
+            how, learn, self.rounds, [learn, watch], ["train", "validation"], callbacks=calls
+        )
         losses = zip(curve["train"]["binary_logloss"], curve["validation"]["binary_logloss"], strict=True)
         history = [{"epoch": i + 1, "train": a, "validation": b} for i, (a, b) in enumerate(losses)]
         return booster, history
@@ -99,12 +101,16 @@ def graph(booster: Any, width: int) -> OnnxPart:
     """
     import lightgbm
 
-    convert = dependencies.need("onnxmltools", extra="train", to="write trees as an ONNX graph").convert_lightgbm
+    convert = dependencies.need(
+        "onnxmltools", extra="train", to="write trees as an ONNX graph"
+    ).convert_lightgbm
     from onnxmltools.convert.common.data_types import FloatTensorType
 
     text = booster.model_to_string(num_iteration=booster.best_iteration or -1)
     text = re.sub(r"^threshold=(.+)$", _rounded, text, flags=re.M)
-    text = re.sub(r"^tree_sizes=.*\n", "", text, flags=re.M)  # the trees' lengths in bytes, which just changed
+    text = re.sub(
+        r"^tree_sizes=.*\n", "", text, flags=re.M
+    )  # the trees' lengths in bytes, which just changed
     text = re.sub(r"^(\[objective: |objective=)\w+", r"\1regression", text, flags=re.M)
     plain = lightgbm.Booster(model_str=text)
     taken = [("x", FloatTensorType([None, width]))]

@@ -47,7 +47,12 @@ class Logistic:
 
 
 def regression(
-    model: Any, state: State, train: Samples, validation: Samples, outcome: Outcome, strengths: Sequence[float]
+    model: Any,
+    state: State,
+    train: Samples,
+    validation: Samples,
+    outcome: Outcome,
+    strengths: Sequence[float],
 ) -> OnnxPart:
     """The logistic regression on what `model` encodes whose strength has the least log loss on validation rows."""
     y, seen = two_answers(train, outcome, model), two_answers(validation, outcome, model)

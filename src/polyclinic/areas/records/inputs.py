@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,9 @@ class RecordsInputs:
         wanted = rows["subject_id"].to_numpy()
         first, last = (np.searchsorted(subject, wanted, side).astype(np.int64) for side in ("left", "right"))
         opens = asked - int(duration(self.lookback).total_seconds() * 1e6)
-        timed, start, stop = (up_to(known, first, last, at) for at in (np.full_like(asked, TIMELESS), opens, asked))
+        timed, start, stop = (
+            up_to(known, first, last, at) for at in (np.full_like(asked, TIMELESS), opens, asked)
+        )
         return Window(first, timed, np.maximum(start, timed), stop, asked)
 
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
@@ -132,7 +135,7 @@ def known_events(events: pl.LazyFrame, subjects: pl.Series, values: Mapping[str,
     return events.select(kept).sort("subject_id", "known", maintain_order=True).collect()
 
 
-def up_to(known: Index, first: Index, last: Index, limit: Index) -> Index:
+def up_to(known: npt.NDArray[Any], first: Index, last: Index, limit: npt.NDArray[Any]) -> Index:
     """For each row, the first position in [first, last) whose `known` lies after `limit`: all searched at once.
 
     >>> up_to(np.array([1, 5, 9, 2]), np.array([0, 3]), np.array([3, 4]), np.array([5, 1]))
@@ -191,6 +194,6 @@ def _banded(
     bands: tuple[int, ...], value: npt.NDArray[Any], years: npt.NDArray[Any], seen: npt.NDArray[np.bool_]
 ) -> npt.NDArray[Any]:
     age = np.where(np.isnan(value), years, value)
-    tops = [f"{low}–{high - 1}" for low, high in zip(bands, bands[1:], strict=False)]
+    tops = [f"{low}–{high - 1}" for low, high in pairwise(bands)]
     names = np.array([UNKNOWN, *tops, f"{bands[-1]}+"])
     return names[np.where(seen, np.searchsorted(bands, age, side="right"), 0)]

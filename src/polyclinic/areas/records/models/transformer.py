@@ -192,7 +192,9 @@ def network(how: Transformer, codes: int, beside: int, channels: int) -> Any:
         def attended(self, tokens: Tensor, faint: Tensor) -> Tensor:
             split = self.asks(tokens).unflatten(-1, (3, how.heads, how.width // how.heads))
             query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
-            met = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=faint[:, None, None])
+            met = nn.functional.scaled_dot_product_attention(
+                query, key, value, attn_mask=faint[:, None, None]
+            )
             return self.joins(met.transpose(1, 2).flatten(2))
 
         def dropped(self, tokens: Tensor) -> Tensor:
