@@ -79,5 +79,6 @@ Three things to try next
   1. open {out / "report.html"} and read the finding, then whom the model serves worst
   2. polyclinic run {STUDY} --set evaluation.operating_point.specificity=0.95 --out {out}
      (only the evaluation is done again; nothing is trained)
-  3. polyclinic cohort, with a question of your own: polyclinic list tasks, and docs/how-to/your-own-task.md
+  3. polyclinic describe {timeline_of(out)}
+     then put a question of your own to it: polyclinic cohort, see docs/how-to/your-own-task.md
 """

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from polyclinic.cli import screen
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def predict(
-    package: Annotated[Path, typer.Argument(help="A model package: a folder or a .zip.")],
+    package: Annotated[Path, typer.Argument(help="A model package: the folder `package` of a run.")],
     source: Annotated[
         Path, typer.Argument(help="Data in the package's format, an ingested folder, or MEDS.")
     ],
@@ -46,3 +49,12 @@ def predict(
         )
     else:
         screen.say(f"{frame.height:,} rows written to {out}")
+
+
+def short(frame: pl.DataFrame) -> pl.DataFrame:
+    """What differs from row to row, identifiers as they are written."""
+    import polars as pl
+
+    alike = {"outcome", "model", "fold", "split"}
+    kept = [c for c in frame.columns if c not in alike and frame[c].null_count() < frame.height]
+    return frame.select(kept).with_columns(pl.col(pl.Int64).cast(pl.String))

@@ -16,7 +16,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def verify(
-    package: Annotated[Path, typer.Argument(help="A model package: a folder or a .zip.")],
+    package: Annotated[Path, typer.Argument(help="A model package: the folder `package` of a run.")],
     as_json: screen.AsJson = False,
 ) -> None:
     """Check that a package is whole and can be opened here.
@@ -28,5 +28,5 @@ def verify(
     if as_json:
         screen.show_json(found)
         return
-    screen.tree(found)
-    screen.say(f"{package} is whole")
+    screen.tree({name: found[name] for name in ("about", "portable", "needs") if name in found})
+    screen.say(f"{package} is whole: every file has the SHA-256 that was written with it")

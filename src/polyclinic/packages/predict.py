@@ -48,7 +48,7 @@ def opened_source(source: Any, format: str | None, scratch: Path) -> Timeline | 
     if isinstance(source, (Timeline, RowTable)):
         return source
     path = Path(source)
-    if format in (None, "meds") or (path / "metadata").is_dir():
+    if format in (None, "meds") or (path / "data").is_dir():
         try:
             return open_source(path)
         except PolyclinicError:
