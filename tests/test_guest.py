@@ -56,7 +56,7 @@ def polyclinic(python: Path, *words: object) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_the_guest_is_listed_beside_the_areas_of_the_house(python):
+def test_the_guest_is_listed_beside_the_other_areas(python):
     found = json.loads(polyclinic(python, "list", "--json").stdout)
     assert {"name": "effort", "area": "steps", "from": "wearable-steps"}.items() <= {
         k: v for row in found["models"] if row["name"] == "effort" for k, v in row.items()

@@ -1,4 +1,4 @@
-"""The contract of models: the house's own keep it, and each kind of wrong model is caught by the check that says so."""
+"""The contract of models: shared ones keep it, and each kind of wrong model is caught by the check that says so."""
 
 from __future__ import annotations
 

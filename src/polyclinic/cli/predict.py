@@ -43,10 +43,8 @@ def predict(
     if as_json:
         screen.show_json(frame.to_dicts() if out is None else {"rows": frame.height, "out": str(out)})
     elif out is None:
-        shown = frame.head(20)
-        screen.table(
-            shown.columns, shown.iter_rows(), title=f"{frame.height:,} rows, the first {shown.height}"
-        )
+        shown, title = short(frame.head(20)), f"{frame.height:,} rows, the first {min(frame.height, 20)}"
+        screen.table(shown.columns, shown.iter_rows(), title=title)
     else:
         screen.say(f"{frame.height:,} rows written to {out}")
 
