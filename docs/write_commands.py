@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from polyclinic.cli import COMMANDS, app
+from polyclinic.cli import app
 
 PAGE = Path(__file__).parent / "reference" / "commands.md"
 HEAD = """# Commands
@@ -32,7 +32,9 @@ it may quote a patient's value.
 def page() -> str:
     """The whole page."""
     group: Any = typer.main.get_command(app)
-    parts = [text for name in COMMANDS for text in about(f"polyclinic {name}", group.commands[name])]
+    parts = [
+        text for name, command in group.commands.items() for text in about(f"polyclinic {name}", command)
+    ]
     return "\n".join([HEAD, *parts]).rstrip() + "\n"
 
 

@@ -6,10 +6,11 @@ from importlib import import_module
 
 import typer
 
+from polyclinic.cli import data
 from polyclinic.cli.manners import Polite
 
 COMMANDS = (
-    "demo", "list", "data", "ingest", "describe", "cohort", "run", "evaluate",
+    "demo", "list", "ingest", "describe", "cohort", "run", "evaluate",
     "predict", "report", "verify", "validate", "check",
 )  # fmt: skip
 
@@ -47,7 +48,9 @@ def _version(asked: bool) -> None:
 
 
 for _name in COMMANDS:
-    import_module(f"polyclinic.cli.{_name}").add_to(app)
+    _module = import_module(f"polyclinic.cli.{_name}")
+    app.command(_name, epilog=f"Example:  {_module.EXAMPLE}")(_module.command)
+app.add_typer(data.app, name="data", epilog="Example:  polyclinic data get clif-demo")
 
 
 def main() -> None:

@@ -9,13 +9,10 @@ import typer
 
 from polyclinic.cli import screen
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command("check", epilog="Example:  polyclinic check transformer")(check)
+EXAMPLE = "polyclinic check transformer"
 
 
-def check(
+def command(
     name: Annotated[str, typer.Argument(help="The name of a model, a format or an outcome.")],
     source: Annotated[Path | None, typer.Option(help="For a format: a source that it should read.")] = None,
     outcome: Annotated[

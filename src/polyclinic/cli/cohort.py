@@ -9,15 +9,10 @@ import typer
 
 from polyclinic.cli import screen
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command("cohort", epilog="Example:  polyclinic cohort timeline/ mortality.yaml --out labels.parquet")(
-        cohort
-    )
+EXAMPLE = "polyclinic cohort timeline/ mortality.yaml --out labels.parquet"
 
 
-def cohort(
+def command(
     timeline: Annotated[Path, typer.Argument(help="An ingested folder, or a MEDS data set.")],
     task: Annotated[str, typer.Argument(help="A task: a YAML file (every ACES file is one), or a name.")],
     out: Annotated[Path, typer.Option(help="The Parquet file of labels to write (MEDS label schema).")],

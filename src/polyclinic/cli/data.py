@@ -11,17 +11,10 @@ from polyclinic.cli import screen
 Name = Annotated[str, typer.Argument(help="A name from `polyclinic data list`.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Register the command and its three verbs."""
-    data = typer.Typer(
-        help="Open data sets: list them, get one, or print where it lies.", no_args_is_help=True
-    )
-    data.command("list", epilog="Example:  polyclinic data list --json")(listing)
-    data.command("get", epilog="Example:  polyclinic data get clif-demo")(get)
-    data.command("path", epilog="Example:  ls $(polyclinic data path clif-demo)")(path)
-    app.add_typer(data, name="data", epilog="Example:  polyclinic data get clif-demo")
+app = typer.Typer(help="Open data sets: list them, get one, or print where it lies.", no_args_is_help=True)
 
 
+@app.command("list", epilog="Example:  polyclinic data list --json")
 def listing(as_json: screen.AsJson = False) -> None:
     """List every registered set with source, licence, size and the study that it serves."""
     from polyclinic import datasets
@@ -34,6 +27,7 @@ def listing(as_json: screen.AsJson = False) -> None:
     screen.table(columns, [[row[c] for c in columns] for row in rows])
 
 
+@app.command(epilog="Example:  polyclinic data get clif-demo")
 def get(
     name: Name,
     accept_licence: Annotated[
@@ -49,6 +43,7 @@ def get(
     typer.echo(found)
 
 
+@app.command(epilog="Example:  ls $(polyclinic data path clif-demo)")
 def path(name: Name) -> None:
     """Print where a set lies on this machine."""
     from polyclinic import datasets

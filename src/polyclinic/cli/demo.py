@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 STUDY = "hypotension"
 
 
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command("demo", epilog="Example:  polyclinic demo --out demo")(demo)
+EXAMPLE = "polyclinic demo --out demo"
 
 
-def demo(
+def command(
     out: Annotated[Path, typer.Option(help="The folder of the run.")] = Path("demo"),
     settings: screen.Settings = None,
 ) -> None:

@@ -9,13 +9,10 @@ import typer
 
 from polyclinic.cli import screen
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command("describe", epilog="Example:  polyclinic describe timeline/ --json")(describe)
+EXAMPLE = "polyclinic describe timeline/ --json"
 
 
-def describe(
+def command(
     source: Annotated[Path, typer.Argument(help="An ingested folder, or a MEDS data set.")],
     as_json: screen.AsJson = False,
 ) -> None:

@@ -9,14 +9,10 @@ import typer
 
 from polyclinic.cli import run, screen
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    example = "Example:  polyclinic evaluate mine.csv --labels labels.csv --group subject_id --out runs/mine"
-    app.command("evaluate", epilog=example)(evaluate)
+EXAMPLE = "polyclinic evaluate mine.csv --labels labels.csv --group subject_id --out runs/mine"
 
 
-def evaluate(
+def command(
     predictions: Annotated[Path, typer.Argument(help="CSV or Parquet, one row a prediction.")],
     labels: Annotated[
         Path | None, typer.Option(help="CSV or Parquet with the truth; left out if it stands in PREDICTIONS.")

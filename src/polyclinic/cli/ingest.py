@@ -9,13 +9,10 @@ import typer
 
 from polyclinic.cli import screen
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command("ingest", epilog="Example:  polyclinic ingest clif tables/ --out timeline/")(ingest)
+EXAMPLE = "polyclinic ingest clif tables/ --out timeline/"
 
 
-def ingest(
+def command(
     format_name: Annotated[
         str, typer.Argument(metavar="FORMAT", help="A name from `polyclinic list formats`.")
     ],

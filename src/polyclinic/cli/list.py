@@ -15,12 +15,10 @@ from polyclinic.cli import screen
 KINDS = ("areas", *registry.KINDS)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command("list", epilog="Example:  polyclinic list models")(show)
+EXAMPLE = "polyclinic list models"
 
 
-def show(
+def command(
     kind: Annotated[
         str | None, typer.Argument(help=f"One of {', '.join(KINDS)}; all of them if left out.")
     ] = None,

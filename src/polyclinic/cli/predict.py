@@ -14,13 +14,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    example = "Example:  polyclinic predict demo/package timeline/ --out predictions.parquet"
-    app.command("predict", epilog=example)(predict)
+EXAMPLE = "polyclinic predict demo/package timeline/ --out predictions.parquet"
 
 
-def predict(
+def command(
     package: Annotated[Path, typer.Argument(help="A model package: the folder `package` of a run.")],
     source: Annotated[
         Path, typer.Argument(help="Data in the package's format, an ingested folder, or MEDS.")

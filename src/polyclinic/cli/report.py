@@ -9,13 +9,10 @@ import typer
 
 from polyclinic.cli import screen
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command("report", epilog="Example:  polyclinic report runs/hypotension")(report)
+EXAMPLE = "polyclinic report runs/hypotension"
 
 
-def report(
+def command(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
     as_json: screen.AsJson = False,
 ) -> None:

@@ -12,13 +12,10 @@ from polyclinic.cli import screen
 Study = Annotated[str, typer.Argument(help="A name from `polyclinic list studies`, or a YAML file.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    example = "Example:  polyclinic run hypotension --set split.folds=3 --out runs/hypotension"
-    app.command("run", epilog=example)(run)
+EXAMPLE = "polyclinic run hypotension --set split.folds=3 --out runs/hypotension"
 
 
-def run(
+def command(
     study: Study,
     out: Annotated[Path | None, typer.Option(help="The folder of the run; runs/NAME if left out.")] = None,
     settings: screen.Settings = None,

@@ -7,13 +7,10 @@ import typer
 from polyclinic.cli import screen
 from polyclinic.cli.run import Study as Name
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command("validate", epilog="Example:  polyclinic validate my.study.yaml")(validate)
+EXAMPLE = "polyclinic validate my.study.yaml"
 
 
-def validate(study: Name, settings: screen.Settings = None, as_json: screen.AsJson = False) -> None:
+def command(study: Name, settings: screen.Settings = None, as_json: screen.AsJson = False) -> None:
     """Check a study and print it with every default written out."""
     from polyclinic import config
     from polyclinic.studies.study import Study

@@ -9,13 +9,10 @@ import typer
 
 from polyclinic.cli import screen
 
-
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command("verify", epilog="Example:  polyclinic verify demo/package")(verify)
+EXAMPLE = "polyclinic verify demo/package"
 
 
-def verify(
+def command(
     package: Annotated[Path, typer.Argument(help="A model package: the folder `package` of a run.")],
     as_json: screen.AsJson = False,
 ) -> None:
