@@ -201,10 +201,12 @@ def scaffolds(found: Sequence[Any]) -> npt.NDArray[np.str_]:
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
     cut: Any = MurckoScaffold.GetScaffoldForMol
-    rings = [
-        None if m is None else Chem.MolToSmiles(cut(m), isomericSmiles=False) or "acyclic" for m in found
-    ]
-    return named(rings)
+
+    def scaffold(m: Any) -> str:
+        # without a ring there is nothing to cut, and RDKit takes minutes over a chain of thousands
+        return Chem.MolToSmiles(cut(m), isomericSmiles=False) if m.GetRingInfo().NumRings() else "acyclic"
+
+    return named(None if m is None else scaffold(m) for m in found)
 
 
 def identities(found: Sequence[Any]) -> npt.NDArray[np.str_]:
