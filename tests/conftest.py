@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.deaths import patients, study
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +88,20 @@ def areas() -> dict[str, tuple[Area, str]]:
     """Area name → (Area, distribution); an area whose folder was taken away is left out."""
     found: dict[str, tuple[Area, str]] = {}
     for point in entry_points(group="polyclinic.areas"):
-        try:
-            area = point.load()
-        except ModuleNotFoundError as missing:
-            if missing.name and point.module.startswith(missing.name):
-                continue
-            raise
+        if not _there(point.module):
+            continue
+        area = point.load()
         _claim(found, "areas", area.name, (area, _distribution(point)))
     return found
+
+
+def _there(module: str) -> bool:
+    """Whether a module has a source: a folder that was taken away may leave an empty shell behind."""
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:
+        return False
+    return spec is not None and spec.origin is not None
 
 
 def _claim(found: dict[str, Any], kind: str, name: str, entry: Any) -> None:

@@ -31,7 +31,9 @@ def test_every_labelled_row_is_held_out_once_and_groups_stay_apart(subjects, fol
     assert held_out.tolist() == np.flatnonzero(samples.labelled).tolist()
     for fold in found:
         sides = [set(samples.groups["subject"][p].tolist()) for p in (fold.train, fold.validation, fold.test)]
-        assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+        assert not (sides[0] & sides[1])
+        assert not (sides[0] & sides[2])
+        assert not (sides[1] & sides[2])
 
 
 @given(many, st.integers(0, 99))
