@@ -50,7 +50,8 @@ def names(learned: Mapping[str, Any]) -> list[str]:
 
 def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
     """The rows as numbers, NaN where there is none: float32 [row, feature]."""
-    parts = [_flat(rows.columns[name]) for name in sorted(learned["dense"])]
+    parts = [np.zeros((len(rows), 0), np.float32)]
+    parts += [_flat(rows.columns[name]) for name in sorted(learned["dense"])]
     parts += [
         _summed(rows, name, codes, learned["hours"]) for name, codes in sorted(learned["codes"].items())
     ]

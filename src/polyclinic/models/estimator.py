@@ -35,7 +35,7 @@ class Estimator:
     filled by the training mean unless the estimator is a pipeline that takes them itself.
     """
 
-    estimator: str = "sklearn.linear_model.LogisticRegression"
+    estimator: str = "sklearn.ensemble.RandomForestClassifier"
     params: Mapping[str, Any] = field(default_factory=dict)
     hours: tuple[float, ...] = (8.0, 2.0)
     coverage: float = 0.95
@@ -96,8 +96,8 @@ def _written(value: Any, name: str) -> Any:
         return value
     if isinstance(value, (list, tuple)):
         return [_written(v, name) for v in value]
-    if isinstance(value, dict):
-        return {str(k): _written(v, name) for k, v in value.items()}
+    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
+        return {k: _written(v, name) for k, v in value.items()}
     if hasattr(value, "get_params") and not isinstance(value, type):
         return described(value)
     raise UsageError(
@@ -157,9 +157,8 @@ def graph(fitted: Any, width: int, name: str) -> OnnxPart:
 
     taken = [("x", FloatTensorType([None, width]))]
     try:
-        model = convert(fitted, name="estimator", initial_types=taken, target_opset=OPSET,
-                        options={id(fitted): {"zipmap": False}})  # fmt: skip
-    except (RuntimeError, NotImplementedError, ValueError, TypeError) as error:
+        model = convert(fitted, name="estimator", initial_types=taken, target_opset=OPSET)
+    except (RuntimeError, NotImplementedError, NameError, ValueError, TypeError) as error:
         raise UsageError(
             f"{name} cannot be written as an ONNX graph, so no package could answer with it",
             fix="take an estimator that skl2onnx knows, or write a model of your own with its own part",
@@ -170,6 +169,9 @@ def graph(fitted: Any, width: int, name: str) -> OnnxPart:
 def _as_log_odds(model: Any) -> bytes:
     helper = dependencies.need("onnx", extra="train", to="write an estimator as an ONNX graph").helper
     graph, given = model.graph, model.graph.output[1].name
+    for node in [n for n in graph.node if n.op_type == "ZipMap"]:
+        given = node.input[0]  # the probabilities as they were, before they became dictionaries
+        graph.node.remove(node)
     constants = {"second": (7, [1]), "least": (11, 1e-7), "most": (11, 1 - 1e-7), "whole": (11, 1.0)}
     for name, (kind, value) in constants.items():
         values = value if isinstance(value, list) else [value]

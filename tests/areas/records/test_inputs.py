@@ -1,0 +1,189 @@
+"""Windows over a timeline: what was known at the index, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polyclinic.areas.records.inputs import RecordsInputs, Stratum, up_to
+from polyclinic.samples.inputs import InputColumns
+
+law = settings(deadline=None, max_examples=60)
+START = datetime(2020, 1, 1)
+SCHEMA = {
+    "subject_id": pl.Int64,
+    "time": pl.Datetime("us"),
+    "code": pl.String,
+    "numeric_value": pl.Float32,
+    "available_time": pl.Datetime("us"),
+    "end_time": pl.Datetime("us"),
+}
+
+
+@dataclass
+class Source:
+    """A timeline that is one frame."""
+
+    frame: pl.DataFrame
+
+    def scan(self) -> pl.LazyFrame:
+        return self.frame.lazy()
+
+
+def hour(number: float | None) -> datetime | None:
+    return None if number is None else START + timedelta(hours=number)
+
+
+def source(*events: tuple) -> Source:
+    """(subject, hour, code, value, hour known, hour of the end); what is left out is missing."""
+    rows = [(*e, *(None,) * (6 - len(e))) for e in events]
+    rows = [(s, hour(t), c, v, hour(known), hour(end)) for s, t, c, v, known, end in rows]
+    frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    return Source(frame.sort("subject_id", "time", maintain_order=True))
+
+
+def asked(*rows: tuple[int, float], **more: list[float | None]) -> pl.DataFrame:
+    frame = pl.DataFrame(
+        [(s, hour(t)) for s, t in rows],
+        schema={"subject_id": pl.Int64, "prediction_time": pl.Datetime("us")},
+        orient="row",
+    )
+    extra = [pl.Series(f"newest//{name}", values, pl.Float32) for name, values in more.items()]
+    return frame.with_columns(extra).with_row_index("row_id")
+
+
+def seen(found: InputColumns, column: str = "events") -> list[list[str]]:
+    """The codes in each row's window, in their order."""
+    ragged = found.columns[column]
+    return [[ragged.levels["code"][c] for c in codes] for codes in ragged.rows("code")]
+
+
+def columns(events: Source, rows: pl.DataFrame, values=None, **settings) -> InputColumns:
+    return RecordsInputs(**settings).columns(events, rows, SimpleNamespace(values=values or {}))
+
+
+def test_the_window_is_open_at_its_start_and_closed_at_the_index():
+    events = source(
+        (1, 0, "at the start", 1.0), (1, 1, "within", 1.0), (1, 24, "at the index", 1.0), (1, 25, "after")
+    )
+    assert seen(columns(events, asked((1, 24)))) == [["within", "at the index"]]
+
+
+def test_a_result_is_seen_from_when_it_was_known_and_keeps_the_time_of_the_sample():
+    events = source((1, 1, "lab", 7.0, 5), (1, 3, "pulse", 60.0))
+    found = columns(events, asked((1, 4), (1, 6)))
+    assert seen(found) == [["pulse"], ["pulse", "lab"]]
+    micro = int(timedelta(hours=2).total_seconds() * 1e6)
+    times = found.columns["events"].rows("time")[1]
+    assert times[0] - times[1] == micro
+
+
+def test_an_end_is_hidden_until_it_has_come():
+    events = source((1, 1, "infusion", 5.0, None, 10))
+    assert seen(columns(events, asked((1, 9), (1, 10)))) == [["infusion"], ["infusion", "infusion//end"]]
+
+
+def test_an_end_is_known_no_sooner_than_its_beginning():
+    events = source((1, 1, "infusion", 5.0, 12, 10))
+    assert seen(columns(events, asked((1, 11), (1, 12)))) == [[], ["infusion", "infusion//end"]]
+
+
+def test_what_has_no_time_is_always_there_and_never_in_the_window():
+    events = source((1, None, "SEX//Female"), (1, 1, "pulse", 60.0), (2, None, "SEX//Male"))
+    found = columns(events, asked((1, 500), (2, 1), (3, 1)))
+    assert seen(found, "static") == [["SEX//Female"], ["SEX//Male"], []]
+    assert seen(found) == [[], [], []]
+
+
+def test_values_that_the_task_does_not_believe_are_not_there():
+    events = source((1, 1, "map", 500.0), (1, 2, "map", 70.0), (1, 2, "map", 60.0))
+    found = columns(events, asked((1, 3)), {"map": {"plausible": [20, 200], "ties": "min"}})
+    assert [v.tolist() for v in found.columns["events"].rows("value")] == [[60.0]]
+
+
+def test_the_newest_values_of_the_task_are_one_dense_column():
+    found = columns(source((1, 1, "map", 70.0)), asked((1, 2), (1, 3), map=[70.0, None], pulse=[1.0, 2.0]))
+    dense = found.columns["newest"]
+    assert dense.names == ("map", "pulse")
+    np.testing.assert_array_equal(dense.values, np.array([[70, 1], [np.nan, 2]], np.float32))
+    assert "newest" not in columns(source((1, 1, "map", 70.0)), asked((1, 2))).columns
+
+
+def test_strata_are_told_by_the_newest_event_known_at_the_index():
+    events = source(
+        (1, None, "SEX//Female"),
+        (1, 0, "AGE", 70.0),
+        (1, 1, "ADT_IN//icu//medical_icu"),
+        (1, 9, "ADT_IN//icu//surgical_icu", None, 11),
+        (2, -24 * 365 * 30, "MEDS_BIRTH"),
+        (2, 1, "ADT_IN//icu"),
+    )
+    strata = columns(events, asked((1, 10), (1, 11), (2, 2))).strata
+    assert strata["sex"].tolist() == ["Female", "Female", "unknown"]
+    assert strata["age_band"].tolist() == ["65–79", "65–79", "18–44"]
+    assert strata["icu_type"].tolist() == ["medical_icu", "surgical_icu", "unknown"]
+    assert strata["race"].tolist() == ["unknown"] * 3
+
+
+def test_strata_of_one_s_own():
+    events = source((1, 0, "WARD//north"), (2, 0, "WARD//south"))
+    found = columns(events, asked((1, 1), (2, 1)), strata={"ward": Stratum("^WARD//(.+)$")})
+    assert {k: v.tolist() for k, v in found.strata.items()} == {"ward": ["north", "south"]}
+
+
+def test_a_patient_without_events_has_an_empty_row():
+    found = columns(source((1, 1, "pulse", 60.0)), asked((9, 5)))
+    assert seen(found) == [[]]
+    assert seen(columns(source(), asked((9, 5)))) == [[]]
+
+
+times = st.integers(0, 40)
+histories = st.lists(
+    st.tuples(
+        st.integers(1, 3), times, st.sampled_from("abc"), st.none(), st.none() | times, st.none() | times
+    ),
+    max_size=12,
+)
+questions = st.lists(st.tuples(st.integers(1, 3), times), min_size=1, max_size=6)
+
+
+@law
+@given(histories, questions)
+def test_every_window_holds_what_a_plain_recount_finds(events, rows):
+    found = seen(columns(source(*events), asked(*rows), lookback="10h"))
+    for window, (subject, at) in zip(found, rows, strict=True):
+        known = [(e[2], e[4] if e[4] is not None else e[1]) for e in events if e[0] == subject]
+        ends = [
+            (e[2] + "//end", max(e[5], e[4] if e[4] is not None else e[1]))
+            for e in events
+            if e[0] == subject and e[5] is not None
+        ]
+        assert sorted(window) == sorted(code for code, when in known + ends if at - 10 < when <= at)
+
+
+@law
+@given(histories, questions)
+def test_one_patient_alone_is_the_same_patient(events, rows):
+    whole = columns(source(*events), asked(*rows))
+    for number, row in enumerate(rows):
+        alone = columns(source(*[e for e in events if e[0] == row[0]]), asked(row))
+        assert seen(alone)[0] == seen(whole)[number]
+        assert {k: v[0] for k, v in alone.strata.items()} == {k: v[number] for k, v in whole.strata.items()}
+
+
+@law
+@given(st.lists(st.lists(st.integers(0, 9)), min_size=1, max_size=5), st.integers(-1, 10))
+def test_the_joint_search_is_numpy_s_search_in_each_stretch(stretches, limit):
+    stretches = [sorted(s) for s in stretches]
+    stop = np.cumsum([len(s) for s in stretches]).astype(np.int64)
+    start = stop - np.array([len(s) for s in stretches])
+    found = up_to(
+        np.array([v for s in stretches for v in s], np.int64), start, stop, np.full(len(stop), limit)
+    )
+    assert (found - start).tolist() == [int(np.searchsorted(s, limit, "right")) for s in stretches]

@@ -1,0 +1,126 @@
+"""The matrix: every summary equals a plain recount, and only training rows choose what it holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polyclinic.errors import BadData
+from polyclinic.models import encoders
+from polyclinic.outcomes.binary import Binary
+from polyclinic.samples import Dense, File, Ragged, Samples
+
+HOUR = 3_600_000_000
+CODES = ["a", "b", "c"]
+
+
+def sequence(windows: list[list[tuple[int, float, float]]]) -> Ragged:
+    """One window a row of (code, hours before the index, value), oldest first; the index is at hour 100."""
+    flat = [event for window in windows for event in sorted(window, key=lambda e: -e[1])]
+    stop = np.cumsum([len(w) for w in windows]).astype(np.int64)
+    values = {
+        "code": np.array([e[0] for e in flat], np.int32),
+        "time": np.array([(100 - e[1]) * HOUR for e in flat], np.int64),
+        "value": np.array([e[2] for e in flat], np.float32),
+    }
+    return Ragged(stop - [len(w) for w in windows], stop, values, {"code": CODES})
+
+
+def samples(column: Ragged) -> Samples:
+    time = np.full(len(column), 100 * HOUR, "datetime64[us]")
+    return Samples(np.arange(len(column)), {"events": column}, {"events": "input"}, time=time)
+
+
+def recount(window: list[tuple[int, float, float]], code: int, hours: float) -> list[float]:
+    """The seven summaries of one code, by hand."""
+    events = [e for e in sorted(window, key=lambda e: -e[1]) if e[0] == code and e[1] <= hours]
+    values = np.array([e[2] for e in events if not np.isnan(e[2])])
+    times = np.array([-e[1] for e in events if not np.isnan(e[2])])
+    since = events[-1][1] if events else np.nan
+    if not len(values):
+        return [np.nan, np.nan, np.nan, np.nan, len(events), np.nan, since]
+    spread = ((times - times.mean()) ** 2).sum()
+    rise = ((times - times.mean()) * (values - values.mean())).sum()
+    slope = rise / spread if spread > 1e-9 else 0.0
+    return [values[-1], values.mean(), values.min(), values.max(), len(events), slope, since]
+
+
+event = st.tuples(
+    st.integers(0, 2),
+    st.integers(0, 96).map(lambda quarter: quarter / 4),
+    st.one_of(st.just(float("nan")), st.integers(-50, 50).map(float)),
+)
+windows = st.lists(st.lists(event, max_size=8, unique_by=lambda e: (e[0], e[1])), min_size=1, max_size=5)
+
+
+@settings(deadline=None)
+@given(windows)
+def test_every_summary_equals_a_plain_recount(rows):
+    column = sequence(rows)
+    time = np.full(len(rows), 100 * HOUR, "datetime64[us]")
+    found = encoders.summarise(column, CODES, time, (8, 2))
+    wanted = [
+        [recount(row, code, hours)[kind] for hours in (8, 2) for kind in range(7) for code in range(3)]
+        for row in rows
+    ]
+    np.testing.assert_allclose(found, np.array(wanted, np.float32), rtol=1e-5, atol=1e-5)
+
+
+@settings(deadline=None)
+@given(windows)
+def test_a_row_alone_has_the_numbers_it_has_among_others(rows):
+    whole = samples(sequence(rows))
+    learned = encoders.learn(whole, coverage=0.0)
+    alone = [encoders.matrix(whole.take([i]), learned) for i in range(len(rows))]
+    np.testing.assert_array_equal(np.concatenate(alone), encoders.matrix(whole, learned))
+
+
+def test_a_code_is_kept_where_enough_training_rows_have_it_within_the_hours():
+    rows = samples(sequence([[(0, 1, 5.0), (1, 20, 1.0)], [(0, 2, 6.0)], [(0, 3, 7.0), (2, 1, 2.0)]]))
+    assert encoders.learn(rows, coverage=0.9, hours=(24,))["codes"]["events"] == CODES, (
+        "few codes: all are kept"
+    )
+    many = [f"code{i}" for i in range(9)]
+    crowded = [[(i, 1, 1.0) for i in range(9)], [(i, 1, 1.0) for i in range(6)], [(0, 23, 1.0)]]
+    column = sequence(crowded)
+    column = Ragged(column.start, column.stop, column.values, {"code": many})
+    assert encoders.learn(samples(column), coverage=0.9, hours=(8,))["codes"]["events"] == many[:6]
+
+
+def test_codes_that_training_rows_never_saw_change_no_number():
+    train = samples(sequence([[(0, 1, 5.0)], [(0, 2, 6.0)]]))
+    learned = encoders.learn(train)
+    later = samples(sequence([[(0, 1, 5.0), (2, 1, 9.0)]]))
+    np.testing.assert_array_equal(encoders.matrix(later, learned)[0], encoders.matrix(train, learned)[0])
+
+
+def test_the_columns_have_names_and_stand_in_their_order():
+    frame = encoders.summaries(Binary().planted(20, 1))
+    assert frame.columns[:4] == ["x//signal", "x//a", "x//b", "x//c"]
+    assert "events//level//last 24h" in frame.columns
+    assert frame.height == 20
+
+
+def test_without_a_time_of_asking_the_newest_event_is_the_index():
+    column = sequence([[(0, 3, 1.0), (0, 1, 2.0)]])
+    assert encoders.hours_before(column, None).tolist() == [2.0, 0.0]
+
+
+def test_pictures_alone_are_refused_with_a_way_out():
+    files = Samples(np.arange(2), {"image": File(np.array(["a", "b"]), "os:stat")}, {"image": "input"})
+    with pytest.raises(BadData, match="no numbers that a table model can read"):
+        encoders.learn(files)
+
+
+def test_no_event_in_any_training_row_leaves_one_empty_column():
+    rows = samples(sequence([[], []]))
+    learned = encoders.learn(rows)
+    assert encoders.matrix(rows, learned).tolist() == [[0.0], [0.0]]
+    assert encoders.names(learned) == ["nothing"]
+
+
+def test_dense_columns_of_any_shape_are_laid_flat():
+    rows = Samples(np.arange(2), {"d": Dense(np.arange(8.0).reshape(2, 2, 2))}, {"d": "input"})
+    assert encoders.matrix(rows, encoders.learn(rows)).shape == (2, 4)

@@ -1,0 +1,50 @@
+"""Boosted trees: the graph answers as the booster does, to the last row."""
+
+from __future__ import annotations
+
+import lightgbm
+import numpy as np
+import pytest
+
+from polyclinic.models.gbm import Gbm, graph
+from polyclinic.models.model import Session
+from polyclinic.outcomes.binary import Binary
+
+
+def boosted(x: np.ndarray, y: np.ndarray, rounds: int = 30) -> lightgbm.Booster:
+    how = {"objective": "binary", "min_data_in_leaf": 1, "min_data_in_bin": 1, "max_bin": 1000, "verbosity": -1,
+           "num_threads": 1}  # fmt: skip
+    return lightgbm.train(how, lightgbm.Dataset(x, y, params=how), rounds)
+
+
+def test_gaps_and_many_columns_answer_as_the_booster():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(800, 20)).astype(np.float32)
+    x[rng.random(x.shape) < 0.3] = np.nan
+    y = (np.nan_to_num(x[:, 0]) + np.nan_to_num(x[:, 1]) > 0).astype(float)
+    booster = boosted(x, y)
+    found = graph(booster, 20)({"x": x})["raw"][:, 0]
+    np.testing.assert_allclose(found, booster.predict(x, raw_score=True), atol=2e-6)
+
+
+@pytest.mark.parametrize("start", [0.1, 1.0, 3.3, 70.0, 1e-3, -0.1, -7.7])
+def test_values_that_are_neighbours_in_float32_stay_apart(start):
+    values = [np.float32(start)]
+    for _ in range(63):
+        values.append(np.nextafter(values[-1], np.float32(np.inf)))
+    x = np.repeat(np.array(values, np.float32), 8)[:, None]
+    y = np.repeat(np.arange(64) % 2, 8).astype(float)
+    booster = boosted(x, y, rounds=60)
+    wanted = booster.predict(x, raw_score=True)
+    assert len(np.unique(wanted)) > 2, "the booster itself tells the neighbours apart"
+    np.testing.assert_allclose(graph(booster, 1)({"x": x})["raw"][:, 0], wanted, atol=2e-6)
+
+
+def test_it_stops_when_validation_no_longer_gains():
+    rows = Binary().planted(300, 1)
+    train, watch = rows.take(np.arange(200)), rows.take(np.arange(200, 300))
+    fitted = Gbm(patience=5, min_leaf=5).fit(train, watch, Binary(), Session())
+    losses = [h["validation"] for h in fitted.history]
+    assert len(losses) < Gbm().rounds
+    assert int(np.argmin(losses)) == len(losses) - 6
+    assert fitted.portable
