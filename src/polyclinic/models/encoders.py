@@ -29,7 +29,7 @@ def learn(train: Samples, *, coverage: float = 0.95, hours: Sequence[float] = (8
     seen within the widest in at least this share of the training rows. The few most seen are kept in any case.
     Raises `BadData` where the samples have neither dense inputs nor timed sequences.
     """
-    codes = {name: _covered(column, train.time, coverage, max(hours)) for name, column in timed(train)}
+    codes = {name: covered(column, train.time, coverage, max(hours)) for name, column in timed(train)}
     dense = {name: names_of(name, column) for name, column in of_rows(train, Dense).items()}
     if not codes and not dense:
         raise BadData(
@@ -84,7 +84,8 @@ def timed(rows: Samples) -> Iterator[tuple[str, Ragged]]:
             yield name, column
 
 
-def _covered(column: Ragged, asked: Array | None, coverage: float, hours: float) -> list[str]:
+def covered(column: Ragged, asked: Array | None, coverage: float, hours: float) -> list[str]:
+    """The codes that at least this share of rows has within the hours before it is asked, and the few most seen."""
     levels = column.levels["code"]
     row, position = column.elements()
     recent = hours_before(column, asked) <= hours

@@ -35,12 +35,16 @@ def _recipe() -> Training:
 class Transformer:
     """Reads the newest `events` of each row's window, and beside them the dense inputs by a linear way around.
 
-    column: the timed sequence; width, layers, heads: of the network; dropout: share of channels, the same for all
-    tokens of a row; hidden: share of events that training hides anew in each epoch.
+    column: the timed sequence; hours, coverage: a code is read where so large a share of the training rows has it
+    within so many hours, so that what is charted once a day does not crowd out the bedside; width, layers, heads:
+    of the network; dropout: share of channels, the same for all tokens of a row; hidden: share of events that
+    training hides anew in each epoch.
     """
 
     column: str = "events"
     events: int = 64
+    hours: float = 8.0
+    coverage: float = 0.5
     width: int = 64
     layers: int = 2
     heads: int = 2
@@ -62,7 +66,8 @@ class Transformer:
                 fix=f"name one of the sequences as `column`: {', '.join(found) or 'there is none'}",
             )
         column = found[self.column]
-        codes = frequent(column, train.groups.get("subject"))
+        near = encoders.covered(column, train.time, self.coverage, self.hours)
+        codes = sorted({*frequent(column, train.groups.get("subject"))} & {*near})
         dense = {name: names_of(name, held) for name, held in of_rows(train, Dense).items()}
         beside = encoders.matrix(train, {"dense": dense, "codes": {}}).astype(float)
         return State({"codes": codes, "dense": dense}, {"knots": knots(column, codes), **_spread(beside)})
