@@ -139,14 +139,10 @@ class _Batch:
             for column in predicate.columns if isinstance(predicate, Plain) else ():
                 if column not in columns:
                     raise UnknownName(f"key or column in predicate {name}", column, [*_PREDICATE, *columns])
-        if self.task.values:
-            self.set_aside = set_aside(self.events, self.task.values)
-            self.events = plausible(self.events, self.task.values)
-        moments = self.moments()
-        rows = self.asked(moments)
-        walk = Execution(self.plan, moments, rows.subject, rows.time)
-        if self.at is None:
-            self.behind(walk, rows)
+        if self.at is not None:
+            rows = self.asked_at(_micro(self.at))
+        else:
+            rows, walk = self.walked()
         first = len(rows.steps)
         for name, last in self.task.last.items():
             self.at_risk(rows, name, last)
@@ -155,6 +151,17 @@ class _Batch:
             self.ahead(walk, rows)
         self.finish(rows, first, second)
         return self
+
+    def walked(self) -> tuple[_Rows, Execution]:
+        """The task's own rows, through every criterion that is behind them."""
+        if self.task.values:
+            self.set_aside = set_aside(self.events, self.task.values)
+            self.events = plausible(self.events, self.task.values)
+        moments = self.moments()
+        rows = self.asked(moments)
+        walk = Execution(self.plan, moments, rows.subject, rows.time)
+        self.behind(walk, rows)
+        return rows, walk
 
     # what is counted -------------------------------------------------------------------------------------------------
 
@@ -213,8 +220,6 @@ class _Batch:
 
     def asked(self, moments: Moments) -> _Rows:
         """The rows before any criterion."""
-        if self.at is not None:
-            return self.asked_at(_micro(self.at))
         if self.task.every:
             spans = intervals(self.events, *self.between())
             self.note(f"intervals from {self.task.every.begin} to {self.task.every.end}", spans["subject_id"])
@@ -240,10 +245,15 @@ class _Batch:
         """Every subject of whom something is known then, or who is then between the task's two events."""
         known = known_at(self.events.collect_schema().names())
         seen = self.events.filter(known <= pl.lit(self.at).cast(pl.Datetime("us")))
-        if self.task.every:
-            who = inside(intervals(seen, *self.between()), when)
-        else:
+        if not self.task.every:
             who = seen.select(pl.col("subject_id").unique().sort()).collect()["subject_id"].to_numpy()
+        asked = [p for p in (self.task.predicates[n] for n in self.task.last) if isinstance(p, Plain)]
+        asked += self.between() if self.task.every else ()
+        # Collected once, and then but a few events: a question at the bedside has no time to lose.
+        seen = seen.filter(pl.any_horizontal([p.codes() for p in asked]) if asked else pl.lit(False))
+        self.events = plausible(seen, self.task.values).collect().lazy()
+        if self.task.every:
+            who = inside(intervals(self.events, *self.between()), when)
         return _Rows(who.astype(np.int64), np.full(len(who), when, np.int64))
 
     def told(self) -> _Rows:
@@ -345,10 +355,11 @@ class _Batch:
         self, frame: pl.DataFrame, steps: Sequence[tuple[str, bool]], begin: int, end: int
     ) -> pl.DataFrame:
         """The rows that did not fall out at steps `begin` to `end`, which are counted."""
+        out, subjects = frame["out"].to_numpy(), frame["subject_id"].to_numpy()
         for number in range(begin, end + 1):
             step, past = steps[number - 1]
-            self.note(step, frame.filter(pl.col("out") == number)["subject_id"], past=past, excluded=True)
-        return frame.filter(~pl.col("out").is_between(begin, end))
+            self.note(step, subjects[out == number], past=past, excluded=True)
+        return frame.filter(pl.Series((out < begin) | (out > end)))
 
     def once(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Each index time once; an unlabelled one gives way to a labelled one, and labels that disagree both stay."""

@@ -29,24 +29,29 @@ def intervals(events: pl.LazyFrame, begin: Plain, end: Plain) -> pl.DataFrame:
         .sort("subject_id", "known")
         .collect()
     )
-    steps = pl.col("begun") - pl.col("ended")
-    deep = steps.cum_sum().over("subject_id")
-    depth = deep - pl.min_horizontal(deep.cum_min().over("subject_id"), 0)
-    before = pl.col("depth").shift(1, fill_value=0).over("subject_id")
-    rows = instants.with_columns(depth=depth).with_columns(before=before)
-    starts = rows.filter(pl.col("before") == 0, pl.col("begun") > 0)
-    stops = rows.filter(pl.col("depth") == 0, (pl.col("before") > 0) | (pl.col("begun") > 0))
-    nth = pl.int_range(pl.len()).over("subject_id").alias("nth")
-    return (
-        starts.select("subject_id", nth, start="known")
-        .join(
-            stops.select("subject_id", nth, stop="known"),
-            on=["subject_id", "nth"],
-            how="left",
-            maintain_order="left",
-        )
-        .drop("nth")
-    )
+    subject, when = instants["subject_id"].to_numpy(), instants["known"].to_numpy()
+    begins = instants["begun"].to_numpy() > 0
+    depth, before = _depths(subject, instants["begun"].to_numpy() - instants["ended"].to_numpy())
+    first = np.flatnonzero((before == 0) & begins)
+    last = np.flatnonzero((depth == 0) & ((before > 0) | begins))
+    met = np.searchsorted(last, first)  # a begin's end is the next one of its subject, if there is one
+    place = np.append(last, 0)[met]
+    ended_too = (met < len(last)) & (subject[place] == subject[first])
+    stop = np.where(ended_too, when[place], np.datetime64("NaT", "us"))
+    return pl.DataFrame({"subject_id": subject[first], "start": when[first], "stop": stop})
+
+
+def _depths(subject: Ints, steps: Ints) -> tuple[Ints, Ints]:
+    """How many begins are open after each instant and before it; an end without a begin does not count below nought."""
+    deep = np.cumsum(steps)
+    new = np.append(True, subject[1:] != subject[:-1])[: len(subject)]
+    group = np.cumsum(new) - 1
+    deep = deep - (deep - steps)[new][group]
+    fall = group * (2 * np.abs(deep).max(initial=0) + 1)  # every subject begins lower than all before it
+    lowest = np.minimum.accumulate(deep - fall) + fall
+    depth = deep - np.minimum(lowest, 0)
+    before = np.append(0, depth)[: len(depth)]
+    return depth, np.where(new, 0, before)
 
 
 def until_now(spans: pl.DataFrame, events: pl.LazyFrame) -> pl.DataFrame:

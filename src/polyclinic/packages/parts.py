@@ -48,6 +48,8 @@ class OnnxPart:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = 2
+        # Threads that spin while they wait take the cores from whoever prepares the next question.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
 
     def __call__(self, values: Values) -> Values:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +49,14 @@ class Question:
         return {
             name: config.build(registry.load("inputs", name), given, file=f"inputs.{name}")
             for name, given in self.inputs.items()
+        }
+
+    @cached_property
+    def bare_readers(self) -> dict[str, Any]:
+        """The same without strata, which tell results apart and are no business of a live question."""
+        return {
+            n: replace(r, strata=type(r.strata)()) if hasattr(r, "strata") else r
+            for n, r in self.readers.items()
         }
 
     @cached_property
@@ -117,7 +125,8 @@ def _with_labels(rows: pl.DataFrame, question: Question, live: bool) -> pl.DataF
 
 def samples(question: Question, source: Timeline | RowTable, asked: Asked, *, live: bool = False) -> Samples:
     """Samples for the rows that are asked; a live question has no target."""
-    columns, groups, strata = _inputs(question, source, asked.rows)
+    readers = question.bare_readers if live else question.readers
+    columns, groups, strata = _inputs(readers, question, source, asked.rows)
     roles: dict[str, Role] = dict.fromkeys(columns, "input")
     if not live:
         name, target = _target(question, source, asked.rows)
@@ -133,14 +142,16 @@ def samples(question: Question, source: Timeline | RowTable, asked: Asked, *, li
     return Samples(ids, columns, roles, groups or {"row": ids}, when, strata)
 
 
-def _inputs(question: Question, source: Any, rows: pl.DataFrame) -> tuple[dict[str, Column], Any, Any]:
+def _inputs(
+    readers: Mapping[str, Any], question: Question, source: Any, rows: pl.DataFrame
+) -> tuple[dict[str, Column], Any, Any]:
     columns: dict[str, Column] = {}
     groups: dict[str, Any] = {}
     strata: dict[str, Any] = {}
     if "subject_id" in rows.columns:
         groups["subject"] = labels(rows["subject_id"])
     task = question.the_task
-    for name, reader in question.readers.items():
+    for name, reader in readers.items():
         made = reader.columns(source, rows, task)
         twice = set(columns) & set(made.columns)
         if twice:

@@ -70,7 +70,7 @@ class RecordsInputs:
         source: a `Timeline`; rows: `subject_id`, `prediction_time`, `newest//NAME`; task: a `Task` or None.
         """
         values = {} if task is None else task.values
-        events = known_events(source.scan(), rows["subject_id"], values)
+        events = known_events(self._told(source.scan(), rows), values)
         window = self._window(events, rows)
         codes = events["code"].unique().sort()
         fields = _fields(events, codes)
@@ -85,13 +85,29 @@ class RecordsInputs:
         strata = {name: stratum(how, window, fields, levels["code"]) for name, how in self.strata.items()}
         return InputColumns(columns, strata=strata)
 
+    def _told(self, events: pl.LazyFrame, rows: pl.DataFrame) -> pl.LazyFrame:
+        """The subjects' events that some window may show, those without a time, and those that tell a stratum."""
+        known = known_at(events.collect_schema().names())
+        asked = _micro(rows["prediction_time"])
+        opens, shuts = int(asked.min() or 0) - self._span, int(asked.max() or 0)  # type: ignore[arg-type]
+        ended = [pl.col("end_time").is_not_null()] if "end_time" in events.collect_schema() else []
+        told = "|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', how.code)})" for how in self.strata.values())
+        stratum = [pl.col("code").str.contains(told)] if told else []
+        shown = known.is_null() | known.to_physical().is_between(opens, shuts)
+        subjects = rows["subject_id"].unique().implode()
+        return events.filter(pl.col("subject_id").is_in(subjects), pl.any_horizontal(shown, *ended, *stratum))
+
+    @property
+    def _span(self) -> int:
+        return int(duration(self.lookback).total_seconds() * 1e6)
+
     def _window(self, events: pl.DataFrame, rows: pl.DataFrame) -> Window:
         subject = events["subject_id"].to_numpy()
         known = events["known"].to_physical().fill_null(TIMELESS).to_numpy()
         asked = _micro(rows["prediction_time"]).to_numpy()
         wanted = rows["subject_id"].to_numpy()
         first, last = (np.searchsorted(subject, wanted, side).astype(np.int64) for side in ("left", "right"))
-        opens = asked - int(duration(self.lookback).total_seconds() * 1e6)
+        opens = asked - self._span
         timed, start, stop = (
             up_to(known, first, last, at) for at in (np.full_like(asked, TIMELESS), opens, asked)
         )
@@ -115,15 +131,14 @@ class Window:
     asked: Index
 
 
-def known_events(events: pl.LazyFrame, subjects: pl.Series, values: Mapping[str, Any]) -> pl.DataFrame:
-    """The subjects' plausible events with `known`, when they became known; sorted by subject and `known`.
+def known_events(events: pl.LazyFrame, values: Mapping[str, Any]) -> pl.DataFrame:
+    """The plausible events with `known`, when they became known; sorted by subject and `known`.
 
     An event's end is an event of its own (`CODE//end`), known no sooner than it came.
     """
     names = events.collect_schema().names()
-    chosen = events.filter(pl.col("subject_id").is_in(subjects.unique().implode()))
     kept = ["subject_id", "time", "code", "numeric_value", "known"]
-    events = plausible(chosen, values).with_columns(known=known_at(names))
+    events = plausible(events, values).with_columns(known=known_at(names))
     if "end_time" in names:
         ends = events.filter(pl.col("end_time").is_not_null()).with_columns(
             time=pl.col("end_time"),
