@@ -22,7 +22,7 @@ from polyclinic.samples import Dense, Samples  # noqa: E402
 from polyclinic.training.loop import fit  # noqa: E402
 from polyclinic.training.recipe import Training  # noqa: E402
 
-SMALL = mpnn.Mpnn(width=32, training=Training(epochs=25, batch=32, learning_rate=5e-3, patience=25))
+SMALL = mpnn.Mpnn(width=16, training=Training(epochs=15, batch=16, learning_rate=1e-2, patience=15))
 ALCOHOLS = ["C" * k + "O" for k in range(1, 12)]
 ALKANES = ["C" * k for k in range(1, 12)]
 
@@ -75,9 +75,7 @@ def test_an_element_that_training_never_showed_adds_nothing():
 def test_messages_come_to_an_atom_from_each_of_its_bonds():
     encoded = SMALL.encode(molecules(["CC(C)C", "CC"]), SMALL.prepare(molecules(["CC(C)C"])))
     assert encoded["ends"][0, :3].tolist() == [[0, 1], [1, 2], [1, 3]]
-    assert encoded["arriving"][0, :, :3].tolist() == [[2, 0, 0], [1, 4, 6], [3, 0, 0], [5, 0, 0]] or sorted(
-        encoded["arriving"][0, 1, :3].tolist()
-    ) == [1, 4, 6]
+    assert encoded["arriving"][0].tolist() == [[2, 0, 0], [1, 4, 6], [3, 0, 0], [5, 0, 0]]
     assert encoded["arriving"][1, 2:].sum() == 0
 
 

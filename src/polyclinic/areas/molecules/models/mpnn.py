@@ -1,7 +1,7 @@
 """D-MPNN: messages along directed bonds (Yang et al. 2019, doi:10.1021/acs.jcim.9b00237), in plain torch.
 
-Ours differs from the paper's in two things: atoms and bonds are named levels whose vectors are learned (those seen
-less than `least` times in training add nothing), and the readout hears standardised numbers of the whole molecule.
+As in chemprop, the readout hears the sum over atoms and standardised numbers of the whole molecule. Unlike there,
+atoms and bonds come as named levels, and a level that training rows hardly show adds nothing.
 """
 
 from __future__ import annotations
@@ -29,20 +29,22 @@ class Mpnn:
     """A message-passing network over any column that joins the elements of another.
 
     width: numbers an atom and a directed bond carry; depth: rounds of messages, hence the reach in bonds;
-    dropout: in the readout; dense: the column of whole-molecule numbers that the readout hears, "" for none;
+    dropout: in the readout; typical: atoms of a usual molecule, by which sums over atoms are divided; dense: the column of whole-molecule numbers that the readout hears, "" for none;
     least: training elements that must show a level for it to have a vector of its own.
     """
 
     width: int = 128
     depth: int = 3
-    dropout: float = 0.2
+    dropout: float = 0.3
+    typical: float = 20.0
     dense: str = "descriptors"
     least: int = 5
     training: Training = field(
-        default_factory=lambda: Training(epochs=30, batch=50, learning_rate=1e-3, patience=8, warmup=0.05)
+        default_factory=lambda: Training(epochs=30, batch=50, learning_rate=2e-3, patience=8, warmup=0.05)
     )
 
     answers: ClassVar[int] = 256
+    planted_size: ClassVar[int] = 400
     dynamic: ClassVar[Mapping[str, tuple[int, ...]]] = {
         "atoms": (1,),
         "bonds": (1,),
@@ -62,11 +64,13 @@ class Mpnn:
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """atoms int32 [row, atom, field], bonds int32 [row, bond, field], 0 where there is none; ends int32
-        [row, bond, 2], the atoms that a bond joins; arriving int32 [row, atom, degree], see `arriving`; dense float32 [row, number], standardised, 0 where missing.
+        [row, bond, 2], the atoms that a bond joins; arriving int32 [row, atom, degree], see `arriving`; dense float32
+        [row, number], standardised, 0 where missing.
         """
         names, levels = state.values["columns"], state.values["levels"]
-        bonds: Any = rows.columns[names["bonds"]]
-        made: dict[str, Any] = {kind: numbered(rows.columns[names[kind]], levels[kind]) for kind in names}
+        columns: Any = {kind: rows.columns[name].compact() for kind, name in names.items()}  # type: ignore[union-attr]
+        bonds = columns["bonds"]
+        made: dict[str, Any] = {kind: numbered(columns[kind], levels[kind]) for kind in columns}
         made["ends"] = padded(bonds, np.stack([bonds.values[end] for end in ENDS], axis=1))
         made["arriving"] = arriving(bonds, made["atoms"].shape[1])
         made["dense"] = np.zeros((len(rows), 0), np.float32)
@@ -229,10 +233,10 @@ def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> A
                 heard = summed(hidden.flatten(0, 1), into).index_select(0, source).unflatten(0, (-1, 2))
                 hidden = torch.relu(start + self.pass_on(heard - hidden.flip(1)))
             state = torch.relu(self.itself(kinds).sum(1) + self.gather(summed(hidden.flatten(0, 1), into)))
-            within = torch.arange(1, atoms.shape[1] + 1) + first_atom[:, None]
+            within = torch.arange(1, atoms.shape[1] + 1, device=atoms.device) + first_atom[:, None]
             within = torch.where(atoms[:, :, 0] > 0, within, 0)
-            mean = summed(state, within) / (within > 0).sum(1, keepdim=True).clamp(min=1)
-            return self.readout(torch.cat([mean, dense], 1))
+            total = summed(state, within) / how.typical
+            return self.readout(torch.cat([total, dense], 1))
 
     def present(padded: Any) -> tuple[Any, Any, Any]:
         """Positions of the real elements, number of each row's first one among them, and the row of each."""
