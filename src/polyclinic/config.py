@@ -23,7 +23,8 @@ def read(path: Path) -> Any:
 
 def parse(text: str, file: str = "<text>") -> Any:
     """A YAML text; raises `BadData` with the line where it is not YAML."""
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
         return YAML(typ="rt", pure=True).load(text)
@@ -133,19 +134,20 @@ def build(
     """
     from pydantic import ValidationError
 
+    names = [f.name for f in fields(cast(Any, cls)) if f.init]
     if given is not None and not isinstance(given, Mapping):
         raise UsageError(
             f"{'.'.join(map(str, keys)) or 'this'} must be a mapping of settings",
             at=place(node, keys, file),
-            fix=f"write key: value lines; known keys: {', '.join(f.name for f in fields(cls))}",  # type: ignore[arg-type]
+            fix=f"write key: value lines; known keys: {', '.join(names)}",
         )
     values = plain(given or {})
-    known_keys(values, [f.name for f in fields(cls) if f.init], node=node, keys=keys, file=file)  # type: ignore[arg-type]
+    known_keys(values, names, node=node, keys=keys, file=file)
     for name, inner in _nested(cls, values).items():
         before = values[name]
         values[name] = build(inner, before, node=node, keys=(*keys, name), file=file)
     try:
-        return _adapter(cls).validate_python(values)  # type: ignore[no-any-return]
+        return cast(T, _adapter(cast(Any, cls)).validate_python(values))
     except ValidationError as error:
         first = error.errors()[0]
         where = (*keys, *(k for k in first["loc"] if isinstance(k, (str, int))))
