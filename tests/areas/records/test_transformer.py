@@ -76,10 +76,11 @@ def test_each_event_counts_once_however_many_windows_it_lies_in():
 
 def test_events_of_other_rows_move_nothing_that_is_learned():
     rows = planted(60)
-    train = rows.take(np.arange(30))
+    train = rows.take(np.arange(0, 60, 2))
     column = train.columns["events"]
-    changed = {**column.values, "value": column.values["value"].copy()}
-    changed["value"][column.stop.max() :] = 1e6
+    others = np.ones(len(column.values["value"]), bool)
+    others[column.elements()[1]] = False
+    changed = {**column.values, "value": np.where(others, np.float32(1e6), column.values["value"])}
     other = Ragged(column.start, column.stop, changed, column.levels)
     one, two = SMALL.prepare(train), SMALL.prepare(train.with_column("events", other, "input"))
     np.testing.assert_array_equal(one.arrays["knots"], two.arrays["knots"])
