@@ -18,6 +18,8 @@ from polyclinic.packages.parts import OnnxPart
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
 
+MANY = 500
+
 
 @dataclass(frozen=True)
 class Logistic:
@@ -85,5 +87,13 @@ def _scaled(x: Floats, low: Floats, high: Floats, mean: Floats, scale: Floats) -
 def _fit(x: Floats, y: Floats, strength: float) -> tuple[Floats, float]:
     from sklearn.linear_model import LogisticRegression
 
-    fitted = LogisticRegression(C=strength, solver="newton-cholesky").fit(x, y)
-    return fitted.coef_[0], float(fitted.intercept_[0])
+    # a column that does not vary within its bounds would get weight 0; leaving it out saves its square in time
+    varies = x.any(axis=0)
+    weights = np.zeros(x.shape[1])
+    if not varies.any():
+        return weights, float(log_odds(y.mean(), len(y)))
+    # Newton's steps are exact and few, but cost the cube of the columns: thousands of fingerprint bits take minutes.
+    solver = "newton-cholesky" if varies.sum() <= MANY else "lbfgs"
+    fitted = LogisticRegression(C=strength, solver=solver, max_iter=1000).fit(x[:, varies], y)
+    weights[varies] = fitted.coef_[0]
+    return weights, float(fitted.intercept_[0])
