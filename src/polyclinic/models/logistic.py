@@ -64,7 +64,7 @@ def regression(
     low, high, mean, scale = _scaling(x)
     held = model.encode(validation, state)["x"].astype(float)
     learn, watch = (_scaled(v, low, high, mean, scale) for v in (x, held))
-    fitted = [_fit(learn, y, strength) for strength in strengths]
+    fitted = _fits(learn, y, strengths)
     losses = [float(np.logaddexp(0, (1 - 2 * seen) * (watch @ w + b)).mean()) for w, b in fitted]
     weights, bias = fitted[int(np.argmin(losses))]
     return linear(weights[:, None], np.array([bias]), mean, scale, low, high)
@@ -82,6 +82,14 @@ def _scaling(x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
 
 def _scaled(x: Floats, low: Floats, high: Floats, mean: Floats, scale: Floats) -> Floats:
     return (np.where(np.isnan(x), mean, np.clip(x, low, high)) - mean) / scale
+
+
+def _fits(x: Floats, y: Floats, strengths: Sequence[float]) -> list[tuple[Floats, float]]:
+    from threadpoolctl import threadpool_limits
+
+    # Matrices so small that threads of the linear algebra cost ten times what they win.
+    with threadpool_limits(1):
+        return [_fit(x, y, strength) for strength in strengths]
 
 
 def _fit(x: Floats, y: Floats, strength: float) -> tuple[Floats, float]:
