@@ -83,7 +83,7 @@ def test_a_molecule_of_one_atom_has_no_bonds_and_finite_numbers():
     made = columns("[Na+]")
     assert (made.columns["atoms"].lengths[0], made.columns["bonds"].lengths[0]) == (1, 0)
     assert np.isfinite(made.columns["descriptors"].values).all()
-    assert made.strata["size"][0] == "1–15 atoms"
+    assert made.strata["size"][0] == "1-15 atoms"
 
 
 def test_a_huge_molecule_keeps_every_atom():

@@ -228,5 +228,5 @@ def named(texts: Iterable[str | None]) -> npt.NDArray[np.str_]:
 def sizes(atoms: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
     """Bands of the number of atoms in the graph (all but most hydrogens)."""
     edges = [0, *HEAVY]
-    bands = [f"{a + 1}–{b} atoms" for a, b in zip(edges, HEAVY, strict=False)] + [f"over {HEAVY[-1]} atoms"]
+    bands = [f"{a + 1}-{b} atoms" for a, b in zip(edges, HEAVY, strict=False)] + [f"over {HEAVY[-1]} atoms"]
     return np.where(atoms > 0, np.array(bands)[np.searchsorted(HEAVY, atoms)], "no atoms")
