@@ -63,7 +63,8 @@ class ModelPackage:
 
     def _predicted(self, source: Timeline | RowTable, at: datetime | None, folder: Path) -> pl.DataFrame:
         asked = ask(self.question, source, at=at, live=True)
-        if asked.rows.height == 0:
+        unread = source.refused() if isinstance(source, RowTable) else None
+        if asked.rows.height == 0 and (unread is None or unread.height == 0):
             raise BadData(
                 "nobody is asked about in this source", fix="check the source, or give a time with --at"
             )
@@ -78,8 +79,8 @@ class ModelPackage:
             schema={"row_id": pl.Int64, "refused": pl.String},
         )
         ids = asked.rows
-        if isinstance(source, RowTable):
-            unread = source.refused().join(ids.select("row_id"), on="row_id", how="anti")
+        if unread is not None:
+            unread = unread.join(ids.select("row_id"), on="row_id", how="anti")
             ids = pl.concat([ids, unread.select("row_id")], how="diagonal").sort("row_id")
             reasons = pl.concat([reasons, unread])
         return _in_order(self._identity(ids), chunks, reasons)
