@@ -56,12 +56,12 @@ def tell(report: dict[str, Any], folder: Path) -> None:
 
 
 def refuse_failed(report: dict[str, Any]) -> None:
-    """Raise `FoundWanting` where a gate failed: exit code 1, the run is kept and marked."""
+    """Raise `FoundWanting` where a gate failed: exit code 1, the run is kept."""
     from polyclinic.errors import FoundWanting
 
     failed = [gate["gate"] for gate in report["gates"] if gate["state"] == "failed"]
     if failed:
         raise FoundWanting(
             f"gate not held: {', '.join(map(str, failed))}",
-            fix="read the report; the package is marked and is not served without an override by name",
+            fix="read why in the report before anybody uses the package",
         )

@@ -23,6 +23,10 @@ def single_column(samples: Samples) -> None:
     if not isinstance(target, Dense):
         return
     rows = np.flatnonzero(samples.labelled)
+    if not len(rows):
+        raise BadData(
+            "no row has a label: there is nothing to learn", fix="check the target column or the labels"
+        )
     happened = np.asarray(target.values[rows], float).reshape(len(rows), -1)[:, 0]
     if not np.isin(happened, (0, 1)).all() or min(happened.sum(), (1 - happened).sum()) < FEWEST:
         return

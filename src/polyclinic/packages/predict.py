@@ -18,7 +18,7 @@ from polyclinic.timelines.timeline import Timeline
 
 
 def predict(
-    package: Path | ModelPackage,
+    package: Path | str | ModelPackage,
     source: Path | str | Timeline | RowTable,
     *,
     format: str | None = None,
@@ -39,7 +39,7 @@ def predict(
         table = made.predict(opened, at=at, folder=files)
     if out is not None:
         with atomic.file(out) as part:
-            table.write_parquet(part)
+            table.write_csv(part) if out.suffix == ".csv" else table.write_parquet(part)
     return table
 
 

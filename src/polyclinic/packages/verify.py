@@ -52,9 +52,10 @@ def read_recipe(package: Path) -> dict[str, Any]:
             at=Place(file=str(package)),
             fix="give the folder `package` of a run",
         ) from error
-    if recipe.get("format") != FORMAT:
+    if not isinstance(recipe, dict) or recipe.get("format") != FORMAT:
+        found = recipe.get("format") if isinstance(recipe, dict) else None
         raise BadPackage(
-            f"this package has format {recipe.get('format')}; this version reads format {FORMAT}",
+            f"this package has format {found}; this version reads format {FORMAT}",
             at=Place(file=str(path), key="format"),
             fix="upgrade polyclinic, or write the package again with the installed version",
         )

@@ -72,7 +72,8 @@ class TableInputs:
         other = {*leave_out, *self.groups, *self.strata, "row_id"}
         use = self.use or tuple(c for c in rows.columns if c not in other and _usable(rows[c]))
         need_columns(rows, use)
-        text = [c for c in use if rows[c].dtype in (pl.String, pl.Categorical, pl.Enum)]
+        words = (pl.String, pl.Categorical, pl.Enum)
+        text = [c for c in use if rows[c].dtype in words and rows[c].null_count() < rows.height]
         levels = {c: tuple(sorted(rows[c].drop_nulls().cast(pl.String).unique())) for c in text}
         many = [c for c in text if len(levels[c]) > MOST_LEVELS and c not in self.categories]
         if many:

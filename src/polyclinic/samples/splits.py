@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Ge, Gt, Lt
 
 from polyclinic import seeds
-from polyclinic.errors import BadData, Place, UnknownName, UsageError
+from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.samples.columns import Array, Index
 from polyclinic.samples.samples import Samples
 
@@ -26,9 +28,9 @@ class Split:
     """
 
     separate: tuple[str, ...] = ("subject",)
-    folds: int | None = None
-    test: float = 0.2
-    validation: float = 0.15
+    folds: Annotated[int, Ge(2)] | None = None
+    test: Annotated[float, Gt(0), Lt(1)] = 0.2
+    validation: Annotated[float, Gt(0), Lt(1)] = 0.15
     file: str | None = None
 
 
@@ -109,8 +111,6 @@ def cross(samples: Samples, units: Index, how: Split, seed: int) -> list[Fold]:
     rows = np.flatnonzero(samples.labelled)
     folds = how.folds or 2
     _enough(units[rows], folds + 2, f"{folds} folds")
-    if folds < 2:
-        raise UsageError("split.folds must be 2 or more", at=Place(key="split.folds"), fix="or leave it out")
     part = dealt(units[rows], [1 / folds] * folds, seeds.generator(seed, "folds"))
     return [_inner(str(k), rows[part != k], rows[part == k], units, how, seed) for k in range(folds)]
 

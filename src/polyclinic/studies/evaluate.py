@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge
 
 from polyclinic import atomic, fingerprint, registry
 from polyclinic.errors import BadData, Place, UnknownName
@@ -26,7 +27,7 @@ class Resampling:
     """over: the group that is drawn (None: the first there is); resamples: how often."""
 
     over: str | None = None
-    resamples: int = 1000
+    resamples: Annotated[int, Ge(10)] = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,11 +295,11 @@ def best(predictions: pl.DataFrame, models: Sequence[str], outcome: Any) -> str:
 
 
 def evaluate_file(
-    predictions: Path,
+    predictions: Path | str,
     *,
-    labels: Path | None = None,
+    labels: Path | str | None = None,
     group: str | None = None,
-    out: Path,
+    out: Path | str,
     outcome: Any = "binary",
     settings: Evaluation | None = None,
 ) -> dict[str, Any]:
@@ -310,6 +311,8 @@ def evaluate_file(
     others. outcome: a name, or an outcome itself.
     Raises `BadData` for rows that cannot be joined or probabilities that are none, `UnknownName` for a column.
     """
+    predictions, out = Path(predictions), Path(out)
+    labels = None if labels is None else Path(labels)
     from polyclinic.reports import page, schema
     from polyclinic.reports.finding import finding
     from polyclinic.studies.assemble import environment

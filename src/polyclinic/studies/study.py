@@ -6,7 +6,9 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le
 
 from polyclinic import config, registry
 from polyclinic.errors import Place, UsageError
@@ -25,7 +27,7 @@ class Source:
     path: str | None = None
     timeline: str | None = None
     frame: str | None = None
-    max_quarantined: float = 0.01
+    max_quarantined: Annotated[float, Ge(0), Le(1)] = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,7 @@ class TrainingPlan:
     seeds: Literal[1] = 1
     pretrain: Literal["none"] = "none"
     device: str = "auto"
-    threads: int = 2
+    threads: Annotated[int, Ge(1)] = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class Choose:
 class ReportSettings:
     """min_cell: smaller counts are written as "<5"; show_cases: whether single cases may be shown."""
 
-    min_cell: int = 5
+    min_cell: Annotated[int, Ge(1)] = 5
     show_cases: bool = False
 
 
@@ -265,7 +267,8 @@ class Reading:
     def _candidates(self) -> list[Candidate]:
         found: list[Candidate] = []
         for key, role in (("models", ROLES[0]), ("baselines", ROLES[1])):
-            for number, item in enumerate(self.given.get(key) or []):
+            listed = self.given.get(key) or []
+            for number, item in enumerate([listed] if isinstance(listed, (str, Mapping)) else listed):
                 found.append(self._candidate(item, role, (key, number)))
         names = [c.name for c in found]
         twice = sorted({n for n in names if names.count(n) > 1})
@@ -276,7 +279,7 @@ class Reading:
         return found
 
     def _candidate(self, item: Any, role: Any, keys: tuple[str, int]) -> Candidate:
-        if hasattr(item, "get_params"):
+        if hasattr(item, "get_params") and not isinstance(item, type):
             model = registry.load("models", "sklearn").of(item)
             return Candidate(type(item).__name__, "sklearn", model, role)
         if hasattr(item, "prepare"):
@@ -286,6 +289,10 @@ class Reading:
                 if e.target.endswith(f":{type(item).__name__}")
             )
             return Candidate(name, name, item, role)
+        if isinstance(item, type):
+            raise UsageError(
+                f"{item.__name__} is a class, not a model", fix=f"write {item.__name__}() with its settings"
+            )
         (name, given) = next(iter(item.items())) if isinstance(item, Mapping) else (str(item), {})
         given = dict(config.plain(given or {}))
         registered = str(given.pop("model", name))
