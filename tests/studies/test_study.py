@@ -69,3 +69,23 @@ def test_set_with_an_unknown_key_suggests_the_nearest(tmp_path: Path) -> None:
 def test_a_misspelt_shipped_study_suggests_the_nearest() -> None:
     with pytest.raises(PolyclinicError, match="unknown study"):
         Study.load("hypotensoin")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "split.test=5",
+        "split.folds=1",
+        "report.min_cell=-3",
+        "training.threads=-4",
+        "evaluation.bootstrap.resamples=-5",
+    ],
+)
+def test_a_setting_out_of_range_is_refused_before_anything_runs(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(UsageError, match=setting.partition("=")[0]):
+        Study.load(written(tmp_path, GOOD), [setting])
+
+
+def test_one_model_need_not_be_a_list(tmp_path: Path) -> None:
+    found = Study.load(written(tmp_path, GOOD.replace("[gbm]", "gbm")))
+    assert [c.name for c in found.candidates] == ["gbm"]

@@ -13,7 +13,7 @@ import polars as pl
 
 from polyclinic.timelines import clocks
 from polyclinic.timelines.format import Chunk, Gives
-from polyclinic.timelines.tables import SUFFIXES, batches, first_file, scan
+from polyclinic.timelines.tables import SUFFIXES, batches, first_file, readable, scan
 
 MOSTLY = 0.9  # a text column is a number column with mistakes in it where so many of its values are numbers
 
@@ -101,10 +101,11 @@ def columns_of(path: Path) -> tuple[list[str], list[str]]:
     texts = [name for name, kind in schema.items() if kind == pl.String and path.suffix.lower() != ".parquet"]
     if not texts:
         return [], times
-    filled = frame.select(pl.col(texts).count()).collect().row(0)
     reads = (_number(texts), *(clocks.local(name, schema[name], None).alias(name) for name in texts))
-    number = frame.select(reads[0].count()).collect().row(0)
-    time = frame.select(e.count() for e in reads[1:]).collect().row(0)
+    with readable(path):
+        filled = frame.select(pl.col(texts).count()).collect().row(0)
+        number = frame.select(reads[0].count()).collect().row(0)
+        time = frame.select(e.count() for e in reads[1:]).collect().row(0)
     counted = list(zip(texts, filled, number, time, strict=True))
     numbers = [name for name, all_, read, _ in counted if all_ and read >= MOSTLY * all_]
     return numbers, times + [name for name, all_, _, read in counted if all_ and read == all_]
