@@ -26,7 +26,9 @@ def readable(path: Path) -> Iterator[None]:
         raise BadData(
             f"the {kind} file cannot be read, it may be cut short: {reason}",
             at=Place(file=path.name),
-            fix="copy the file again from where it came, and compare its size or checksum",
+            fix="save it as UTF-8, with commas between the columns"
+            if "utf" in reason.lower()
+            else "copy the file again from where it came, and compare its size or checksum",
         ) from error
 
 
