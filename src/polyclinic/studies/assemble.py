@@ -169,7 +169,9 @@ def groups(rows: Samples) -> dict[str, int]:
 
 def source_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The counts of the ingest that a reader wants to see."""
-    return {k: v for k, v in summary.items() if isinstance(v, (int, str)) or k == "non_events"}
+    left_out = {"events_out"} if summary.get("kind") == "rows" else set()
+    kept = {k: v for k, v in summary.items() if isinstance(v, (int, str)) or k == "non_events"}
+    return {k: v for k, v in kept.items() if k not in left_out}
 
 
 def table1(rows: Samples, kind: str) -> list[dict[str, Any]]:
