@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -375,7 +375,7 @@ _PREDICATE = ("value_min", "value_max", "value_min_inclusive", "value_max_inclus
 
 
 def _micro(when: datetime) -> int:
-    return int(pl.Series([when]).dt.replace_time_zone(None).cast(pl.Datetime("us")).to_physical()[0])
+    return (when.replace(tzinfo=None) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 
 
 def _read_labels(path: Path | None) -> pl.DataFrame:

@@ -81,13 +81,9 @@ def grid(spans: pl.DataFrame, every: Every) -> tuple[Ints, Ints]:
 
 def inside(spans: pl.DataFrame, when: int) -> Ints:
     """The subjects who are in an interval at one time, its end included."""
-    start, stop = (spans[c].to_physical() for c in ("start", "stop"))
-    return (
-        spans.filter((start <= when) & (stop.is_null() | (stop >= when)))["subject_id"]
-        .unique()
-        .sort()
-        .to_numpy()
-    )
+    start = spans["start"].to_physical().to_numpy()
+    stop = spans["stop"].to_physical().fill_null(np.iinfo(np.int64).max).to_numpy()
+    return np.unique(spans["subject_id"].to_numpy()[(start <= when) & (stop >= when)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
