@@ -149,7 +149,10 @@ class _Batch:
         second = len(rows.steps)
         if self.outcome:
             self.ahead(walk, rows)
-        self.finish(rows, first, second)
+        if self.at is not None:
+            self.finish_live(rows)
+        else:
+            self.finish(rows, first, second)
         return self
 
     def walked(self) -> tuple[_Rows, Execution]:
@@ -322,6 +325,23 @@ class _Batch:
     def note(self, step: str, subjects: Any, *, past: bool = False, excluded: bool = False) -> None:
         groups = {"subject": len(np.unique(subjects))}
         self.attrition.append(Step(step, len(subjects), groups, past, excluded))
+
+    def finish_live(self, rows: _Rows) -> None:
+        """The same for one time, at which each subject is asked once and nothing is labelled."""
+        for number, (step, past) in enumerate(rows.steps, start=1):
+            self.note(step, rows.subject[rows.out == number], past=past, excluded=True)
+        kept = rows.out == 0
+        self.note("at risk" if self.task.last else "index times", rows.subject[kept])
+        nobody = np.zeros(int(kept.sum()), np.bool_)
+        self.index = pl.DataFrame(
+            {
+                "subject_id": rows.subject[kept],
+                "prediction_time": rows.time[kept].astype("datetime64[us]"),
+                "boolean_value": pl.Series([None] * len(nobody), dtype=pl.Boolean),
+                **{f"newest//{n}": v[kept].astype(np.float32) for n, v in rows.newest.items()},
+                "fulfilled": nobody,
+            }
+        )
 
     def finish(self, rows: _Rows, first: int, second: int) -> None:
         """Count the steps, and keep the rows that are asked: one an index time (more where labels disagree)."""

@@ -103,20 +103,18 @@ def newest(events: pl.LazyFrame, predicate: Plain, subject: Ints, when: Ints) ->
         .filter(predicate.holds(), pl.col("numeric_value").is_not_null(), pl.col("time").is_not_null())
         .select("subject_id", "time", known, pl.col("numeric_value").cast(pl.Float32))
         .collect()
-        .sort("subject_id", "time", "known", maintain_order=True)
-        .with_columns(age=pl.int_range(pl.len()))
     )
     if not readings.height:
         return Newest(np.full(len(when), np.nan, np.float32), when.copy(), np.zeros(len(when), np.bool_))
-    heard = readings.sort("subject_id", "known", maintain_order=True)
-    low, high = (
-        np.searchsorted(heard["subject_id"].to_numpy(), subject, side).astype(np.int64)
-        for side in ("left", "right")
-    )
-    place = position(heard["known"].to_physical().to_numpy(), low, high, when, after=True)
+    who, value = readings["subject_id"].to_numpy(), readings["numeric_value"].to_numpy()
+    taken, heard = (readings[c].to_numpy().astype(np.int64) for c in ("time", "known"))
+    oldest_first = np.lexsort((heard, taken, who))
+    age = np.empty(len(who), np.int64)
+    age[oldest_first] = np.arange(len(who))
+    order = np.lexsort((age, heard, who))
+    low, high = (np.searchsorted(who[order], subject, side).astype(np.int64) for side in ("left", "right"))
+    place = position(heard[order], low, high, when, after=True)
     there = place > low
     # `age` rises with the subject, so that one running maximum serves them all.
-    best = np.maximum.accumulate(heard["age"].to_numpy())[place - 1]
-    value = readings["numeric_value"].to_numpy()[best]
-    time = readings["time"].to_physical().to_numpy()[best]
-    return Newest(np.where(there, value, np.float32(np.nan)), np.where(there, time, when), there)
+    best = oldest_first[np.maximum.accumulate(age[order])[place - 1]]
+    return Newest(np.where(there, value[best], np.float32(np.nan)), np.where(there, taken[best], when), there)

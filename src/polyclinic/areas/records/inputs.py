@@ -89,11 +89,11 @@ class RecordsInputs:
         """The subjects' events that some window may show, those without a time, and those that tell a stratum."""
         known = known_at(events.collect_schema().names())
         asked = _micro(rows["prediction_time"])
-        opens, shuts = int(asked.min() or 0) - self._span, int(asked.max() or 0)  # type: ignore[arg-type]
+        opens, shuts = (int(v) for v in ((asked.min(), asked.max()) if len(asked) else (0, 0)))
         ended = [pl.col("end_time").is_not_null()] if "end_time" in events.collect_schema() else []
         told = "|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', how.code)})" for how in self.strata.values())
         stratum = [pl.col("code").str.contains(told)] if told else []
-        shown = known.is_null() | known.to_physical().is_between(opens, shuts)
+        shown = known.is_null() | known.to_physical().is_between(opens - self._span, shuts)
         subjects = rows["subject_id"].unique().implode()
         return events.filter(pl.col("subject_id").is_in(subjects), pl.any_horizontal(shown, *ended, *stratum))
 
@@ -103,8 +103,7 @@ class RecordsInputs:
 
     def _window(self, events: pl.DataFrame, rows: pl.DataFrame) -> Window:
         subject = events["subject_id"].to_numpy()
-        known = events["known"].to_physical().fill_null(TIMELESS).to_numpy()
-        asked = _micro(rows["prediction_time"]).to_numpy()
+        known, asked = _micro(events["known"]), _micro(rows["prediction_time"])
         wanted = rows["subject_id"].to_numpy()
         first, last = (np.searchsorted(subject, wanted, side).astype(np.int64) for side in ("left", "right"))
         opens = asked - self._span
@@ -165,16 +164,17 @@ def up_to(known: npt.NDArray[Any], first: Index, last: Index, limit: npt.NDArray
     return low
 
 
-def _micro(times: pl.Series) -> pl.Series:
-    return times.cast(pl.Datetime("us")).to_physical()
+def _micro(times: pl.Series) -> Index:
+    """Microseconds since 1970; a missing time becomes the lowest number there is, `TIMELESS`."""
+    return times.to_numpy().astype("datetime64[us]").astype(np.int64)
 
 
 def _fields(events: pl.DataFrame, codes: pl.Series) -> dict[str, npt.NDArray[Any]]:
     number = events["code"].cast(pl.Enum(codes)).to_physical()
     return {
         "code": number.to_numpy().astype(np.int32),
-        "value": events["numeric_value"].cast(pl.Float32).fill_null(float("nan")).to_numpy(),
-        "time": _micro(events["time"]).fill_null(TIMELESS).to_numpy(),
+        "value": events["numeric_value"].to_numpy().astype(np.float32),
+        "time": _micro(events["time"]),
     }
 
 
