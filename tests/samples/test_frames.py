@@ -61,3 +61,10 @@ def test_a_cut_file_says_so(tmp_path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(BadData, match="cannot be read as a table"):
         read_table(path)
+
+
+def test_a_column_of_numbers_and_words_is_refused_without_a_word_of_it() -> None:
+    mixed = pl.DataFrame({"lactate": ["1.2", "SMITH"] * 20, "y": [0, 1] * 20})
+    with pytest.raises(BadData, match="'lactate' holds numbers and text") as error:
+        Samples.from_frame(mixed, target="y")
+    assert "SMITH" not in str(error.value)

@@ -16,6 +16,7 @@ from polyclinic.samples.inputs import InputColumns
 from polyclinic.samples.samples import Role, Samples
 
 MOST_LEVELS = 50
+MIXED = 0.2
 
 
 def as_polars(frame: Any) -> pl.DataFrame:
@@ -74,6 +75,9 @@ class TableInputs:
         need_columns(rows, use)
         words = (pl.String, pl.Categorical, pl.Enum)
         text = [c for c in use if rows[c].dtype in words and rows[c].null_count() < rows.height]
+        for name in text:
+            if name not in self.categories:
+                _unmixed(rows[name])
         levels = {c: tuple(sorted(rows[c].drop_nulls().cast(pl.String).unique())) for c in text}
         many = [c for c in text if len(levels[c]) > MOST_LEVELS and c not in self.categories]
         if many:
@@ -104,6 +108,17 @@ class TableInputs:
         levels = self.categories[series.name]
         text = series.cast(pl.String).to_numpy()
         return Dense(np.stack([text == level for level in levels], axis=1).astype(np.float32), tuple(levels))
+
+
+def _unmixed(series: pl.Series) -> None:
+    """Raise `BadData` for a column of numbers and words: its words would become categories and leave with a package."""
+    numeric = series.drop_nulls().cast(pl.String).cast(pl.Float64, strict=False).is_not_null().mean() or 0.0
+    if MIXED <= float(numeric) < 1:  # type: ignore[arg-type]
+        raise BadData(
+            f"column {series.name!r} holds numbers and text ({1 - float(numeric):.0%} of it is text)",  # type: ignore[arg-type]
+            at=Place(column=series.name),
+            fix="clean the column; or, if these are categories, name it and its levels under `categories`",
+        )
 
 
 def _usable(series: pl.Series) -> bool:
