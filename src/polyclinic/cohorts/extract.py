@@ -46,7 +46,9 @@ def extract(
             fix="give the time to ask at (--at TIME)",
         )
     parts = [_Batch(task, what, events, outcome, at).answer() for events in _batches(timeline)]
-    found = pl.concat([p.index for p in parts]).sort(KEYS, maintain_order=True) if parts else _empty(task)
+    found = pl.concat([p.index for p in parts]) if parts else _empty(task)
+    if at is None or len(parts) > 1:
+        found = found.sort(KEYS, maintain_order=True)
     counts: dict[str, Any] = reduce(_added, (p.set_aside for p in parts), {})
     attrition = _summed([p.attrition for p in parts])
     return Cohort(task, found.drop("fulfilled"), attrition, found["fulfilled"], counts)

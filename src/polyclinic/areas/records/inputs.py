@@ -94,7 +94,7 @@ class RecordsInputs:
         told = "|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', how.code)})" for how in self.strata.values())
         stratum = [pl.col("code").str.contains(told)] if told else []
         shown = known.is_null() | known.to_physical().is_between(opens - self._span, shuts)
-        subjects = rows["subject_id"].unique().implode()
+        subjects = pl.Series(np.unique(rows["subject_id"].to_numpy())).implode()
         return events.filter(pl.col("subject_id").is_in(subjects), pl.any_horizontal(shown, *ended, *stratum))
 
     @property
