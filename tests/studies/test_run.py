@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from tests.deaths import patients, study
 
 from polyclinic import fingerprint
-from polyclinic.errors import BadData, Interrupted
+from polyclinic.errors import BadData, Interrupted, UnknownName
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.predict import predict
 from polyclinic.reports import schema
@@ -171,3 +171,10 @@ def test_inputs_that_are_all_missing_are_survived_and_told(tmp_path: Path) -> No
     report = run(study(empty, baselines=["naive"]), out=tmp_path / "run")
     shares = {m["column"]: m["share"] for m in report.document["cohort"]["missing"]}
     assert shares["lactate"] == shares["age"] == 1.0
+
+
+def test_a_group_that_the_evaluation_misspells_stops_before_anything_is_fitted(tmp_path: Path) -> None:
+    changed = study(patients(), evaluation={"bootstrap": {"over": "patent", "resamples": 50}})
+    with pytest.raises(UnknownName, match="did you mean 'patient'"):
+        run(changed, out=tmp_path / "run")
+    assert not list((tmp_path / "run" / "steps").glob("fit-*"))

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from polyclinic import atomic, config, datasets, fingerprint, progress, registry
-from polyclinic.errors import BadData, Interrupted, Place
+from polyclinic.errors import BadData, Interrupted, Place, UnknownName
 from polyclinic.evaluation.leak import single_column
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.package import ModelPackage, limits_of
@@ -209,6 +209,7 @@ class Run:
     def fitted(self, table: Done) -> list[fits.Tuned]:
         """Every candidate on every fold, tuned on pooled validation answers."""
         made = self.rows
+        self.known_names()
         above = {"samples": table.key, "outcome": [self.outcome.kind, self.study.question.target]}
         work = [(c, f) for c in self.study.candidates for f in self.folds]
         found: dict[str, list[fits.FoldFit]] = {c.name: [] for c in self.study.candidates}
@@ -216,6 +217,16 @@ class Run:
             one = fits.fit_fold(self.study, made, fold, candidate, self.steps, above)
             found[candidate.name].append(one)
         return [fits.tune(self.study, made, found[c.name], self.outcome) for c in self.study.candidates]
+
+    def known_names(self) -> None:
+        """Groups and strata that the evaluation names must be there before anything is fitted."""
+        how = self.study.evaluation
+        if how.bootstrap.over is not None and how.bootstrap.over not in self.rows.groups:
+            at = Place(key="evaluation.bootstrap.over")
+            raise UnknownName("group", how.bootstrap.over, self.rows.groups, at=at)
+        for name in how.subgroups:
+            if name not in self.rows.strata:
+                raise UnknownName("stratum", name, self.rows.strata, at=Place(key="evaluation.subgroups"))
 
     @cached_property
     def rows(self) -> Samples:
@@ -241,8 +252,6 @@ class Run:
         """The candidate with the best score on pooled validation rows; test rows are not read."""
         score = self.study.choose.by or self.outcome.primary
         if score not in self.outcome.scores:
-            from polyclinic.errors import UnknownName
-
             raise UnknownName("score", score, self.outcome.scores, at=Place(key="choose.by"))
         values = []
         for one in tuned:
