@@ -9,7 +9,13 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
+from hypothesis import settings
 from tests.deaths import patients, study
+
+# The same cases each time: a change fails by what it does, not by the day. HYPOTHESIS_PROFILE=wide looks further.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("wide", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -22,7 +22,7 @@ def threshold_for(happened: Array, answer: Array, rule: str, wanted: float) -> f
         return float("nan")
     needed = int(np.ceil(round(wanted * len(counted), 9)))
     if rule == "sensitivity":
-        return float(counted[len(counted) - max(needed, 1)])
+        return float(counted[len(counted) - needed] if needed else answer.max())
     above = answer[answer > counted[needed - 1]] if needed else answer
     return float(above.min()) if len(above) else float(np.nextafter(answer.max(), np.inf))
 
