@@ -4,7 +4,7 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 
-.PHONY: env demo test test-all docs bench check-debian
+.PHONY: env demo test test-all docs check-debian
 
 env: .venv/.made
 
@@ -39,6 +39,3 @@ test-all: env
 
 docs: env
 	$(BIN)/mkdocs build --strict
-
-bench: env
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
