@@ -227,7 +227,7 @@ class _Batch:
         """The rows before any criterion."""
         if self.task.every:
             spans = intervals(self.events, *self.between())
-            self.note(f"intervals from {self.task.every.begin} to {self.task.every.end}", spans["subject_id"])
+            self.note(f"intervals from {self.task.every.begin} to {self.task.every.end}", spans.subject)
             return _Rows(*grid(until_now(spans, self.events), self.task.every))
         if self.task.labels:
             return self.told()
@@ -256,7 +256,7 @@ class _Batch:
         asked += self.between() if self.task.every else ()
         # Collected once, and then but a few events: a question at the bedside has no time to lose.
         seen = seen.filter(pl.any_horizontal([p.codes() for p in asked]) if asked else pl.lit(False))
-        self.events = plausible(seen, self.task.values).collect().lazy()
+        self.events = plausible(seen.collect(engine="in-memory"), self.task.values).lazy()
         if self.task.every:
             who = inside(intervals(self.events, *self.between()), when)
         return _Rows(who.astype(np.int64), np.full(len(who), when, np.int64))

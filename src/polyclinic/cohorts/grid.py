@@ -12,33 +12,45 @@ from polyclinic.cohorts.predicates import Plain
 from polyclinic.cohorts.task import Every
 from polyclinic.timelines.availability import known_at
 
+OPEN = np.iinfo(np.int64).max
 
-def intervals(events: pl.LazyFrame, begin: Plain, end: Plain) -> pl.DataFrame:
-    """When each subject was between the two events: `subject_id`, `start`, `stop` (null where it has not ended).
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spans:
+    """When subjects were between two events: int64 [span], microseconds since 1970; `OPEN` where it has not ended."""
+
+    subject: Ints
+    start: Ints
+    stop: Ints
+
+
+def intervals(events: pl.LazyFrame, begin: Plain, end: Plain) -> Spans:
+    """When each subject was between the two events.
 
     An interval lasts from the first begin until every begin has met its end; one that begins at the instant another
     ends goes on from it. An end without a begin is passed over. Times are when the events became known.
     """
-    known = known_at(events.collect_schema().names())
+    known = known_at(events.collect_schema().names()).to_physical()
     begun, ended = (p.holds().fill_null(False).cast(pl.Int64) for p in (begin, end))
-    instants = (
+    found = (
         events.filter(begin.codes() | end.codes(), pl.col("time").is_not_null())
         .select("subject_id", known, begun=begun, ended=ended)
-        .group_by("subject_id", "known")
-        .agg(pl.col("begun", "ended").sum())
+        .collect(engine="in-memory")
         .sort("subject_id", "known")
-        .collect()
     )
-    subject, when = instants["subject_id"].to_numpy(), instants["known"].to_numpy()
-    begins = instants["begun"].to_numpy() > 0
-    depth, before = _depths(subject, instants["begun"].to_numpy() - instants["ended"].to_numpy())
-    first = np.flatnonzero((before == 0) & begins)
-    last = np.flatnonzero((depth == 0) & ((before > 0) | begins))
+    subject, when, begins, ends = (column.to_numpy() for column in found)
+    apart = np.flatnonzero(np.append(True, (np.diff(subject) != 0) | (np.diff(when) != 0))[: len(subject)])
+    if not len(apart):
+        return Spans(subject, when, when)
+    begins, ends = np.add.reduceat(begins, apart), np.add.reduceat(ends, apart)
+    subject, when = subject[apart], when[apart]
+    depth, before = _depths(subject, begins - ends)
+    first = np.flatnonzero((before == 0) & (begins > 0))
+    last = np.flatnonzero((depth == 0) & ((before > 0) | (begins > 0)))
     met = np.searchsorted(last, first)  # a begin's end is the next one of its subject, if there is one
     place = np.append(last, 0)[met]
     ended_too = (met < len(last)) & (subject[place] == subject[first])
-    stop = np.where(ended_too, when[place], np.datetime64("NaT", "us"))
-    return pl.DataFrame({"subject_id": subject[first], "start": when[first], "stop": stop})
+    return Spans(subject[first], when[first], np.where(ended_too, when[place], OPEN))
 
 
 def _depths(subject: Ints, steps: Ints) -> tuple[Ints, Ints]:
@@ -54,36 +66,32 @@ def _depths(subject: Ints, steps: Ints) -> tuple[Ints, Ints]:
     return depth, np.where(new, 0, before)
 
 
-def until_now(spans: pl.DataFrame, events: pl.LazyFrame) -> pl.DataFrame:
+def until_now(spans: Spans, events: pl.LazyFrame) -> Spans:
     """Intervals that have not ended reach to the newest thing known of the subject."""
-    unended = spans.filter(pl.col("stop").is_null())["subject_id"].unique()
-    if not len(unended):
+    unended = spans.stop == OPEN
+    if not unended.any():
         return spans
-    known = known_at(events.collect_schema().names()).max().alias("newest")
-    newest = (
-        events.filter(pl.col("subject_id").is_in(unended.implode()))
-        .group_by("subject_id")
-        .agg(known)
-        .collect()
-    )
-    joined = spans.join(newest, on="subject_id", how="left", maintain_order="left")
-    return joined.with_columns(stop=pl.coalesce("stop", "newest")).drop("newest")
+    known = known_at(events.collect_schema().names()).max().to_physical()
+    who = pl.Series(np.unique(spans.subject[unended])).implode()
+    newest = events.filter(pl.col("subject_id").is_in(who)).group_by("subject_id").agg(known)
+    subject, last = (column.to_numpy() for column in newest.collect().sort("subject_id"))
+    stop = spans.stop.copy()
+    stop[unended] = last[np.searchsorted(subject, spans.subject[unended])]
+    return Spans(spans.subject, spans.start, stop)
 
 
-def grid(spans: pl.DataFrame, every: Every) -> tuple[Ints, Ints]:
+def grid(spans: Spans, every: Every) -> tuple[Ints, Ints]:
     """Subject and index time (int64, microseconds) of each row, in the order of the intervals."""
     step, after = (round(x.total_seconds() * 1e6) for x in (every.step, every.after))
-    first = spans["start"].to_physical().to_numpy() + after
-    counts = np.maximum((spans["stop"].to_physical().to_numpy() - first) // step + 1, 0)
+    first = spans.start + after
+    counts = np.maximum((spans.stop - first) // step + 1, 0)
     nth = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(spans["subject_id"].to_numpy(), counts), np.repeat(first, counts) + nth * step
+    return np.repeat(spans.subject, counts), np.repeat(first, counts) + nth * step
 
 
-def inside(spans: pl.DataFrame, when: int) -> Ints:
+def inside(spans: Spans, when: int) -> Ints:
     """The subjects who are in an interval at one time, its end included."""
-    start = spans["start"].to_physical().to_numpy()
-    stop = spans["stop"].to_physical().fill_null(np.iinfo(np.int64).max).to_numpy()
-    return np.unique(spans["subject_id"].to_numpy()[(start <= when) & (stop >= when)])
+    return np.unique(spans.subject[(spans.start <= when) & (spans.stop >= when)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +110,7 @@ def newest(events: pl.LazyFrame, predicate: Plain, subject: Ints, when: Ints) ->
         events.filter(predicate.codes())
         .filter(predicate.holds(), pl.col("numeric_value").is_not_null(), pl.col("time").is_not_null())
         .select("subject_id", "time", known, pl.col("numeric_value").cast(pl.Float32))
-        .collect()
+        .collect(engine="in-memory")
     )
     if not readings.height:
         return Newest(np.full(len(when), np.nan, np.float32), when.copy(), np.zeros(len(when), np.bool_))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
 TIES = ("min", "max", "mean")
+Events = TypeVar("Events", pl.LazyFrame, pl.DataFrame)
 
 
-def plausible(events: pl.LazyFrame, values: Mapping[str, Any]) -> pl.LazyFrame:
-    """The events without implausible values, one value an instant where ties are told.
+def plausible(events: Events, values: Mapping[str, Any]) -> Events:
+    """The events (lazy or in memory) without implausible values, one value an instant where ties are told.
 
     values: code → {"plausible": [low, high], "ties": "min" | "max" | "mean"}. Events without a value stay. Where any
     code has `ties`, the rows come back sorted by subject and time.
@@ -51,7 +52,9 @@ def _outside(ranges: Mapping[str, Any]) -> pl.Expr:
     return pl.any_horizontal(tests).fill_null(False)
 
 
-def _one_an_instant(events: pl.LazyFrame, keys: list[str], how: str) -> pl.LazyFrame:
+def _one_an_instant(events: Events, keys: list[str], how: str) -> Events:
+    if isinstance(events, pl.DataFrame) and not events.select(keys).is_duplicated().any():
+        return events
     order = events.collect_schema().names()
     value = getattr(pl.col("numeric_value"), how)()
     rest = pl.exclude(*keys, "numeric_value").first()

@@ -40,9 +40,11 @@ class Fitted:
 
     def raw(self, rows: Samples) -> Raw:
         """What the parts give for these rows."""
+        if len(rows) <= self.batch:
+            return self._raw(rows)
         chunks = [
             self._raw(rows.take(np.arange(i, min(i + self.batch, len(rows)))))
-            for i in range(0, max(len(rows), 1), self.batch)
+            for i in range(0, len(rows), self.batch)
         ]
         return concatenate(chunks)
 

@@ -55,13 +55,6 @@ class ModelPackage:
         self, source: Timeline | RowTable, *, at: datetime | None = None, folder: Path = Path()
     ) -> pl.DataFrame:
         """One row for each row that is asked, in its order; see the predictions table. Never needs an outcome."""
-        few = isinstance(source, Timeline) and source.held is not None
-        with pl.Config(
-            engine_affinity="in-memory" if few else "auto"
-        ):  # streaming doubles the time of one patient
-            return self._predicted(source, at, folder)
-
-    def _predicted(self, source: Timeline | RowTable, at: datetime | None, folder: Path) -> pl.DataFrame:
         asked = ask(self.question, source, at=at, live=True)
         unread = source.refused() if isinstance(source, RowTable) else None
         if asked.rows.height == 0 and (unread is None or unread.height == 0):

@@ -70,7 +70,9 @@ class RecordsInputs:
         source: a `Timeline`; rows: `subject_id`, `prediction_time`, `newest//NAME`; task: a `Task` or None.
         """
         values = {} if task is None else task.values
-        events = known_events(self._told(source.scan(), rows), values)
+        # Streaming holds back memory, and doubles the time of one patient.
+        engine: Any = "streaming" if getattr(source, "held", None) is None else "in-memory"
+        events = known_events(self._told(source.scan(), rows).collect(engine=engine), values)
         window = self._window(events, rows)
         codes = events["code"].unique().sort()
         fields = _fields(events, codes)
@@ -130,15 +132,14 @@ class Window:
     asked: Index
 
 
-def known_events(events: pl.LazyFrame, values: Mapping[str, Any]) -> pl.DataFrame:
+def known_events(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFrame:
     """The plausible events with `known`, when they became known; sorted by subject and `known`.
 
     An event's end is an event of its own (`CODE//end`), known no sooner than it came.
     """
-    names = events.collect_schema().names()
     kept = ["subject_id", "time", "code", "numeric_value", "known"]
-    events = plausible(events, values).with_columns(known=known_at(names))
-    if "end_time" in names:
+    events = plausible(events, values).with_columns(known=known_at(events.columns))
+    if "end_time" in events.columns:
         ends = events.filter(pl.col("end_time").is_not_null()).with_columns(
             time=pl.col("end_time"),
             code=pl.col("code") + "//end",
@@ -146,7 +147,7 @@ def known_events(events: pl.LazyFrame, values: Mapping[str, Any]) -> pl.DataFram
             known=pl.max_horizontal("known", "end_time"),
         )
         events = pl.concat([events.select(kept), ends.select(kept)])
-    return events.select(kept).sort("subject_id", "known", maintain_order=True).collect()
+    return events.select(kept).sort("subject_id", "known", maintain_order=True)
 
 
 def up_to(known: npt.NDArray[Any], first: Index, last: Index, limit: npt.NDArray[Any]) -> Index:
