@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from polyclinic.errors import BadPackage
+from polyclinic.errors import BadData, BadPackage
 from polyclinic.packages import parts
 from polyclinic.packages.package import ModelPackage
 from polyclinic.packages.predict import predict
@@ -96,3 +96,50 @@ def test_the_threshold_and_the_calibration_stand_in_the_package(package: Path) -
     combine = json.loads((package / "combine.json").read_text())
     assert set(combine["calibration"]) == {"slope", "intercept"}
     assert 0 < combine["threshold"] < 1
+
+
+def test_a_zip_of_a_package_and_the_folder_of_its_run_serve_as_well(finished: Report, package: Path) -> None:
+    rows = pl.read_parquet(finished.folder / "source.parquet").drop("died")
+    packed = shutil.make_archive(str(package), "zip", package.parent, "package")
+    wanted = predict(package, rows)
+    assert predict(packed, rows).equals(wanted)
+    assert predict(finished.folder, rows).equals(wanted)
+    assert verify(Path(packed)) == verify(package)
+
+
+def test_an_altered_file_in_a_zip_is_named(package: Path) -> None:
+    (package / "card.md").write_text("better than ever")
+    with pytest.raises(BadPackage, match=r"card.md is altered"):
+        verify(Path(shutil.make_archive(str(package), "zip", package)))
+
+
+def test_one_cell_of_text_refuses_its_own_row_and_no_other(finished: Report, package: Path) -> None:
+    rows = pl.read_parquet(finished.folder / "source.parquet").drop("died").head(5)
+    name = next(c for c in rows.columns if rows[c].dtype.is_float())
+    typed = rows.with_columns(pl.col(name).cast(pl.String))
+    typed[2, name] = "see notes"
+    found = predict(package, typed)
+    assert found["refused"].to_list() == [None, None, f"column {name!r} holds text, not a number", None, None]
+    probability = found["predicted_boolean_probability"]
+    assert probability.null_count() == 1
+    wanted = predict(package, rows)["predicted_boolean_probability"]
+    assert (probability - wanted).drop_nulls().abs().max() < 1e-6
+
+
+def test_rows_of_which_none_can_be_read_still_give_the_columns_of_an_answer(
+    finished: Report, package: Path
+) -> None:
+    rows = pl.read_parquet(finished.folder / "source.parquet").drop("died").head(2)
+    name = next(c for c in rows.columns if rows[c].dtype.is_float())
+    found = predict(package, rows.with_columns(pl.lit("no").alias(name)))
+    assert found["refused"].null_count() == 0
+    assert found.schema == predict(package, rows).schema
+
+
+def test_a_source_without_a_column_of_the_package_is_bad_data_that_names_it(
+    finished: Report, package: Path
+) -> None:
+    rows = pl.read_parquet(finished.folder / "source.parquet").drop("died")
+    name = next(c for c in rows.columns if rows[c].dtype.is_float())
+    with pytest.raises(BadData, match=f"does not fit this package: unknown column '{name}'"):
+        predict(package, rows.drop(name))

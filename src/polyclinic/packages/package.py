@@ -18,7 +18,7 @@ from polyclinic.outcomes.outcome import Raw, mean
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import require
 from polyclinic.packages.question import Asked, Question, ask, samples, unreadable
-from polyclinic.packages.verify import FORMAT, seal, verify
+from polyclinic.packages.verify import FORMAT, opened, seal, verify
 from polyclinic.samples import Samples
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
@@ -54,36 +54,36 @@ class ModelPackage:
     def predict(
         self, source: Timeline | RowTable, *, at: datetime | None = None, folder: Path = Path()
     ) -> pl.DataFrame:
-        """One row for each row that is asked, in its order; see the predictions table. Never needs an outcome."""
-        asked = ask(self.question, source, at=at, live=True)
-        unread = source.refused() if isinstance(source, RowTable) else None
-        if asked.rows.height == 0 and (unread is None or unread.height == 0):
+        """One row for each row that is asked, in its order; see the predictions table. Never needs an outcome.
+
+        Raises `BadData` where nobody is asked about, or where the source lacks a column that the package reads.
+        """
+        rows = ask(self.question, source, at=at, live=True).rows
+        reasons = {rows["row_id"][at]: why for at, why in unreadable(self.question, rows).items()}
+        readable = rows.filter(~pl.col("row_id").is_in(list(reasons))) if reasons else rows
+        if isinstance(source, RowTable):
+            unread = source.refused().join(rows.select("row_id"), on="row_id", how="anti")
+            reasons |= dict(unread.iter_rows())
+            rows = pl.concat([rows, unread.select("row_id")], how="diagonal").sort("row_id")
+        if not rows.height:
             raise BadData(
                 "nobody is asked about in this source", fix="check the source, or give a time with --at"
             )
-        refused = unreadable(self.question, asked.rows)
-        kept = [i for i in range(asked.rows.height) if i not in refused]
         size = min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])
         chunks = [
-            self._chunk(source, asked.rows[kept[i : i + size]], folder) for i in range(0, len(kept), size)
+            self._chunk(source, readable[i : i + size], folder)
+            for i in range(0, max(readable.height, 1), size)
         ]
-        reasons = pl.DataFrame(
-            {"row_id": asked.rows["row_id"].gather(list(refused)), "refused": list(refused.values())},
-            schema={"row_id": pl.Int64, "refused": pl.String},
+        found = _joined(self._identity(rows), pl.concat(chunks))
+        return found.with_columns(
+            refused=pl.Series([reasons.get(i) for i in rows["row_id"]], dtype=pl.String)
         )
-        ids = asked.rows
-        if unread is not None:
-            unread = unread.join(ids.select("row_id"), on="row_id", how="anti")
-            ids = pl.concat([ids, unread.select("row_id")], how="diagonal").sort("row_id")
-            reasons = pl.concat([reasons, unread])
-        return _in_order(self._identity(ids), chunks, reasons)
 
     def _chunk(self, source: Timeline | RowTable, rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
         made = samples(self.question, source, Asked(rows), live=True)
+        answer = self.answer(made) if len(made) else Raw(np.zeros((0, 1)))
         outcome = self.question.outcome
-        found: pl.DataFrame = outcome.predictions(
-            self.answer(made), made, threshold=self.threshold, folder=folder
-        )
+        found: pl.DataFrame = outcome.predictions(answer, made, threshold=self.threshold, folder=folder)
         return found.with_columns(row_id=pl.Series(made.row_id))
 
     def _identity(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -131,32 +131,24 @@ class ModelPackage:
         return {e.needs()["distribution"]: e.needs()["version"] for e in used}
 
     @classmethod
-    def open(cls, folder: Path) -> ModelPackage:
-        """Verify and load a package; torch is not needed. Raises `BadPackage`."""
-        recipe = verify(folder)
+    def open(cls, package: Path) -> ModelPackage:
+        """Verify and load a package, a folder or a `.zip`; torch is not needed. Raises `BadPackage`."""
+        recipe = verify(package)
         for distribution, version in recipe["needs"].items():
             require(distribution, version)
-        combine = json.loads((folder / "combine.json").read_text())
-        members = [Fitted.load(folder / "state" / n, folder / "parts" / n) for n in recipe["members"]]
-        return cls(
-            Question(**recipe["question"]),
-            members,
-            recipe["about"],
-            combine["calibration"],
-            combine["threshold"],
-            json.loads((folder / "limits.json").read_text()),
-        )
+        with opened(package) as folder:
+            combine, limits = (json.loads((folder / f"{n}.json").read_text()) for n in ("combine", "limits"))
+            members = [Fitted.load(folder / "state" / n, folder / "parts" / n) for n in recipe["members"]]
+        question = Question(**recipe["question"])
+        return cls(question, members, recipe["about"], combine["calibration"], combine["threshold"], limits)
 
 
-def _in_order(identity: pl.DataFrame, chunks: list[pl.DataFrame], refused: pl.DataFrame) -> pl.DataFrame:
+def _joined(rows: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     if (
-        chunks and not refused.height
+        rows.height == answers.height
     ):  # every row is answered, in its order: no join, which costs a live question
-        answers = pl.concat(chunks).drop("row_id")
-        return identity.hstack(answers).with_columns(refused=pl.lit(None, pl.String))
-    for table in (*([pl.concat(chunks)] if chunks else []), refused):
-        identity = identity.join(table, on="row_id", how="left", maintain_order="left")
-    return identity
+        return rows.hstack(answers.drop("row_id"))
+    return rows.join(answers, on="row_id", how="left", maintain_order="left")
 
 
 def limits_of(rows: Samples) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 
 from polyclinic import atomic
-from polyclinic.errors import PolyclinicError
+from polyclinic.errors import BadData, PolyclinicError, UnknownName
 from polyclinic.packages.package import ModelPackage
+from polyclinic.samples.frames import as_polars
 from polyclinic.timelines.ingest import ingest, open_source
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
@@ -19,7 +20,7 @@ from polyclinic.timelines.timeline import Timeline
 
 def predict(
     package: Path | str | ModelPackage,
-    source: Path | str | Timeline | RowTable,
+    source: Any,
     *,
     format: str | None = None,
     out: Path | None = None,
@@ -27,16 +28,21 @@ def predict(
 ) -> pl.DataFrame:
     """Answer for every row of a source.
 
-    source: data as they lie (read as the package's own format, or `format`), an ingested folder or a MEDS data set.
+    source: data as they lie (read as the package's own format, or `format`), an ingested folder, a MEDS data set,
+    an opened `Timeline` or `RowTable`, or a data frame of rows.
     out: where the predictions table goes; files that an outcome needs (label maps) go to a folder beside it.
     at: one index time for all, in place of the task's own.
-    Raises `BadPackage` for a package that was altered, `BadData` for a source that cannot be read.
+    Raises `BadPackage` for a package that was altered, `BadData` for a source that cannot be read or does not fit.
     """
     made = package if isinstance(package, ModelPackage) else ModelPackage.open(Path(package))
     files = Path(tempfile.mkdtemp()) if out is None else out.parent / f"{out.stem}_files"
     with tempfile.TemporaryDirectory() as scratch:
         opened = opened_source(source, format or made.about.get("source_format"), Path(scratch) / "source")
-        table = made.predict(opened, at=at, folder=files)
+        try:
+            table = made.predict(opened, at=at, folder=files)
+        except UnknownName as error:
+            what = f"the source does not fit this package: {error.what}"
+            raise BadData(what, at=error.at, fix=error.fix) from error
     if out is not None:
         with atomic.file(out) as part:
             table.write_csv(part) if out.suffix == ".csv" else table.write_parquet(part)
@@ -47,6 +53,9 @@ def opened_source(source: Any, format: str | None, scratch: Path) -> Timeline | 
     """An ingested source as it is; anything else is ingested to `scratch` first, without a bound on what is refused."""
     if isinstance(source, (Timeline, RowTable)):
         return source
+    if not isinstance(source, (str, Path)):
+        as_polars(source).write_parquet(f"{scratch}.parquet")
+        return ingest("table", Path(f"{scratch}.parquet"), scratch, max_quarantined=1.0)
     path = Path(source)
     if format in (None, "meds") or (path / "data").is_dir():
         try:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from polyclinic import atomic, fingerprint
@@ -19,25 +23,40 @@ def seal(folder: Path) -> None:
     atomic.write_text(folder / CHECKSUMS, json.dumps(found, indent=1, sort_keys=True))
 
 
-def verify(package: Path) -> dict[str, Any]:
-    """Check every file of a package against its SHA-256; returns the recipe.
+@contextmanager
+def opened(package: Path) -> Iterator[Path]:
+    """The folder of a package: itself, the one in a run's folder, or a `.zip` unpacked while it is read."""
+    if zipfile.is_zipfile(package):
+        with TemporaryDirectory() as scratch, zipfile.ZipFile(package) as packed:
+            packed.extractall(scratch)
+            yield min((p.parent for p in Path(scratch).rglob("recipe.json")), default=Path(scratch))
+    else:
+        within = package / "package"
+        yield within if (within / "recipe.json").is_file() else package
 
-    Raises `BadPackage` for a folder that is no package, a newer format, or a file altered, missing or added.
+
+def verify(package: Path) -> dict[str, Any]:
+    """Check every file of a package (a folder or a `.zip`) against its SHA-256; returns the recipe.
+
+    Raises `BadPackage` for what is no package, a newer format, or a file altered, missing or added.
     """
-    recipe = read_recipe(package)
-    try:
-        noted = json.loads((package / CHECKSUMS).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _altered(package, CHECKSUMS, "missing or unreadable") from error
-    found = fingerprint.of_files(package)
+    with opened(package) as folder:
+        recipe = read_recipe(folder)
+        try:
+            noted = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise _altered(package, CHECKSUMS, "missing or unreadable") from error
+        found = fingerprint.of_files(folder)
     found.pop(CHECKSUMS, None)
-    for name in sorted(noted.keys() | found.keys()):
-        if name not in found:
-            raise _altered(package, name, "missing")
-        if name not in noted:
-            raise _altered(package, name, "not part of the package")
-        if noted[name] != found[name]:
-            raise _altered(package, name, "altered since the package was written")
+    wrong = dict.fromkeys(found.keys() - noted.keys(), "not part of the package")
+    wrong |= dict.fromkeys(noted.keys() - found.keys(), "missing")
+    wrong |= {
+        n: "altered since the package was written"
+        for n, value in found.items()
+        if noted.get(n, value) != value
+    }
+    for name in sorted(wrong):
+        raise _altered(package, name, wrong[name])
     return recipe
 
 

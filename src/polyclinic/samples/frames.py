@@ -99,8 +99,15 @@ class TableInputs:
         return InputColumns(columns, groups, {n: names[n] for n in self.strata if n in names})
 
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
-        """Nothing: a missing value is an input like any other."""
-        return {}
+        """Rows with text in a number column; a missing value is an input like any other."""
+        need_columns(rows, self.use)
+        found: dict[int, str] = {}
+        for name in (n for n in self.use if rows[n].dtype == pl.String and n not in self.categories):
+            wrong = rows[name].cast(pl.Float64, strict=False).is_null() & rows[name].is_not_null()
+            found = (
+                dict.fromkeys(wrong.arg_true().to_list(), f"column {name!r} holds text, not a number") | found
+            )
+        return found
 
     def _column(self, series: pl.Series) -> Dense:
         if series.name not in self.categories:
