@@ -18,6 +18,7 @@ from polyclinic.packages.package import ModelPackage
 from polyclinic.packages.predict import predict
 from polyclinic.packages.verify import verify
 from polyclinic.reports.report import Report
+from polyclinic.timelines.timeline import Timeline
 
 
 @pytest.fixture
@@ -143,3 +144,9 @@ def test_a_source_without_a_column_of_the_package_is_bad_data_that_names_it(
     name = next(c for c in rows.columns if rows[c].dtype.is_float())
     with pytest.raises(BadData, match=f"does not fit this package: unknown column '{name}'"):
         predict(package, rows.drop(name))
+
+
+def test_a_source_of_the_other_kind_is_told_from_the_package(package: Path) -> None:
+    events = pl.DataFrame({"subject_id": [1], "time": [None], "code": ["SEX//F"]})
+    with pytest.raises(BadData, match="asks about rows without times; the source holds events in time"):
+        predict(package, Timeline.of(events))

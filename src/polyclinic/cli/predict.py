@@ -18,7 +18,9 @@ EXAMPLE = "polyclinic predict demo/package timeline/ --out predictions.parquet"
 
 
 def command(
-    package: Annotated[Path, typer.Argument(help="A model package: the folder `package` of a run, or a .zip of it.")],
+    package: Annotated[
+        Path, typer.Argument(help="A model package: the folder `package` of a run, or a .zip of it.")
+    ],
     source: Annotated[
         Path, typer.Argument(help="Data in the package's format, an ingested folder, or MEDS.")
     ],

@@ -13,7 +13,9 @@ EXAMPLE = "polyclinic verify demo/package"
 
 
 def command(
-    package: Annotated[Path, typer.Argument(help="A model package: the folder `package` of a run, or a .zip of it.")],
+    package: Annotated[
+        Path, typer.Argument(help="A model package: the folder `package` of a run, or a .zip of it.")
+    ],
     as_json: screen.AsJson = False,
 ) -> None:
     """Check that a package is whole and can be opened here.

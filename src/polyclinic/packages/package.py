@@ -58,6 +58,13 @@ class ModelPackage:
 
         Raises `BadData` where nobody is asked about, or where the source lacks a column that the package reads.
         """
+        if (self.question.task is None) == isinstance(source, Timeline):
+            kinds = "rows without times", "events in time"
+            wanted, given = kinds if self.question.task is None else kinds[::-1]
+            raise BadData(
+                f"this package asks about {wanted}; the source holds {given}",
+                fix=f"give a source in the package's format ({self.about.get('source_format')})",
+            )
         rows = ask(self.question, source, at=at, live=True).rows
         reasons = {rows["row_id"][at]: why for at, why in unreadable(self.question, rows).items()}
         readable = rows.filter(~pl.col("row_id").is_in(list(reasons))) if reasons else rows
