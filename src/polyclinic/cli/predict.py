@@ -31,6 +31,10 @@ def command(
     at: Annotated[
         datetime | None, typer.Option(help="Ask at this one time instead of the task's own.")
     ] = None,
+    index: Annotated[
+        Path | None,
+        typer.Option(help="Whom to ask when (subject_id, prediction_time), where there is no task."),
+    ] = None,
     as_json: screen.AsJson = False,
 ) -> None:
     """Ask a package about new data; no outcome and no torch needed."""
@@ -38,7 +42,7 @@ def command(
     from polyclinic.packages.predict import predict as answer
 
     with progress.reporting(progress.Console()):
-        frame = answer(package, source, format=format_name, out=out, at=at)
+        frame = answer(package, source, format=format_name, out=out, at=at, index=index)
     if as_json:
         screen.show_json(frame.to_dicts() if out is None else {"rows": frame.height, "out": str(out)})
     elif out is None:

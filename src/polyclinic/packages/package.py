@@ -52,20 +52,25 @@ class ModelPackage:
         return outcome.calibrated(answer, self.calibration) if self.calibration else answer
 
     def predict(
-        self, source: Timeline | RowTable, *, at: datetime | None = None, folder: Path = Path()
+        self,
+        source: Timeline | RowTable,
+        *,
+        at: datetime | None = None,
+        index: pl.DataFrame | None = None,
+        folder: Path = Path(),
     ) -> pl.DataFrame:
         """One row for each row that is asked, in its order; see the predictions table. Never needs an outcome.
 
         Raises `BadData` where nobody is asked about, or where the source lacks a column that the package reads.
         """
-        if (self.question.task is None) == isinstance(source, Timeline):
-            kinds = "rows without times", "events in time"
-            wanted, given = kinds if self.question.task is None else kinds[::-1]
+        timed = isinstance(source, Timeline)
+        if self.question.target if timed else self.question.task:
+            wanted, given = ("rows without times", "events in time")[:: 1 if timed else -1]
             raise BadData(
                 f"this package asks about {wanted}; the source holds {given}",
                 fix=f"give a source in the package's format ({self.about.get('source_format')})",
             )
-        rows = ask(self.question, source, at=at, live=True).rows
+        rows = ask(self.question, source, at=at, index=index, live=True).rows
         reasons = {rows["row_id"][at]: why for at, why in unreadable(self.question, rows).items()}
         readable = rows.filter(~pl.col("row_id").is_in(list(reasons))) if reasons else rows
         if isinstance(source, RowTable):

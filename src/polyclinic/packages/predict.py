@@ -12,7 +12,7 @@ import polars as pl
 from polyclinic import atomic
 from polyclinic.errors import BadData, PolyclinicError, UnknownName
 from polyclinic.packages.package import ModelPackage
-from polyclinic.samples.frames import as_polars
+from polyclinic.samples.frames import as_polars, read_table
 from polyclinic.timelines.ingest import ingest, open_source
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
@@ -25,13 +25,15 @@ def predict(
     format: str | None = None,
     out: Path | None = None,
     at: datetime | None = None,
+    index: Path | str | None = None,
 ) -> pl.DataFrame:
     """Answer for every row of a source.
 
     source: data as they lie (read as the package's own format, or `format`), an ingested folder, a MEDS data set,
     an opened `Timeline` or `RowTable`, or a data frame of rows.
     out: where the predictions table goes; files that an outcome needs (label maps) go to a folder beside it.
-    at: one index time for all, in place of the task's own.
+    at: one index time for all, in place of the task's own; index: a table of whom to ask when (`subject_id`,
+    `prediction_time`), for a package that was made from a table of labels and has no task.
     Raises `BadPackage` for a package that was altered, `BadData` for a source that cannot be read or does not fit.
     """
     made = package if isinstance(package, ModelPackage) else ModelPackage.open(Path(package))
@@ -39,7 +41,8 @@ def predict(
     with tempfile.TemporaryDirectory() as scratch:
         opened = opened_source(source, format or made.about.get("source_format"), Path(scratch) / "source")
         try:
-            table = made.predict(opened, at=at, folder=files)
+            rows = None if index is None else read_table(Path(index))
+            table = made.predict(opened, at=at, index=rows, folder=files)
         except UnknownName as error:
             what = f"the source does not fit this package: {error.what}"
             raise BadData(what, at=error.at, fix=error.fix) from error

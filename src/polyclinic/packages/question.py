@@ -13,12 +13,13 @@ import numpy as np
 import polars as pl
 
 from polyclinic import config, registry
-from polyclinic.cohorts.cohort import Cohort
+from polyclinic.cohorts.cohort import KEYS, Cohort
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
 from polyclinic.errors import BadData, Place, UsageError
 from polyclinic.samples import Column, Dense, File, Role, Samples
 from polyclinic.samples.frames import labels, need_columns, numbers, read_table
+from polyclinic.timelines.availability import known_at
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
 
@@ -81,27 +82,55 @@ class Asked:
 
 
 def ask(
-    question: Question, source: Timeline | RowTable, *, at: datetime | None = None, live: bool = False
+    question: Question,
+    source: Timeline | RowTable,
+    *,
+    at: datetime | None = None,
+    index: pl.DataFrame | None = None,
+    live: bool = False,
 ) -> Asked:
     """Find the rows that are asked.
 
-    at: one time for every subject, in place of the task's own; live: never look past the index.
+    at: one time for every subject, in place of the task's own; live: never look past the index; index: whom to ask
+    when (`subject_id`, `prediction_time`), for a question that has a table of labels in place of a task.
     """
     if isinstance(source, RowTable):
         return Asked(_with_labels(source.rows(), question, live))
-    if question.labels is not None and not live:
-        index = read_table(Path(question.labels)).sort("subject_id", "prediction_time", maintain_order=True)
-        return Asked(_numbered(index))
+    if question.labels is not None and index is None and not live:
+        index = read_table(Path(question.labels))
     task = question.the_task
     if task is None:
-        raise UsageError(
-            "a source with times needs a `task` (when to ask, and what happened)",
-            fix="name a task file under `task`, or a table of labels under `labels`",
-        )
+        return Asked(_numbered(_known_by(source, at) if index is None else _index(index)))
     cohort = extract(task, source, outcome=not live, at=at)
     if not live:
         cohort.require()
     return Asked(_numbered(cohort.index), cohort)
+
+
+def _index(rows: pl.DataFrame) -> pl.DataFrame:
+    need_columns(rows, KEYS)
+    try:
+        rows = rows.with_columns(
+            pl.col("prediction_time").cast(pl.Datetime("us")), pl.col("subject_id").cast(pl.Int64)
+        )
+    except pl.exceptions.PolarsError as error:
+        raise BadData(
+            "a table of whom to ask when holds numbers in subject_id and times in prediction_time",
+            fix="write subjects as in the timeline and times as 2026-01-31T12:00:00",
+        ) from error
+    return rows.sort(KEYS, maintain_order=True)
+
+
+def _known_by(source: Timeline, at: datetime | None) -> pl.DataFrame:
+    """Every subject of whom something is known by then."""
+    if at is None:
+        raise UsageError(
+            "nothing says when to ask: the question has no `task`",
+            fix="a study names a `task` or a table of `labels`; predict takes --at TIME, or --index FILE",
+        )
+    events, when = source.scan(), pl.lit(at).cast(pl.Datetime("us"))
+    seen = events.filter(known_at(events.collect_schema().names()) <= when)
+    return seen.select(pl.col("subject_id").unique().sort(), prediction_time=when).collect()
 
 
 def _numbered(index: pl.DataFrame) -> pl.DataFrame:

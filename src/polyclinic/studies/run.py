@@ -22,7 +22,7 @@ from polyclinic.packages.question import Asked, Question, ask, samples, unreadab
 from polyclinic.reports.card import card
 from polyclinic.reports.report import Report
 from polyclinic.samples import Samples, store
-from polyclinic.samples.frames import as_polars
+from polyclinic.samples.frames import as_polars, read_table
 from polyclinic.samples.splits import Fold, split
 from polyclinic.studies import assemble, fits
 from polyclinic.studies.steps import Done, Steps
@@ -303,8 +303,10 @@ class Run:
         inputs = {"package": package.key, "ingest": read.key}
 
         def make(folder: Path) -> None:
-            made = ModelPackage.open(package.folder / "package")
-            made.predict(self.source, folder=folder / "files").write_parquet(folder / "answers.parquet")
+            made, labels = ModelPackage.open(package.folder / "package"), self.question.labels
+            index = None if labels is None else read_table(Path(labels))
+            answers = made.predict(self.source, index=index, folder=folder / "files")
+            answers.write_parquet(folder / "answers.parquet")
 
         return self.steps.step("answer", inputs, (*ASKING, "polyclinic.packages"), make)
 

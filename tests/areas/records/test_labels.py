@@ -1,0 +1,69 @@
+"""A table of labels in place of a task: the study asks when the table says, and its package asks when it is told."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from polyclinic.errors import UsageError
+from polyclinic.packages.predict import predict
+from polyclinic.reports.report import Report
+from polyclinic.studies.run import run
+
+NOON = datetime(2030, 1, 1, 12)
+SUBJECTS = 60
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A MEDS folder of lactates, and labels at noon for those whose lactate is high."""
+    folder = tmp_path_factory.mktemp("labelled")
+    level = np.random.default_rng(0).normal(2, 1, SUBJECTS).astype(np.float32)
+    who = np.arange(SUBJECTS)
+    times = pl.Series([NOON - timedelta(hours=1)] * SUBJECTS, dtype=pl.Datetime("us"))
+    events = pl.DataFrame({"subject_id": who, "time": times, "code": "LACTATE", "numeric_value": level})
+    (folder / "meds" / "data").mkdir(parents=True)
+    events.write_parquet(folder / "meds" / "data" / "0.parquet")
+    noon = pl.Series([NOON] * SUBJECTS, dtype=pl.Datetime("us"))
+    labels = pl.DataFrame({"subject_id": who, "prediction_time": noon, "boolean_value": level > 2})
+    labels.write_parquet(folder / "labels.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(labelled: Path) -> Report:
+    study = {
+        "name": "labelled",
+        "source": {"timeline": str(labelled / "meds")},
+        "labels": str(labelled / "labels.parquet"),
+        "models": ["logistic"],
+        "evaluation": {"bootstrap": {"resamples": 50}},
+    }
+    return run(study, out=labelled / "run")
+
+
+def test_a_study_of_labels_goes_the_whole_way(report: Report) -> None:
+    assert report.document["cohort"]["rows"] == SUBJECTS
+    answers = report.predictions().filter(pl.col("fold") == "package")
+    assert answers.height == SUBJECTS
+    assert answers["predicted_boolean_probability"].null_count() == 0
+
+
+def test_its_package_asks_whom_and_when_it_is_told(labelled: Path, report: Report) -> None:
+    stored = report.predictions().filter(pl.col("fold") == "package")["predicted_boolean_probability"]
+    index = labelled / "labels.parquet"
+    assert predict(report.package, labelled / "meds", index=index)["predicted_boolean_probability"].equals(
+        stored
+    )
+    at_noon = predict(report.package, labelled / "meds", at=NOON)
+    assert at_noon["predicted_boolean_probability"].equals(stored)
+
+
+def test_without_a_time_it_says_what_is_missing(labelled: Path, report: Report) -> None:
+    with pytest.raises(UsageError, match="nothing says when to ask") as error:
+        predict(report.package, labelled / "meds")
+    assert "--index" in error.value.fix
