@@ -10,6 +10,7 @@ import polars as pl
 
 from polyclinic.cohorts.task import Task
 from polyclinic.errors import BadData, Place
+from polyclinic.timelines.timeline import Timeline
 
 KEYS = ["subject_id", "prediction_time"]
 
@@ -43,6 +44,7 @@ class Cohort:
     attrition: list[Step]
     fulfilled: pl.Series
     set_aside: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    source: Timeline | pl.LazyFrame | None = None
 
     @property
     def labels(self) -> pl.DataFrame:
