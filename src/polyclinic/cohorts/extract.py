@@ -52,7 +52,7 @@ def extract(
         found = found.sort(KEYS, maintain_order=True)
     counts: dict[str, Any] = reduce(_added, (p.set_aside for p in parts), {})
     steps = _summed([p.attrition for p in parts])
-    return Cohort(task, found.drop("fulfilled"), steps, found["fulfilled"], counts, timeline)
+    return Cohort(task, found.drop("fulfilled"), steps, found["fulfilled"], timeline, counts)
 
 
 def _batches(timeline: Timeline | pl.LazyFrame) -> Iterator[pl.LazyFrame]:
@@ -82,7 +82,7 @@ def _added(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nobody(task: Task) -> pl.DataFrame:
-    none = np.empty(0)
+    none = np.empty(0, np.int64)
     rows = _Rows(none, none, newest=dict.fromkeys(task.last, none))
     return rows.frame(none > 0).with_columns(fulfilled=pl.lit(False)).drop("out")
 

@@ -88,6 +88,9 @@ def ask(
     at: one time for every subject, in place of the task's own; live: never look past the index.
     """
     if isinstance(source, RowTable):
+        if at is not None:
+            what = "the rows of this source have no times, so that one time to ask at means nothing"
+            raise UsageError(what, at=Place(key="--at"), fix="leave it out: each row is asked as it stands")
         return Asked(_with_labels(source.rows(), question, live))
     if question.labels is not None and not live:
         index = read_table(Path(question.labels)).sort("subject_id", "prediction_time", maintain_order=True)
