@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
@@ -69,6 +71,18 @@ def test_a_task_about_a_table_without_times_is_refused(tmp_path):
     done = call("cohort", tmp_path / "rows", "hypotension", "--out", tmp_path / "labels.parquet")
     assert done.exit_code == 2
     assert "has none" in done.output
+
+
+def test_a_cohort_of_nobody_is_an_error_and_writes_nothing(tmp_path):
+    (tmp_path / "meds" / "data").mkdir(parents=True)
+    times = {"time": [datetime(2020, 1, 1)], "code": ["WARD//OUT"], "numeric_value": [None]}
+    events = pl.DataFrame({"subject_id": [1], **times}, schema_overrides={"numeric_value": pl.Float32})
+    events.write_parquet(tmp_path / "meds" / "data" / "0.parquet")
+    (tmp_path / "task.yaml").write_text("predicates: {ward: {code: WARD//IN}}\ntrigger: ward\n")
+    done = call("cohort", tmp_path / "meds", tmp_path / "task.yaml", "--out", tmp_path / "labels.parquet")
+    assert done.exit_code == 3
+    assert "nearest: WARD//OUT" in done.output
+    assert not (tmp_path / "labels.parquet").exists()
 
 
 def test_check_prints_a_table_and_its_exit_code_says_whether_all_held():

@@ -76,6 +76,15 @@ def test_run_again_reuses_every_step(run, folder):
     assert [s["reused"] for s in steps if s["step"] in ("ingest", "cohort", "samples")] == [True] * 3
 
 
+def test_predict_at_a_time_is_refused_where_the_rows_have_none(run, folder):
+    out = folder / "at.parquet"
+    words = ("predict", run / "package", folder / "residents.csv", "--at", "2020-01-01", "--out", out)
+    done = call(*words)
+    assert done.exit_code == 2
+    assert "--at" in done.output
+    assert not out.exists()
+
+
 def test_predict_repeats_the_rows_of_the_package(run, folder):
     out = folder / "again.parquet"
     done = call("predict", run / "package", folder / "residents.csv", "--out", out)

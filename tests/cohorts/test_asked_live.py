@@ -143,3 +143,26 @@ def test_a_cohort_of_nobody_says_which_step_left_it_empty() -> None:
         extract(Task.parse(TASK), events).require()
     with pytest.raises(BadData, match="there are no intervals"):
         extract(Task.parse(TASK), timeline((1, 0, "X"))).require()
+
+
+def test_a_cohort_in_which_nothing_starts_names_the_nearest_codes() -> None:
+    task = {
+        "predicates": {"ward": {"code": "WARD//IN"}, "seen": {"code": {"regex": "^EYES.*"}}},
+        "trigger": "ward",
+    }
+    with pytest.raises(BadData, match="no trigger events") as caught:
+        extract(Task.parse(task), timeline((1, 0, "WARD//OUT"), (1, 1, "EYE//BLUE"))).require()
+    assert "WARD//IN (ward, nearest: WARD//OUT)" in caught.value.fix
+    assert "^EYES.* (seen, nearest: EYE//BLUE)" in caught.value.fix
+
+
+def test_a_cohort_of_which_nobody_is_labelled_is_of_nobody() -> None:
+    task = {
+        "predicates": {"a": {"code": "A"}},
+        "trigger": "a",
+        "windows": {
+            "next": {"start": "trigger", "end": "start + 1h", "has": {"a": "(9, None)"}, "label": "a"}
+        },
+    }
+    with pytest.raises(BadData, match="fell out at: unlabelled: fewer than 9 a in next"):
+        extract(Task.parse(task), timeline((1, 0, "A"))).require()

@@ -69,6 +69,29 @@ def test_a_mistake_is_found_with_its_line(tmp_path: Path, old: str, new: str, li
     assert says in error.fix
 
 
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ({"values": {"A": {"plausible": ["low", 9]}}}, "values.A.plausible"),
+        ({"values": {"A": {"plausible": [None, 9]}}}, "values.A.plausible"),
+        ({"predicates": {"a": {"code": "A", "other_cols": "ward"}}}, "predicates.a.other_cols"),
+        ({"windows": {"w": {"start": "trigger", "end": "start + 1h", "has": [3, 1]}}}, "windows.w.has"),
+        ({"at_risk": {"last": 5}}, "at_risk.last"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named(more: dict[str, object], key: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Task.parse({"predicates": {"a": {"code": "A"}}, "trigger": "a", **more})
+    assert caught.value.at is not None
+    assert caught.value.at.key == key
+    assert caught.value.fix
+
+
+def test_a_predicate_may_be_called_by_a_number() -> None:
+    task = Task.parse({"predicates": {7: {"code": "A"}}, "trigger": 7})
+    assert list(task.predicates) == ["7"]
+
+
 def test_an_unknown_key_of_a_predicate_is_a_column_and_must_exist() -> None:
     task = Task.parse({"predicates": {"a": {"code": "A", "value_mni": 3}}, "trigger": "a"})
     schema = {

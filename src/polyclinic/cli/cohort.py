@@ -37,7 +37,7 @@ def command(
             fix="say `target: {column: …}` in a study instead, and use `polyclinic run`",
         )
     with progress.reporting(progress.Console()):
-        found = extract(Task.load(task, predicates), source)
+        found = extract(Task.load(task, predicates), source).require()
     with atomic.file(out) as part:
         found.labels.write_parquet(part)
     steps = [step_of(step) for step in found.attrition]

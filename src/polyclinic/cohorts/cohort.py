@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from html import escape
 
 import polars as pl
 
+from polyclinic.cohorts.predicates import Plain
 from polyclinic.cohorts.task import Task
 from polyclinic.errors import BadData, Place
+from polyclinic.timelines.timeline import Timeline
 
 KEYS = ["subject_id", "prediction_time"]
 
@@ -35,13 +38,14 @@ class Cohort:
     index: every row that is asked: `subject_id` int64, `prediction_time` Datetime(us), `boolean_value` (null where
     unlabelled) and a float32 `newest//NAME` for each predicate in `at_risk.last`; sorted by subject and time.
     fulfilled: for each row of the index, whether every criterion holds, those past the index too.
-    set_aside: code → what `values` set aside.
+    source: the events that were asked; set_aside: code → what `values` set aside.
     """
 
     task: Task
     index: pl.DataFrame
     attrition: list[Step]
     fulfilled: pl.Series
+    source: Timeline | pl.LazyFrame
     set_aside: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
@@ -53,23 +57,34 @@ class Cohort:
 
     def require(self) -> Cohort:
         """The cohort itself; raises `BadData` where it holds nobody, naming the step that left it empty."""
-        if self.index.height:
+        if self.attrition and self.attrition[-1].rows:
             return self
         empty = next((n for n, s in enumerate(self.attrition) if not s.excluded and not s.rows), 0)
         before = [s for s in self.attrition[:empty] if s.rows]
+        fix = "widen that criterion of the task"
         if before and before[-1].excluded:
-            why, fix = (
-                f"the last {before[-1].rows} fell out at: {before[-1].step}",
-                "widen that criterion of the task",
-            )
+            why = f"the last {before[-1].rows} fell out at: {before[-1].step}"
+        elif self.attrition:
+            why, fix = f"there are no {self.attrition[empty].step}", self._codes()
         else:
-            why = (
-                f"there are no {self.attrition[empty].step}"
-                if self.attrition
-                else "the timeline has no events"
-            )
-            fix = "look with `polyclinic describe` which codes the timeline has, and compare them with the task's"
+            why, fix = "the timeline has no events", "check what was ingested"
         raise BadData(f"the cohort matches nobody: {why}", at=Place(key=self._key()), fix=fix)
+
+    def _codes(self) -> str:
+        """What to do where nothing starts: codes of the task that no event has, with the nearest that there are."""
+        events = self.source.scan() if isinstance(self.source, Timeline) else self.source
+        codes = events.select(pl.col("code").unique().sort()).collect(engine="streaming")
+        absent = []
+        for name, predicate in self.task.predicates.items():
+            if isinstance(predicate, Plain) and codes.filter(predicate.codes()).is_empty():
+                plain = [text.strip("^$.*") for text in predicate.wanted]
+                near = [c for text in plain for c in get_close_matches(text, codes["code"], n=1, cutoff=0.4)]
+                told = f", nearest: {' or '.join(dict.fromkeys(near))}" if near else ""
+                absent.append(f"{' or '.join(predicate.wanted)} ({name}{told})")
+        look = "look with `polyclinic describe` which codes the timeline has"
+        if not absent:
+            return f"{look}, and compare them with the task's"
+        return f"no event has the code {'; '.join(absent[:3])}: correct the task, or {look}"
 
     def _key(self) -> str:
         return next(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import reduce
 from pathlib import Path
@@ -24,6 +24,7 @@ from polyclinic.errors import UnknownName, UsageError
 from polyclinic.timelines.availability import known_at
 from polyclinic.timelines.timeline import Timeline
 
+INDEX = "index times"
 BATCH = 8 << 20  # bytes of shards read at a time: enough to keep the threads busy, and memory flat
 
 __all__ = ["Cohort", "Step", "extract"]
@@ -46,12 +47,12 @@ def extract(
             fix="give the time to ask at (--at TIME)",
         )
     parts = [_Batch(task, what, events, outcome, at).answer() for events in _batches(timeline)]
-    found = pl.concat([p.index for p in parts]) if parts else _empty(task)
+    found = pl.concat([p.index for p in parts] or [_nobody(task)])
     if at is None or len(parts) > 1:
         found = found.sort(KEYS, maintain_order=True)
     counts: dict[str, Any] = reduce(_added, (p.set_aside for p in parts), {})
-    attrition = _summed([p.attrition for p in parts])
-    return Cohort(task, found.drop("fulfilled"), attrition, found["fulfilled"], counts)
+    steps = _summed([p.attrition for p in parts])
+    return Cohort(task, found.drop("fulfilled"), steps, found["fulfilled"], timeline, counts)
 
 
 def _batches(timeline: Timeline | pl.LazyFrame) -> Iterator[pl.LazyFrame]:
@@ -70,16 +71,9 @@ def _batches(timeline: Timeline | pl.LazyFrame) -> Iterator[pl.LazyFrame]:
 
 def _summed(parts: Sequence[Sequence[Step]]) -> list[Step]:
     """Steps of the batches added up; a subject lies in one batch only."""
-    same = zip(*parts, strict=True)
     return [
-        Step(
-            s[0].step,
-            sum(x.rows for x in s),
-            {"subject": sum(x.groups["subject"] for x in s)},
-            s[0].past_index,
-            s[0].excluded,
-        )
-        for s in same
+        replace(s[0], rows=sum(x.rows for x in s), groups={"subject": sum(x.groups["subject"] for x in s)})
+        for s in zip(*parts, strict=True)
     ]
 
 
@@ -87,38 +81,65 @@ def _added(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
     return {code: {k: n + a.get(code, {}).get(k, 0) for k, n in counts.items()} for code, counts in b.items()}
 
 
-def _empty(task: Task) -> pl.DataFrame:
-    values = {f"newest//{name}": pl.Float32 for name in task.last}
-    return pl.DataFrame(
-        schema={
-            "subject_id": pl.Int64,
-            "prediction_time": pl.Datetime("us"),
-            "boolean_value": pl.Boolean,
-            **values,
-            "fulfilled": pl.Boolean,
-        }
-    )
+def _nobody(task: Task) -> pl.DataFrame:
+    none = np.empty(0, np.int64)
+    rows = _Rows(none, none, newest=dict.fromkeys(task.last, none))
+    return rows.frame(none > 0).with_columns(fulfilled=pl.lit(False)).drop("out")
 
 
 @dataclass(slots=True, eq=False)
 class _Rows:
-    """Rows on their way: who is asked when, what falls out of them where, and the label so far."""
+    """Rows on their way: who is asked when, what falls out of them where, and the label so far.
+
+    steps: name, whether it looks past the index, whether rows fall out there; if not, those that are left are counted.
+    """
 
     subject: Ints
     time: Ints
     out: Ints = field(init=False)  # 0, or the number (from 1) of the step at which the row fell out
-    steps: list[tuple[str, bool]] = field(default_factory=list)
+    steps: list[tuple[str, bool, bool]] = field(default_factory=list)
     label: Mask | None = None
     untold: Mask | None = None  # rows of a file of labels that have none
     newest: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.subject, self.time = self.subject.astype(np.int64), self.time.astype(np.int64)
         self.out = np.zeros(len(self.time), np.int64)
 
     def drop(self, why: str, which: Mask, *, past: bool = False) -> None:
         """Rows that fall out here, unless they fell out before."""
-        self.steps.append((why, past))
+        self.steps.append((why, past, True))
         self.out[which & (self.out == 0)] = len(self.steps)
+
+    def reach(self, step: str, *, past: bool = False) -> None:
+        """Rows that are left are counted here."""
+        self.steps.append((step, past, False))
+
+    def frame(self, which: Mask) -> pl.DataFrame:
+        """Some of the rows, labelled where they did not fall out."""
+        columns = {
+            "subject_id": self.subject[which],
+            "prediction_time": self.time[which].astype("datetime64[us]"),
+            **{f"newest//{n}": v[which].astype(np.float32) for n, v in self.newest.items()},
+            "out": self.out[which],
+        }
+        told = pl.lit(None, pl.Boolean)
+        if self.label is not None:
+            told = pl.when(pl.col("out") == 0).then(pl.Series(self.label[which]))
+        return pl.DataFrame(columns).select(*KEYS, told.alias("boolean_value"), pl.exclude(KEYS))
+
+    def again(self, left: Mask) -> Ints:
+        """Places of rows left that another row of their index time stands for.
+
+        An unlabelled row gives way to a labelled one; labels that disagree both stay.
+        """
+        frame = self.frame(left).with_columns(place=pl.Series(np.flatnonzero(left)))
+        if frame.select(pl.struct(KEYS).n_unique()).item() == frame.height:
+            return np.empty(0, np.int64)
+        holds = pl.col("out") == 0
+        rows = frame.sort(*KEYS, "out", maintain_order=True).filter(holds | ~holds.any().over(KEYS))
+        stay = rows.unique([*KEYS, "boolean_value"], keep="first", maintain_order=True)["place"]
+        return np.setdiff1d(frame["place"].to_numpy(), stay.to_numpy(), assume_unique=True)
 
 
 @dataclass(slots=True, eq=False)
@@ -145,16 +166,14 @@ class _Batch:
             rows = self.asked_at(_micro(self.at))
         else:
             rows, walk = self.walked()
-        first = len(rows.steps)
+        rows.reach(INDEX)
         for name, last in self.task.last.items():
             self.at_risk(rows, name, last)
-        second = len(rows.steps)
+        if self.task.last:
+            rows.reach("at risk")
         if self.outcome:
             self.ahead(walk, rows)
-        if self.at is not None:
-            self.finish_live(rows)
-        else:
-            self.finish(rows, first, second)
+        self.finish(rows)
         return self
 
     def walked(self) -> tuple[_Rows, Execution]:
@@ -172,15 +191,15 @@ class _Batch:
 
     def moments(self) -> Moments:
         """Counts of the predicates that the plan needs, at each instant that it needs."""
-        needed = self.needed()
-        plain = {
-            n: p for n, p in self.task.predicates.items() if n in self.task.named and isinstance(p, Plain)
-        }
+        needed = {*self.plan.events(), *self.plan.counted(), *filter(None, [self.task.trigger])}
+        wanted = self.task.named
+        named = {n: p for n, p in self.task.predicates.items() if n in wanted}
+        plain = {n: p for n, p in named.items() if isinstance(p, Plain)}
+        derived = {n: p for n, p in named.items() if isinstance(p, Derived)}
         events = self.events
-        everywhere = any(p.follows(self.task.statics) for p in self.compound().values())
+        everywhere = any(p.follows(self.task.statics) for p in derived.values())
         if not everywhere and not needed & set(SPECIAL):
-            codes = [p.codes() for p in plain.values()]
-            events = events.filter(pl.any_horizontal(codes) if codes else pl.lit(False))
+            events = events.filter(_coded(plain.values()))
         flags = {n: p.holds().cast(pl.UInt32) for n, p in plain.items()}
         frame = (
             events.select("subject_id", "time", **flags)
@@ -188,32 +207,18 @@ class _Batch:
             .agg(pl.col(*plain).sum() if plain else [])
         )
         counted = frame.collect(engine="streaming").sort("subject_id", "time", nulls_last=False)
-        return Moments.of(self.dynamic(self.derived(counted)), needed)
+        return Moments.of(self.dynamic(self.derived(counted, derived)), needed)
 
-    def needed(self) -> set[str]:
-        """Predicates that trigger, points and windows count."""
-        names = self.plan.events() | self.plan.counted()
-        return names | {self.task.trigger} if self.task.trigger else names
-
-    def derived(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def derived(self, frame: pl.DataFrame, waiting: Mapping[str, Derived]) -> pl.DataFrame:
         """Add the derived predicates; a plain static input holds for all of a subject's instants."""
         statics = [s for s in self.task.statics if s in frame.columns]
-        waiting = self.compound()
         if any(s in p.names() for p in waiting.values() for s in statics):
             frame = frame.with_columns(pl.col(statics).first().over("subject_id"))
         while waiting:
-            ready = {
-                n: p.holds().cast(pl.UInt32)
-                for n, p in waiting.items()
-                if set(p.names()) <= set(frame.columns)
-            }
-            frame = frame.with_columns(**ready)
+            ready = {n: p for n, p in waiting.items() if set(p.names()) <= set(frame.columns)}
+            frame = frame.with_columns(**{n: p.holds().cast(pl.UInt32) for n, p in ready.items()})
             waiting = {n: p for n, p in waiting.items() if n not in ready}
         return frame
-
-    def compound(self) -> dict[str, Derived]:
-        named = ((n, self.task.predicates.get(n)) for n in sorted(self.task.named))
-        return {n: p for n, p in named if isinstance(p, Derived)}
 
     def dynamic(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The instants of subjects for whom every static predicate holds."""
@@ -225,45 +230,40 @@ class _Batch:
 
     def asked(self, moments: Moments) -> _Rows:
         """The rows before any criterion."""
-        if self.task.every:
-            spans = intervals(self.events, *self.between())
-            self.note(f"intervals from {self.task.every.begin} to {self.task.every.end}", spans.subject)
-            return _Rows(*grid(until_now(spans, self.events), self.task.every))
+        if every := self.task.every:
+            spans = intervals(self.events, *self.plain(every.begin, every.end))
+            self.note(f"intervals from {every.begin} to {every.end}", spans.subject)
+            return _Rows(*grid(until_now(spans, self.events), every))
         if self.task.labels:
-            return self.told()
-        assert self.task.trigger
-        where = moments.counts[self.task.trigger] > 0
+            return self.told(self.task.labels)
+        where = moments.counts[str(self.task.trigger)] > 0
         subjects = np.repeat(moments.subjects, np.diff(moments.first))
         rows = _Rows(subjects[where], moments.time[where])
-        self.note("trigger events", rows.subject)
+        rows.reach("trigger events")
         return rows
 
-    def between(self) -> tuple[Plain, Plain]:
-        every = self.task.every
-        assert every
-        begin, end = self.task.predicates[every.begin], self.task.predicates[every.end]
-        assert isinstance(begin, Plain)
-        assert isinstance(end, Plain)
-        return begin, end
+    def plain(self, *names: str) -> list[Plain]:
+        """The plain predicates of these names."""
+        return [p for p in map(self.task.predicates.get, names) if isinstance(p, Plain)]
 
     def asked_at(self, when: int) -> _Rows:
         """Every subject of whom something is known then, or who is then between the task's two events."""
         known = known_at(self.events.collect_schema().names())
         seen = self.events.filter(known <= pl.lit(self.at).cast(pl.Datetime("us")))
-        if not self.task.every:
+        every = self.task.every
+        between = self.plain(every.begin, every.end) if every else []
+        if not every:
             who = seen.select(pl.col("subject_id").unique().sort()).collect()["subject_id"].to_numpy()
-        asked = [p for p in (self.task.predicates[n] for n in self.task.last) if isinstance(p, Plain)]
-        asked += self.between() if self.task.every else ()
         # Collected once, and then but a few events: a question at the bedside has no time to lose.
-        seen = seen.filter(pl.any_horizontal([p.codes() for p in asked]) if asked else pl.lit(False))
+        seen = seen.filter(_coded([*self.plain(*self.task.last), *between]))
         self.events = plausible(seen.collect(engine="in-memory"), self.task.values).lazy()
-        if self.task.every:
-            who = inside(intervals(self.events, *self.between()), when)
-        return _Rows(who.astype(np.int64), np.full(len(who), when, np.int64))
+        if every:
+            who = inside(intervals(self.events, *between), when)
+        return _Rows(who, np.full(len(who), when))
 
-    def told(self) -> _Rows:
+    def told(self, labels: Path) -> _Rows:
         """The rows of the file of labels, for subjects of this batch."""
-        table = _read_labels(self.task.labels)
+        table = _read_labels(labels)
         who = self.events.select(pl.col("subject_id").unique()).collect()["subject_id"]
         table = table.filter(pl.col("subject_id").is_in(who.implode())).sort(KEYS)
         rows = _Rows(table["subject_id"].to_numpy(), table["prediction_time"].to_physical().to_numpy())
@@ -297,8 +297,7 @@ class _Batch:
 
     def at_risk(self, rows: _Rows, name: str, last: Last) -> None:
         """Rows whose newest known value is there, young enough and in range."""
-        predicate = self.task.predicates[name]
-        assert isinstance(predicate, Plain)
+        [predicate] = self.plain(name)
         found = newest(self.events, predicate, rows.subject, rows.time)
         rows.newest[name] = found.value
         if last.within is None:
@@ -321,87 +320,42 @@ class _Batch:
                 self.window(walk, rows, span)
                 if span.window.label:
                     rows.label = walk.count(span, span.window.label) > 0
+        rows.reach("labelled" if self.task.label or self.task.labels else "all criteria hold", past=True)
 
     # what comes out --------------------------------------------------------------------------------------------------
 
-    def note(self, step: str, subjects: Any, *, past: bool = False, excluded: bool = False) -> None:
+    def note(self, step: str, subjects: Any, past: bool = False, excluded: bool = False) -> None:
         groups = {"subject": len(np.unique(subjects))}
         self.attrition.append(Step(step, len(subjects), groups, past, excluded))
 
-    def finish_live(self, rows: _Rows) -> None:
-        """The same for one time, at which each subject is asked once and nothing is labelled."""
-        for number, (step, past) in enumerate(rows.steps, start=1):
-            self.note(step, rows.subject[rows.out == number], past=past, excluded=True)
-        kept = rows.out == 0
-        self.note("at risk" if self.task.last else "index times", rows.subject[kept])
-        nobody = np.zeros(int(kept.sum()), np.bool_)
-        self.index = pl.DataFrame(
-            {
-                "subject_id": rows.subject[kept],
-                "prediction_time": rows.time[kept].astype("datetime64[us]"),
-                "boolean_value": pl.Series([None] * len(nobody), dtype=pl.Boolean),
-                **{f"newest//{n}": v[kept].astype(np.float32) for n, v in rows.newest.items()},
-                "fulfilled": nobody,
-            }
-        )
-
-    def finish(self, rows: _Rows, first: int, second: int) -> None:
+    def finish(self, rows: _Rows) -> None:
         """Count the steps, and keep the rows that are asked: one an index time (more where labels disagree)."""
-        label = (
-            pl.lit(None, pl.Boolean)
-            if rows.label is None
-            else pl.when(pl.col("out") == 0).then(pl.Series(rows.label))
-        )
-        frame = pl.DataFrame(
-            {
-                "subject_id": pl.Series(rows.subject, dtype=pl.Int64),
-                "prediction_time": pl.Series(rows.time, dtype=pl.Int64).cast(pl.Datetime("us")),
-                "out": pl.Series(rows.out, dtype=pl.Int64),
-                **{f"newest//{n}": pl.Series(v, dtype=pl.Float32) for n, v in rows.newest.items()},
-            }
-        ).with_columns(boolean_value=label)
-        frame = self.once(self.without(frame, rows.steps, 1, first))
-        self.note("index times", frame["subject_id"])
-        if self.task.last:
-            frame = self.without(frame, rows.steps, first + 1, second)
-            self.note("at risk", frame["subject_id"])
-        fulfilled = self.without(frame, rows.steps, second + 1, len(rows.steps))
-        if self.outcome:
-            name = "labelled" if self.task.label or self.task.labels else "all criteria hold"
-            self.note(name, fulfilled["subject_id"], past=True)
-        values = [c for c in frame.columns if c.startswith("newest//")]
-        fulfil = (pl.col("out") == 0) & pl.lit(self.outcome)
-        self.index = frame.select(*KEYS, "boolean_value", *values, fulfilled=fulfil)
-
-    def without(
-        self, frame: pl.DataFrame, steps: Sequence[tuple[str, bool]], begin: int, end: int
-    ) -> pl.DataFrame:
-        """The rows that did not fall out at steps `begin` to `end`, which are counted."""
-        out, subjects = frame["out"].to_numpy(), frame["subject_id"].to_numpy()
-        for number in range(begin, end + 1):
-            step, past = steps[number - 1]
-            self.note(step, subjects[out == number], past=past, excluded=True)
-        return frame.filter(pl.Series((out < begin) | (out > end)))
-
-    def once(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Each index time once; an unlabelled one gives way to a labelled one, and labels that disagree both stay."""
-        if frame.select(pl.struct(KEYS).n_unique()).item() == frame.height:
-            return frame
-        told = (pl.col("out") == 0).any().over(KEYS)
-        rows = frame.sort(*KEYS, "out", maintain_order=True).filter((pl.col("out") == 0) | ~told)
-        keys = pl.when(pl.col("out") == 0).then("boolean_value").alias("said")
-        return rows.with_columns(keys).unique([*KEYS, "said"], keep="first", maintain_order=True).drop("said")
+        for number, (step, past, excluded) in enumerate(rows.steps, start=1):
+            left = (rows.out == 0) | (rows.out > number)
+            if step == INDEX and self.at is None:  # at one time, each subject is asked once
+                again = rows.again(left)
+                rows.out[again], left[again] = -1, False
+            self.note(step, rows.subject[rows.out == number if excluded else left], past, excluded)
+            if not (past or excluded):
+                kept = left
+        fulfilled = (pl.col("out") == 0) & self.outcome
+        self.index = rows.frame(kept).with_columns(fulfilled=fulfilled).drop("out")
 
 
 _PREDICATE = ("value_min", "value_max", "value_min_inclusive", "value_max_inclusive", "static")
+
+
+def _coded(predicates: Iterable[Plain]) -> pl.Expr:
+    """Whether an event has a code that any of them looks for."""
+    codes = [p.codes() for p in predicates]
+    return pl.any_horizontal(codes) if codes else pl.lit(False)
 
 
 def _micro(when: datetime) -> int:
     return (when.replace(tzinfo=None) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 
 
-def _read_labels(path: Path | None) -> pl.DataFrame:
-    assert path
+def _read_labels(path: Path) -> pl.DataFrame:
     table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, try_parse_dates=True)
     missing = [c for c in KEYS if c not in table.columns]
     if missing:

@@ -36,14 +36,18 @@ class Plain:
     static: bool = False
     columns: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def wanted(self) -> list[str]:
+        """The codes, or the pattern, as they are written."""
+        return (
+            [self.code] if isinstance(self.code, str) else list(self.code.get("any") or [self.code["regex"]])
+        )
+
     def codes(self) -> pl.Expr:
         """Whether an event has one of the codes."""
-        code = pl.col("code")
-        if isinstance(self.code, str):
-            return code == self.code
-        if "any" in self.code:
-            return code.is_in(list(self.code["any"]))
-        return matches(str(self.code["regex"]))
+        if isinstance(self.code, Mapping):
+            return pl.col("code").is_in(self.wanted) if "any" in self.code else matches(*self.wanted)
+        return pl.col("code") == self.code
 
     def holds(self) -> pl.Expr:
         """Whether an event satisfies the predicate (null where a value is missing)."""

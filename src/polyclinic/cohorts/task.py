@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from polyclinic import config, registry
-from polyclinic.cohorts.predicates import Derived, Predicate
+from polyclinic.cohorts.predicates import END, START, Derived, Predicate
 
 TRIGGER = "trigger"
 Side = Literal["start", "end"]
@@ -34,8 +34,8 @@ class Bound:
 class Window:
     """A span of time around the trigger, what it must hold, and what it tells."""
 
-    start: Bound
-    end: Bound
+    start: Bound = Bound("end", event=START, before=True)
+    end: Bound = Bound("start", event=END)
     start_inclusive: bool = True
     end_inclusive: bool = True
     has: Mapping[str, tuple[int | None, int | None]] = field(default_factory=dict)
@@ -46,6 +46,11 @@ class Window:
     def root(self) -> Side:
         """The end that hangs on another point; the other hangs on it."""
         return "end" if self.start.point == "end" else "start"
+
+    @property
+    def hangs_on(self) -> str:
+        """The window that its root hangs on, or the trigger."""
+        return (self.start if self.root == "start" else self.end).point.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,13 +120,16 @@ class Task:
         return tuple(name for name, p in self.predicates.items() if p.static)
 
     @property
+    def timed(self) -> set[str]:
+        """The predicates that trigger and windows name."""
+        windows = self.windows.values()
+        names = {n for w in windows for n in (w.start.event, w.end.event, w.label, *w.has)}
+        return {n for n in {*names, self.trigger} if n}
+
+    @property
     def asked(self) -> set[str]:
         """The predicates that trigger and windows name, and those they are derived from."""
-        windows = self.windows.values()
-        events = [b.event for w in windows for b in (w.start, w.end)] + [w.label for w in windows]
-        return inputs_of(
-            self.predicates, filter(None, [self.trigger, *events, *(p for w in windows for p in w.has)])
-        )
+        return inputs_of(self.predicates, self.timed)
 
     @property
     def named(self) -> set[str]:

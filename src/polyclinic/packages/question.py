@@ -95,6 +95,9 @@ def ask(
     when (`subject_id`, `prediction_time`), for a question that has a table of labels in place of a task.
     """
     if isinstance(source, RowTable):
+        if at is not None:
+            what = "the rows of this source have no times, so that one time to ask at means nothing"
+            raise UsageError(what, at=Place(key="--at"), fix="leave it out: each row is asked as it stands")
         return Asked(_with_labels(source.rows(), question, live))
     if question.labels is not None and index is None and not live:
         index = read_table(Path(question.labels))
