@@ -12,6 +12,7 @@ from markupsafe import Markup
 from polyclinic.figures.numbers import NOTHING, bounds, count, finite, number
 
 MOST_ROWS = 200
+WIDE = 4
 NUMBER = re.compile(r"[+−<]?\d[\d,.]*( %|<small| \(|$)|–$")
 
 
@@ -27,13 +28,14 @@ def table(
     bodies = [[row.get(c) for c in columns] if isinstance(row, Mapping) else list(row) for row in rows]
     right = [i > 0 and _numeric([body[i] for body in bodies]) for i in range(len(columns))]
     heads = "".join(_cell("th", "col", name, side) for name, side in zip(columns, right, strict=True))
-    lines = "".join(_row(body, right) for body in bodies[:MOST_ROWS])
+    lines = "".join(_row(body, right, columns) for body in bodies[:MOST_ROWS])
     left = len(bodies) - MOST_ROWS
     more = f'<tr><td colspan="{len(columns)}">… and {left:,} more rows</td></tr>' if left > 0 else ""
     name = f' role="region" tabindex="0" aria-label="{escape(caption)}"' if caption else ""
+    wide = " wide" if len(columns) > WIDE else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     return (
-        f'<div class="scroll" style="overflow-x:auto"{name}><table>{title}<thead><tr>{heads}</tr></thead>'
+        f'<div class="scroll{wide}" style="overflow-x:auto"{name}><table>{title}<thead><tr>{heads}</tr></thead>'
         f"<tbody>{lines}{more}</tbody></table></div>"
     )
 
@@ -51,16 +53,32 @@ def with_small(text: str, small: str) -> Markup:
     return Markup("{}{}").format(text, under)
 
 
-def _row(body: Sequence[Any], right: Sequence[bool]) -> str:
-    kinds = [("th", "row"), *[("td", "")] * (len(body) - 1)]
-    cells = (_cell(*kind, value, side) for kind, value, side in zip(kinds, body, right, strict=True))
-    return f"<tr>{''.join(cells)}</tr>"
+def _row(body: Sequence[Any], right: Sequence[bool], columns: Sequence[str]) -> str:
+    """In a wide table each cell knows its heading, so that a page may show a row as a card on a phone."""
+    heads = columns if len(columns) > WIDE else [""] * len(columns)
+    first, *others = (
+        _cell(kind, scope, *rest)
+        for kind, scope, *rest in zip(
+            ["th", *["td"] * (len(body) - 1)],
+            ["row", *[""] * (len(body) - 1)],
+            body,
+            right,
+            ["", *heads[1:]],
+            strict=True,
+        )
+    )
+    return f"<tr>{first}{''.join(others)}</tr>"
 
 
-def _cell(tag: str, scope: str, value: Any, right: bool) -> str:
-    scope = f' scope="{scope}"' if scope else ""
-    side = ' class="n" style="text-align:right"' if right else ""
-    return f"<{tag}{scope}{side}>{_written(value)}</{tag}>"
+def _cell(tag: str, scope: str, value: Any, right: bool, head: str = "") -> str:
+    known = {
+        "scope": scope,
+        "data-head": escape(head),
+        "class": "n" if right else "",
+        "style": "text-align:right" if right else "",
+    }
+    attributes = "".join(f' {k}="{v}"' for k, v in known.items() if v)
+    return f"<{tag}{attributes}>{_written(value)}</{tag}>"
 
 
 def _numeric(values: Sequence[Any]) -> bool:

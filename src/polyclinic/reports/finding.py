@@ -10,6 +10,12 @@ from polyclinic.reports import reading
 from polyclinic.reports.reading import Report
 
 FEW_GROUPS = 300
+VERDICTS = {
+    "better": "clearly better than",
+    "level": "level with",
+    "worse": "clearly worse than",
+    "untold": "not to be told apart, for want of an interval, from",
+}
 
 
 def finding(report: Report) -> str:
@@ -17,11 +23,10 @@ def finding(report: Report) -> str:
 
     report: the content of `report.json`; its own `finding` is not read. Without a `subject` group no patient is named.
     """
+    by_outcome = (_chosen, _chance, _against, _studied, _calibrated, _procedure, _weakest)
     sentences = [_asked(report)]
-    for outcome in reading.outcomes(report):
-        sentences += [_chosen(report, outcome), _against(report, outcome), _studied(report, outcome)]
-        sentences += [_calibrated(report, outcome), _procedure(report, outcome), _weakest(report, outcome)]
-    sentences += [_few(report), _gates(report)]
+    sentences += [tell(report, outcome) for outcome in reading.outcomes(report) for tell in by_outcome]
+    sentences += [tell(report) for tell in (_few, _gates, _warnings)]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -52,20 +57,19 @@ def _chosen(report: Report, outcome: str) -> str:
     model, score = report["chosen"].get(outcome), reading.primary(report, outcome)
     if not model:
         return "No model was chosen."
-    found = reading.scores_of(report, model, outcome).get(score)
     among = len(reading.ordered(report, outcome))
-    how = (
-        f"Validation chose {model} among {among} models"
-        if _was_a_choice(report, outcome)
-        else f"This is {model}"
-    )
+    choice = f"Validation chose {model} among {among} models"
+    how = choice if _was_a_choice(report, outcome) else f"This is {model}"
     many = f" for {outcome}" if len(reading.outcomes(report)) > 1 else ""
-    folds = reading.fold_count(report, outcome)
-    where = "on rows held out of the fit" if folds > 1 else f"on {reading.split_of(report, outcome)} rows"
+    found, name = reading.scores_of(report, model, outcome).get(score), reading.score_name(score)
     if not found:
         return f"{how}{many}."
+    if not finite(found.get("value")):
+        return f"{how}{many}; its {name} cannot be computed on these rows."
+    folds, split = reading.fold_count(report, outcome), reading.split_of(report, outcome)
+    where = "on rows held out of the fit" if folds > 1 else f"on {count(found['n'])} {split} rows"
     known = f"95 % interval {bounds(found)}" if finite(found.get("low")) else "no interval"
-    return f"{how}{many}: {reading.score_name(score)} {number(found.get('value'))} ({known}) {where}."
+    return f"{how}{many}: {name} {number(found['value'])} ({known}) {where}."
 
 
 def _was_a_choice(report: Report, outcome: str) -> bool:
@@ -74,10 +78,44 @@ def _was_a_choice(report: Report, outcome: str) -> bool:
     return len(models) > 1 and any(report["models"][m][outcome].get("validation") for m in models)
 
 
+def _chance(report: Report, outcome: str) -> str:
+    """A model that learned nothing is named so, and not praised for being level with others."""
+    model = str(report["chosen"].get(outcome))
+    if model in reading.constant(report, outcome):
+        return f"But {model} {reading.same_answer(report, outcome)}: it tells no row from another and ranks no better than chance."
+    for score, chance in reading.CHANCE.items():
+        found = reading.scores_of(report, model, outcome).get(score) or {}
+        low, high = found.get("low"), found.get("high")
+        if finite(low) and finite(high) and low <= chance:
+            below = "lies below it: it ranks worse than chance, so look whether the labels are turned round"
+            words = (
+                below
+                if high < chance
+                else "includes it: on these rows it is not shown to rank better than chance"
+            )
+            return f"{reading.score_name(score)} of chance is {chance}, and the interval of {model} {words}."
+    return ""
+
+
 def _against(report: Report, outcome: str) -> str:
-    model = report["chosen"].get(outcome)
-    found = _compared(report, str(model), outcome)
-    return f"Paired on the same rows it is {found}." if found else ""
+    model = str(report["chosen"].get(outcome))
+    if not report["chosen"].get(outcome):
+        return ""
+    if found := _compared(report, model, outcome):
+        others = reading.differences(report, model, outcome, reading.primary(report, outcome))
+        same = [m for m in reading.constant(report, outcome) if m in others and m != model]
+        told = (
+            f"; of these, {listed(same)} {reading.same_answer(report, outcome)}, so its rank score is chance by definition"
+            if same
+            else ""
+        )
+        return f"On the same rows it is {found}{told}."
+    beside = len(reading.ordered(report, outcome)) > 1
+    return (
+        "It was not compared with the other models on the same rows."
+        if beside
+        else "No other model stands beside it to compare it with."
+    )
 
 
 def _compared(report: Report, model: str, outcome: str, but: tuple[str, ...] = ()) -> str:
@@ -88,13 +126,7 @@ def _compared(report: Report, model: str, outcome: str, but: tuple[str, ...] = (
         if other not in but:
             words = f"{other} ({interval_of(difference)})"
             told.setdefault(reading.verdict(difference, score), []).append(words)
-    opening = {
-        "better": "clearly better than",
-        "level": "level with",
-        "worse": "clearly worse than",
-        "untold": "not to be told apart, for want of an interval, from",
-    }
-    return listed([f"{words} {listed(told[word])}" for word, words in opening.items() if word in told], "; ")
+    return listed([f"{words} {listed(told[word])}" for word, words in VERDICTS.items() if word in told], "; ")
 
 
 def interval_of(score: Mapping[str, Any]) -> str:
@@ -119,36 +151,63 @@ def _studied(report: Report, outcome: str) -> str:
 
 
 def _calibrated(report: Report, outcome: str) -> str:
-    entry = (report["calibration"].get(report["chosen"].get(outcome, "")) or {}).get(outcome) or {}
-    after = entry.get("after") or {}
+    model = str(report["chosen"].get(outcome))
+    words = in_words((report["calibration"].get(model) or {}).get(outcome) or {})
+    return (
+        f"The probabilities of {model}, {words}."
+        if words and model not in reading.constant(report, outcome)
+        else ""
+    )
+
+
+def in_words(entry: Mapping[str, Any]) -> str:
+    """What calibration means for the one who reads a probability, and whether recalibration made it worse.
+
+    entry: `before` and `after` of one model; empty where there is no slope.
+    """
+    after, before = entry.get("after") or {}, entry.get("before") or {}
     slope, ece = reading.figure_of(after.get("slope")), reading.figure_of(after.get("ece"))
     if not finite(slope):
         return ""
-    when = "after recalibration" if entry.get("before") else "as they are given"
-    off = f", {100 * ece:.1f} percentage points off on average" if finite(ece) else ""
-    return f"The probabilities of {report['chosen'][outcome]}, {when}, {in_words(slope, ece)} (slope {number(slope, 2)}{off})."
+    known = after.get("slope_interval") or after["slope"]
+    low, high = (known.get("low"), known.get("high")) if isinstance(known, Mapping) else (None, None)
+    if unsure := finite(low) and finite(high) and (low < 0.8 or high > 1.2) and low <= 1 <= high:
+        words = "are not shown to be right or wrong"
+    elif slope < 0.9:
+        words = "are too extreme: high ones are too high and low ones too low"
+    elif slope > 1.1:
+        words = "are too cautious: high ones are too low and low ones too high"
+    else:
+        words = (
+            "have the right spread but are not exact"
+            if finite(ece) and ece > 0.025
+            else "can be read as they stand"
+        )
+    when = "after recalibration" if before else "as they are given"
+    about = f", {bounds(known)}: too little evidence" if unsure else ""
+    off = f"; {100 * ece:.1f} percentage points off on average" if finite(ece) else ""
+    return f"{when}, {words} (slope {number(slope, 2)}{about}{off}){_worse(before, slope, ece)}"
 
 
-def in_words(slope: float, ece: Any) -> str:
-    """What a calibration slope and the mean gap mean for the one who reads a probability."""
-    if slope < 0.9:
-        return "are too extreme: high ones are too high and low ones too low"
-    if slope > 1.1:
-        return "are too cautious: high ones are too low and low ones too high"
-    return (
-        "have the right spread but are not exact"
-        if finite(ece) and ece > 0.025
-        else "can be read as they stand"
-    )
+def _worse(before: Mapping[str, Any], slope: float, ece: Any) -> str:
+    """What recalibration made worse, in the digits that are shown."""
+    was, gap = reading.figure_of(before.get("slope")), reading.figure_of(before.get("ece"))
+    worse = []
+    if finite(was) and round(abs(slope - 1), 2) > round(abs(was - 1), 2):
+        worse.append(f"the slope ({number(was, 2)} before)")
+    if finite(gap) and finite(ece) and round(100 * ece, 1) > round(100 * gap, 1):
+        worse.append(f"the average gap ({100 * gap:.1f} points before)")
+    return f"; recalibration made {listed(worse)} worse" if worse else ""
 
 
 def _procedure(report: Report, outcome: str) -> str:
     folds = reading.fold_count(report, outcome)
     if folds < 2:
         return ""
+    packaged = f"; the package answers with the mean of those {folds} models, which is not itself scored"
     return (
-        f"The scores come from {folds} cross-fitted folds and estimate the procedure; "
-        "the mean of the folds' models, which is packaged, is not itself scored."
+        f"Each row was scored by a model that had not seen it, in {folds} cross-fitted folds: "
+        f"the scores estimate the procedure{packaged if report.get('package') else ''}."
     )
 
 
@@ -174,10 +233,7 @@ def _few(report: Report) -> str:
         return ""
     few = f"{count(group[1])} {reading.group_word(*group)}{_held_for_validation(report, group[0])}"
     if any(reading.verdict(c["difference"], c["score"]) == "level" for c in report["comparisons"]):
-        return (
-            f"With only {few}, a change of seed is as large as most gaps between models: "
-            "do not rank them by small gaps."
-        )
+        return f"With only {few}, a change of seed can be as large as most gaps between models: do not rank them by small gaps."
     return f"With only {few}, a change of seed can be as large as a small gap between models."
 
 
@@ -191,6 +247,11 @@ def _held_for_validation(report: Report, group: str) -> str:
     return f", about {round(sum(known) / len(known))} of them for validation{each}"
 
 
+def _warnings(report: Report) -> str:
+    found = [f"{entry['check']}".replace("_", " ") for entry in report["sanity"] if reading.warns(entry)]
+    return f"Read the warnings before believing any of this: {listed(found)}." if found else ""
+
+
 def _gates(report: Report) -> str:
     gates = report["gates"]
     if not gates:
@@ -200,7 +261,8 @@ def _gates(report: Report) -> str:
     ]
     untested = [str(g["gate"]) for g in gates if g["state"] == "not tested"]
     if not failed and not untested:
-        return f"All {len(gates)} gates set before the run held." if len(gates) > 1 else "The one gate held."
+        words = {1: "The one gate", 2: "Both gates"}.get(len(gates), f"All {len(gates)} gates")
+        return f"{words} set before the run held."
     parts = [f"{len(gates) - len(failed) - len(untested) or 'none'} held"]
     parts += [f"failed: {listed(failed)}"] if failed else []
     parts += [f"not tested, for want of evidence: {listed(untested)}"] if untested else []

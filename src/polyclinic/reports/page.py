@@ -8,7 +8,7 @@ from typing import Any
 
 from polyclinic.figures.numbers import count, interval
 from polyclinic.reports import reading
-from polyclinic.reports.finding import finding
+from polyclinic.reports.finding import finding, told
 from polyclinic.reports.reading import Report
 from polyclinic.reports.sections import SECTIONS
 
@@ -18,13 +18,13 @@ def render(report: Report) -> str:
 
     report: the content of `report.json` (see `reports.schema`). Sections without content are left out.
     """
-    sections = [section for build in SECTIONS if (section := build(report))]
-    text = report.get("finding") or finding(report)
-    return str(
-        _template().render(
-            report=report, finding=text, facts=_facts(report), sections=sections, style=_file("page.css")
-        )
+    sections = [section for build in SECTIONS if (section := build(report)).parts]
+    words = {"finding": report.get("finding") or finding(report), "facts": _facts(report), "told": told}
+    warnings = [entry for entry in report["sanity"] if reading.warns(entry)]
+    page = _template().render(
+        report=report, sections=sections, warnings=warnings, style=_file("page.css"), **words
     )
+    return str(page)
 
 
 def _facts(report: Report) -> list[tuple[str, str, str]]:

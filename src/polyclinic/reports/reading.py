@@ -15,6 +15,8 @@ SCORE_NAMES = {
     "brier": "Brier score",
     "ece": "Calibration error",
 }
+CHANCE = {"auroc": 0.5}
+PASSED = frozenset({"held", "passed", "pass", "ok", "none", "none found", "nothing found", "chance"})
 WORDS = dict.fromkeys(("subject", "subject_id"), ("patient", "patients"))
 
 
@@ -142,6 +144,36 @@ def served_worse(report: Report, subgroup: Mapping[str, Any], outcome: str) -> b
     found = (subgroup.get("scores") or {}).get(score) or {}
     best, sign = (found.get("low"), -1) if lower_is_better(score) else (found.get("high"), 1)
     return not subgroup["too_small"] and finite(best) and finite(overall) and sign * best < sign * overall
+
+
+def constant(report: Report, outcome: str) -> list[str]:
+    """The models that give every row (of a fold) the same answer: each of their rank scores is chance to the digit."""
+    found = []
+    for model in ordered(report, outcome):
+        scores = scores_of(report, model, outcome)
+        alone = report["models"][model][outcome].get("folds") or [scores]
+        for score in CHANCE.keys() & scores.keys():
+            ends = scores[score] if alone == [scores] else {}
+            values = [figure_of(one.get(score)) for one in alone] + [
+                ends[k] for k in ("low", "high") if k in ends
+            ]
+            found += [model] if all(v == CHANCE[score] for v in values) else []
+    return found
+
+
+def same_answer(report: Report, outcome: str) -> str:
+    """What a constant model does, in words."""
+    return f"gives every row{' of a fold' if fold_count(report, outcome) > 1 else ''} the same answer"
+
+
+def warns(entry: Mapping[str, Any]) -> bool:
+    """Whether a sanity check found something: words, names or values; a measured number alone is no warning."""
+    result = entry["result"]
+    if not entry["applies"] or (isinstance(result, Mapping) and "value" in result):
+        return False
+    if isinstance(result, str):
+        return bool(result.strip()) and result.strip(" .").lower() not in PASSED
+    return result is True or (isinstance(result, list | Mapping) and bool(result))
 
 
 def figure_of(entry: Any) -> Any:
