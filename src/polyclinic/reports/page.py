@@ -29,19 +29,15 @@ def render(report: Report) -> str:
 
 def _facts(report: Report) -> list[tuple[str, str, str]]:
     """The few figures beside the finding: (what, value, small words)."""
-    group = reading.main_group(report)
-    same = group is not None and group[1] == report["cohort"].get("rows")
-    facts = [] if same else [("rows", count(report["cohort"].get("rows")), "")]
-    facts += [(reading.group_word(group[0], group[1]), count(group[1]), "")] if group else []
-    for outcome, model in report["chosen"].items():
-        score = reading.primary(report, outcome)
-        found = reading.scores_of(report, model, outcome).get(score)
-        if found:
+    group, rows = reading.main_group(report), report["cohort"].get("rows")
+    facts = [] if group and group[1] == rows else [("rows", count(rows), "")]
+    facts += [(reading.group_word(*group), count(group[1]), "")] if group else []
+    for o in reading.outcomes(report):
+        if found := o.score(o.chosen):
             value, _, between = interval(found).partition(" (")
-            facts.append((f"{reading.score_name(score)} of {model}", value, between.rstrip(")")))
-    states = [gate["state"] for gate in report["gates"]]
-    told = [f"{states.count(s)} {s}" for s in ("failed", "not tested") if s in states]
-    if states:
+            facts.append((f"{reading.score_name(o.primary)} of {o.chosen}", value, between.rstrip(")")))
+    if states := [gate["state"] for gate in report["gates"]]:
+        told = [f"{states.count(s)} {s}" for s in ("failed", "not tested") if s in states]
         facts.append(("gates held", f"{states.count('held')} of {len(states)}", ", ".join(told)))
     return facts
 
