@@ -6,6 +6,7 @@ import pytest
 from tests.reports.sample_reports import calibration, constant, difference, imaging, molecules, records, score
 
 from polyclinic.reports.finding import finding
+from polyclinic.reports.report import Report
 
 
 def test_it_opens_with_the_question_and_whom_it_was_asked_of():
@@ -178,3 +179,9 @@ def test_a_warning_is_pointed_at():
         {"check": "near_leak", "applies": True, "why": "w", "result": "column x alone has AUROC 0.996"}
     ]
     assert "Read the warnings before believing any of this: near leak." in finding(report)
+
+
+def test_a_notebook_shows_the_finding_as_text_and_each_score_with_its_interval(tmp_path):
+    html = Report(tmp_path, molecules() | {"finding": "<script>"})._repr_html_()
+    assert "<p>&lt;script&gt;</p>" in html
+    assert "0.910\u00a0to\u00a00.950" in html

@@ -93,6 +93,11 @@ def test_a_check_that_found_nothing_does_not_warn():
     assert 'class="warning"' not in render(records() | {"sanity": NO_WARNINGS})
 
 
+@pytest.mark.parametrize("result", [True, ["column a", "column b"], {"column a": 0.996}])
+def test_whatever_a_check_names_is_a_warning(result):
+    assert 'class="warning"' in render(records() | {"sanity": [LEAK | {"result": result}]})
+
+
 def test_a_model_that_answers_all_alike_is_explained_and_has_no_slope():
     html = render(constant(records(), "transformer"))
     assert "one answer for all" in html
@@ -213,6 +218,17 @@ WIDER = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e
 def test_no_table_has_to_be_scrolled_sideways(browser, written, kind, width):
     page, _ = opened(browser, written / f"{kind}.html", width=width)
     assert page.evaluate(WIDER) == []
+
+
+def test_a_table_of_many_columns_is_a_stack_of_cards_on_a_phone(browser, tmp_path):
+    report = records()
+    point = report["operating"][0]
+    report["operating"] = [point | {"model": f"model-{i}"} for i in range(7)]
+    (tmp_path / "wide.html").write_text(render(report), encoding="utf-8")
+    page, _ = opened(browser, tmp_path / "wide.html", width=390)
+    assert page.evaluate(WIDER) == []
+    heads = "[...document.querySelectorAll('.wide td')].map(e => getComputedStyle(e, '::before').content)"
+    assert '"model-6"' in page.evaluate(heads)
 
 
 CLIPPED = """() => [...document.querySelectorAll('svg')].flatMap(svg => {
