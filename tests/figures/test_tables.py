@@ -22,6 +22,12 @@ def test_what_a_value_holds_is_text_and_not_markup():
     assert ">–</td>" in html
 
 
+def test_a_cell_of_a_wide_table_knows_its_heading():
+    heads = ["a", "b", "<c>", "d", "e"]
+    assert '<td data-head="&lt;c&gt;">y</td>' in table([["v", "x", "y", "z", "w"]], heads)
+    assert "data-head" not in table([["v", "x"]], heads[:2])
+
+
 def test_markup_is_taken_as_it_is():
     assert "<b>x</b>" in table([[Markup("<b>x</b>")]], ["a"])
 

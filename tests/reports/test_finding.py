@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.reports.sample_reports import difference, imaging, molecules, records, score
+from tests.reports.sample_reports import calibration, constant, difference, imaging, molecules, records, score
 
 from polyclinic.reports.finding import finding
+from polyclinic.reports.report import Report
 
 
 def test_it_opens_with_the_question_and_whom_it_was_asked_of():
@@ -44,7 +45,7 @@ def test_a_studied_model_that_loses_is_said_to_have_lost():
 def test_with_few_patients_a_change_of_seed_is_said_to_be_as_large_as_most_gaps():
     text = finding(records())
     assert (
-        "With only 100 patients, about 12 of them for validation in a fold, a change of seed is as large as most gaps"
+        "With only 100 patients, about 12 of them for validation in a fold, a change of seed can be as large as most gaps"
         in text
     )
 
@@ -96,3 +97,91 @@ def test_a_score_without_interval_says_so():
     report = molecules()
     report["models"]["gbm"]["crosses"]["test"]["auroc"] |= {"low": None, "high": None}
     assert "AUROC 0.930 (no interval)" in finding(report)
+
+
+def test_a_chosen_model_that_answers_all_alike_is_said_to_rank_by_chance():
+    for make in (records, molecules):
+        text = finding(constant(make(), "gbm"))
+        assert "the same answer: it tells no row from another and ranks no better than chance" in text
+        assert "The probabilities of gbm" not in text
+
+
+def test_a_baseline_that_answers_all_alike_is_explained_where_it_is_compared():
+    text = finding(constant(records(), "last-value"))
+    assert (
+        "of these, last-value gives every row of a fold the same answer, so its rank score is chance" in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.52, "not shown to rank better than chance"), (0.4, "ranks worse than chance"), (0.6, "")],
+)
+def test_an_interval_that_includes_chance_is_told_in_plain_words(value, words):
+    report = molecules()
+    report["models"]["gbm"]["crosses"]["test"]["auroc"] = score(value, 0.05)
+    assert words in finding(report)
+    assert ("AUROC of chance is 0.5" in finding(report)) == bool(words)
+
+
+def recalibrated(before: tuple[float, float], after: tuple[float, float]) -> str:
+    report, found = molecules(), calibration(1.0)
+    for when, (slope, ece) in (("before", before), ("after", after)):
+        found[when] |= {"slope": score(slope, 0.05), "ece": ece}
+    report["calibration"]["gbm"]["crosses"] = found
+    return finding(report)
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        ((1.02, 0.030), "recalibration made the average gap (2.0 points before) worse"),
+        ((0.95, 0.010), "recalibration made the slope (1.04 before) worse"),
+        ((0.90, 0.030), "made the slope (1.04 before) and the average gap (2.0 points before) worse"),
+        ((1.00, 0.020), ""),
+    ],
+)
+def test_recalibration_that_made_it_worse_is_said_to_have_done_so(after, words):
+    text = recalibrated((1.04, 0.020), after)
+    assert words in text
+    assert ("recalibration made" in text) == bool(words)
+
+
+def test_a_slope_that_the_rows_cannot_tell_is_not_called_right_or_wrong():
+    report = molecules()
+    report["calibration"]["gbm"]["crosses"]["after"]["slope"] = score(0.8, 0.5)
+    text = finding(report)
+    assert "are not shown to be right or wrong (slope 0.80, 0.300 to 1.300: too little evidence" in text
+    assert "too extreme" not in text
+
+
+def test_a_comparison_that_was_not_made_is_named():
+    assert "not compared with the other models" in finding(molecules() | {"comparisons": []})
+    report = molecules()
+    del report["models"]["mpnn"]
+    assert "No other model stands beside it" in finding(report | {"comparisons": []})
+
+
+def test_a_score_that_cannot_be_computed_is_said_to_be_none():
+    report = molecules()
+    report["models"]["gbm"]["crosses"]["test"]["auroc"] = score(None)
+    assert "its AUROC cannot be computed on these rows" in finding(report)
+
+
+def test_nothing_is_said_of_a_package_where_there_is_none():
+    assert "the package answers with the mean of those 5 models" in finding(records())
+    assert "package" not in finding(records() | {"package": None})
+
+
+def test_a_warning_is_pointed_at():
+    report = molecules()
+    report["sanity"] = [
+        {"check": "near_leak", "applies": True, "why": "w", "result": "column x alone has AUROC 0.996"}
+    ]
+    assert "Read the warnings before believing any of this: near leak." in finding(report)
+
+
+def test_a_notebook_shows_the_finding_as_text_and_each_score_with_its_interval(tmp_path):
+    html = Report(tmp_path, molecules() | {"finding": "<script>"})._repr_html_()
+    assert "<p>&lt;script&gt;</p>" in html
+    assert "0.910\u00a0to\u00a00.950" in html

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.reports.sample_reports import imaging, molecules, records
+from tests.reports.sample_reports import constant, imaging, molecules, records, score
 
 from polyclinic.reports.card import card
 from polyclinic.reports.page import render
@@ -63,6 +63,62 @@ def test_what_is_too_small_is_named_and_not_hidden(pages):
 def test_every_gate_stands_with_its_state(pages):
     assert "✓ held" in pages["records"]
     assert "○ not tested" in pages["records"]
+
+
+LEAK = {
+    "check": "near_leak",
+    "applies": True,
+    "why": "is it known before the outcome?",
+    "result": "column <x> alone has AUROC 0.996",
+}
+NO_WARNINGS = [
+    {"check": "shuffled labels", "applies": True, "why": "w", "result": score(0.51)},
+    {"check": "duplicates", "applies": True, "why": "w", "result": "none found"},
+    {"check": "few rows", "applies": False, "why": "w", "result": "9,890 rows"},
+    {"check": "planted leak", "applies": True, "why": "w", "result": None},
+]
+
+
+def test_a_sanity_check_that_warns_stands_under_the_finding_and_first_among_the_checks():
+    html = render(records() | {"sanity": [*NO_WARNINGS, LEAK]})
+    top, checks = html.split('<section id="sanity"')
+    assert top.count('class="warning"') == 1
+    assert "<b>near leak:</b> column &lt;x&gt; alone has AUROC 0.996. is it known before the outcome?" in top
+    assert top.index('class="warning"') < top.index("<svg")
+    assert checks.index("near leak") < checks.index("shuffled labels")
+    assert all(entry["check"] in checks for entry in NO_WARNINGS)
+
+
+def test_a_check_that_found_nothing_does_not_warn():
+    assert 'class="warning"' not in render(records() | {"sanity": NO_WARNINGS})
+
+
+@pytest.mark.parametrize("result", [True, ["column a", "column b"], {"column a": 0.996}])
+def test_whatever_a_check_names_is_a_warning(result):
+    assert 'class="warning"' in render(records() | {"sanity": [LEAK | {"result": result}]})
+
+
+def test_a_model_that_answers_all_alike_is_explained_and_has_no_slope():
+    html = render(constant(records(), "transformer"))
+    assert "one answer for all" in html
+    assert (
+        "transformer gives every row of a fold the same answer: its rank score is chance by definition"
+        in html
+    )
+    rows = [row for row in html.split("<tr>") if "after recalibration, one answer for all" in row]
+    assert [row.count("–</td>") for row in rows] == [2]
+
+
+def test_rows_without_a_label_or_a_prediction_are_told_in_the_flow():
+    report = molecules()
+    steps = [("predictions", 90, False), ("predictions without a label", 7, True)]
+    steps += [("labels without a prediction", 300, True), ("scored", 83, False)]
+    report["cohort"]["attrition"] = [
+        {"step": s, "rows": n, "past_index": False, "excluded": out} for s, n, out in steps
+    ]
+    html = render(report)
+    assert "fell out, labels without a prediction: 300; scored: 83" in html
+    assert "fell out: predictions without a label" in html
 
 
 def test_no_id_stands_twice(pages):
@@ -152,6 +208,27 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_and_nothing_is_fetched(brow
     page, seen = opened(browser, written / f"{kind}.html", width=360)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert seen == []
+
+
+WIDER = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.ariaLabel)"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("width", [390, 1100])
+def test_no_table_has_to_be_scrolled_sideways(browser, written, kind, width):
+    page, _ = opened(browser, written / f"{kind}.html", width=width)
+    assert page.evaluate(WIDER) == []
+
+
+def test_a_table_of_many_columns_is_a_stack_of_cards_on_a_phone(browser, tmp_path):
+    report = records()
+    point = report["operating"][0]
+    report["operating"] = [point | {"model": f"model-{i}"} for i in range(7)]
+    (tmp_path / "wide.html").write_text(render(report), encoding="utf-8")
+    page, _ = opened(browser, tmp_path / "wide.html", width=390)
+    assert page.evaluate(WIDER) == []
+    heads = "[...document.querySelectorAll('.wide td')].map(e => getComputedStyle(e, '::before').content)"
+    assert '"model-6"' in page.evaluate(heads)
 
 
 CLIPPED = """() => [...document.querySelectorAll('svg')].flatMap(svg => {

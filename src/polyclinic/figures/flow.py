@@ -18,39 +18,41 @@ def flow(steps: Sequence[Mapping[str, Any]], *, title: str, unit: str) -> str:
     steps: mappings with `step`, `rows` (a count or "<5"), `past_index` and `excluded`: whether the rows are those that
     fell out, not those that are left. Steps that look past the index time are marked in words and colour.
     """
-    lost = [bool(step.get("excluded")) for step in steps]
-    words = [textwrap.wrap(str(step["step"]), 40) or [""] for step in steps]
-    past = [bool(step.get("past_index")) for step in steps]
-    heights = [LINE * (len(w) + p) + (6 if out else 22) for w, p, out in zip(words, past, lost, strict=True)]
     most = max((s["rows"] for s in steps if finite(s["rows"])), default=1) or 1
+    past, lost = ([bool(step.get(key)) for step in steps] for key in ("past_index", "excluded"))
+    lines = [len(_words(step)) + looks for step, looks in zip(steps, past, strict=True)]
+    heights = [LINE * n + (6 if out else 22) for n, out in zip(lines, lost, strict=True)]
 
     def paint(axes: Any) -> None:
-        axes.set_xlim(0, WIDTH)
-        axes.set_ylim(max(sum(heights), 1), 0)
+        axes.set(xlim=(0, WIDTH), ylim=(max(sum(heights), 1), 0))
         axes.axis("off")
         for i, step in enumerate(steps):
-            _step(axes, step["rows"], words[i], sum(heights[:i]), (past[i], lost[i]), most)
+            _step(axes, step, sum(heights[:i]), most)
 
+    before, after = ("", "fell out, "), ("", " (looks past the index)")
     told = (
-        f"{'fell out, ' if out else ''}{s['step']}{' (looks past the index)' if p else ''}: {count(s['rows'])}"
-        for s, p, out in zip(steps, past, lost, strict=True)
+        f"{before[out]}{s['step']}{after[looks]}: {count(s['rows'])}"
+        for s, out, looks in zip(steps, lost, past, strict=True)
     )
     description = f"{unit} left after each step. {'; '.join(told)}."
     return draw(paint, title=title, description=description, height=sum(heights) + 4, margins=(1, 1, 2, 2))
 
 
-def _step(axes: Any, rows: Any, words: list[str], top: float, kind: tuple[bool, bool], most: float) -> None:
-    past, lost = kind
-    indent, colour = (14, MUTED) if lost else (0, INK)
-    for i, word in enumerate(words):
-        axes.text(indent, top + 9 + LINE * i, word, va="center", color=colour)
-    right = {"va": "center", "ha": "right", "color": colour, "fontweight": "normal" if lost else "bold"}
-    axes.text(WIDTH - 2, top + 9, f"− {count(rows)}" if lost else count(rows), **right)
-    below = top + 9 + LINE * len(words)
+def _words(step: Mapping[str, Any]) -> list[str]:
+    return textwrap.wrap(str(step["step"]), 40) or [""]
+
+
+def _step(axes: Any, step: Mapping[str, Any], top: float, most: float) -> None:
+    past, lost, rows, below = step.get("past_index"), step.get("excluded"), step["rows"], top + 9
+    indent, style = (14, {"va": "center", "color": MUTED}) if lost else (0, {"va": "center", "color": INK})
+    told, weight = (f"− {count(rows)}", "normal") if lost else (count(rows), "bold")
+    axes.text(WIDTH - 2, below, told, ha="right", fontweight=weight, **style)
+    for word in _words(step):
+        axes.text(indent, below, word, **style)
+        below += LINE
     if past:
-        axes.text(
-            indent, below, "looks past the index time: labels only", va="center", color=SECOND, fontsize=10
-        )
+        words = "looks past the index time: labels only"
+        axes.text(indent, below, words, va="center", color=SECOND, fontsize=10)
         below += LINE
     if not lost:
         axes.plot([2, WIDTH - 4], [below] * 2, color=GRID, lw=5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape, unescape
+from itertools import repeat, starmap
 from typing import Any
 
 from markupsafe import Markup
@@ -12,6 +13,7 @@ from markupsafe import Markup
 from polyclinic.figures.numbers import NOTHING, bounds, count, finite, number
 
 MOST_ROWS = 200
+WIDE = 4
 NUMBER = re.compile(r"[+−<]?\d[\d,.]*( %|<small| \(|$)|–$")
 
 
@@ -26,15 +28,19 @@ def table(
     """
     bodies = [[row.get(c) for c in columns] if isinstance(row, Mapping) else list(row) for row in rows]
     right = [i > 0 and _numeric([body[i] for body in bodies]) for i in range(len(columns))]
-    heads = "".join(_cell("th", "col", name, side) for name, side in zip(columns, right, strict=True))
-    lines = "".join(_row(body, right) for body in bodies[:MOST_ROWS])
+    wide = len(columns) > WIDE
+    # Each cell of a wide table knows its heading, so that a page may show a row as a card on a phone.
+    named, scopes = columns if wide else [""] * len(columns), ["row", *[""] * (len(columns) - 1)]
+    heads = "".join(map(_cell, columns, right, repeat("col")))
+    cells = (zip(body, right, scopes, named, strict=True) for body in bodies[:MOST_ROWS])
+    lines = "".join(f"<tr>{''.join(starmap(_cell, line))}</tr>" for line in cells)
     left = len(bodies) - MOST_ROWS
     more = f'<tr><td colspan="{len(columns)}">… and {left:,} more rows</td></tr>' if left > 0 else ""
     name = f' role="region" tabindex="0" aria-label="{escape(caption)}"' if caption else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     return (
-        f'<div class="scroll" style="overflow-x:auto"{name}><table>{title}<thead><tr>{heads}</tr></thead>'
-        f"<tbody>{lines}{more}</tbody></table></div>"
+        f'<div class="scroll{" wide" if wide else ""}" style="overflow-x:auto"{name}><table>{title}'
+        f"<thead><tr>{heads}</tr></thead><tbody>{lines}{more}</tbody></table></div>"
     )
 
 
@@ -51,16 +57,12 @@ def with_small(text: str, small: str) -> Markup:
     return Markup("{}{}").format(text, under)
 
 
-def _row(body: Sequence[Any], right: Sequence[bool]) -> str:
-    kinds = [("th", "row"), *[("td", "")] * (len(body) - 1)]
-    cells = (_cell(*kind, value, side) for kind, value, side in zip(kinds, body, right, strict=True))
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _cell(tag: str, scope: str, value: Any, right: bool) -> str:
-    scope = f' scope="{scope}"' if scope else ""
+def _cell(value: Any, right: bool, scope: str, head: str = "") -> str:
     side = ' class="n" style="text-align:right"' if right else ""
-    return f"<{tag}{scope}{side}>{_written(value)}</{tag}>"
+    if scope:
+        return f'<th scope="{scope}"{side}>{_written(value)}</th>'
+    known = f' data-head="{escape(head)}"' if head else ""
+    return f"<td{known}{side}>{_written(value)}</td>"
 
 
 def _numeric(values: Sequence[Any]) -> bool:
@@ -73,7 +75,6 @@ def _written(value: Any) -> str:
         return str(value.__html__())
     if value is None or isinstance(value, bool):
         return {None: NOTHING, True: "yes", False: "no"}[value]
-    text = (
-        number(value) if isinstance(value, float) else count(value) if isinstance(value, int) else str(value)
-    )
-    return escape(text)
+    if isinstance(value, int | float):
+        value = number(value) if isinstance(value, float) else count(value)
+    return escape(str(value))

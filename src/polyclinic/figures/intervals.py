@@ -31,6 +31,11 @@ class Line:
     worse: bool = False
     note: str = ""
 
+    @property
+    def heading(self) -> bool:
+        """Whether it names the lines below it."""
+        return self.value is None and not self.note
+
     def spoken(self, write: Any) -> str:
         """The line as a screen reader says it."""
         if not finite(self.value):
@@ -46,28 +51,22 @@ def forest(
     zero: draw the line at nought; values carry their sign. reference: a value drawn as
     a thin upright line (the score of all rows, behind subgroups).
     """
-    write = signed if zero else number
+    write, upright = (signed, 0.0) if zero else (number, reference)
     heights = [_height(line) for line in lines]
-    total = sum(heights)
-    tops = [sum(heights[:i]) for i in range(len(lines))]
 
     def paint(axes: Any) -> None:
-        axes.set_xlim(*_range(lines, [0.0] if zero else [reference]))
-        axes.set_ylim(total, 0)
+        axes.set(xlim=_range(lines, upright), ylim=(sum(heights), 0), xlabel=axis, yticks=[])
         axes.spines["left"].set_visible(False)
-        axes.set_yticks([])
         axes.locator_params(axis="x", nbins=3 if zero else 4)
         axes.grid(axis="x")
-        axes.set_xlabel(axis)
-        upright = 0.0 if zero else reference
         if upright is not None:
             axes.axvline(upright, color=MUTED, lw=1.2, ls="-" if zero else (0, (3, 3)))
-        for line, top, height in zip(lines, tops, heights, strict=True):
-            _paint(axes, line, top, height, write)
+        for i, line in enumerate(lines):
+            _paint(axes, line, sum(heights[:i]), heights[i], write)
 
     spoken = "; ".join(line.spoken(write) for line in lines if finite(line.value) or line.note)
-    margins = (LEFT, RIGHT, 6, 40)
-    return draw(paint, title=title, description=f"{axis}. {spoken}.", height=total + 46, margins=margins)
+    described = {"title": title, "description": f"{axis}. {spoken}."}
+    return draw(paint, **described, height=sum(heights) + 46, margins=(LEFT, RIGHT, 6, 40))
 
 
 def _height(line: Line) -> float:
@@ -75,47 +74,42 @@ def _height(line: Line) -> float:
 
 
 def _wrapped(line: Line) -> list[str]:
-    return textwrap.wrap(line.label, 40 if line.value is None and not line.note else 17) or [""]
+    return textwrap.wrap(line.label, 40 if line.heading else 17) or [""]
 
 
-def _range(lines: Sequence[Line], more: list[float | None]) -> tuple[float, float]:
+def _range(lines: Sequence[Line], upright: float | None) -> tuple[float, float]:
     drawn = [v for line in lines for v in (line.value, line.low, line.high, *line.dots)]
-    every = [v for v in [*drawn, *more] if finite(v)]
-    low, high = (min(every), max(every)) if every else (0.0, 1.0)
+    every = [v for v in (*drawn, upright) if finite(v)] or [0.0, 1.0]
+    low, high = min(every), max(every)
     pad = 0.06 * (high - low) or 0.05
     return low - pad, high + pad
 
 
 def _paint(axes: Any, line: Line, top: float, height: float, write: Any) -> None:
     colour = ACCENT if line.strong else SECOND if line.worse else INK
-    weight = "bold" if line.strong or line.worse else "normal"
-    across = axes.get_yaxis_transform()
+    middle, style = top + height / 2, {"va": "center", "transform": axes.get_yaxis_transform()}
     left, right = -LEFT / (WIDTH - LEFT - RIGHT), 1 + RIGHT / (WIDTH - LEFT - RIGHT)
-    words = _wrapped(line)
-    heading = line.value is None and not line.note
-    middle = top + height / 2
-    rows = [*words, line.note] if line.note and finite(line.value) else words
-    start = middle - LINE * (len(rows) - 1) / 2
-    for i, word in enumerate(rows):
-        small = i >= len(words)
-        style = {"color": MUTED if small or heading else colour, "fontsize": 9.5 if small else 11}
-        style["fontweight"] = "bold" if heading else "normal" if small else weight
-        axes.text(left, start + LINE * i, word, va="center", transform=across, **style)
-    if heading:
-        return
+    words, note = _wrapped(line), [line.note] if line.note and finite(line.value) else []
+    weight = "bold" if line.strong or line.worse or line.heading else "normal"
+    kinds = [{"color": MUTED if line.heading else colour, "fontsize": 11, "fontweight": weight}] * len(words)
+    kinds += [{"color": MUTED, "fontsize": 9.5}] * len(note)
+    for i, (word, kind) in enumerate(zip([*words, *note], kinds, strict=True)):
+        axes.text(left, middle + LINE * (i - (len(kinds) - 1) / 2), word, **kind, **style)
     if not finite(line.value):
-        axes.text(
-            0, middle, line.note, va="center", transform=across, color=MUTED, fontsize=10, fontstyle="italic"
-        )
+        axes.text(0, middle, line.note, color=MUTED, fontsize=10, fontstyle="italic", **style)
         return
-    if line.dots:
-        axes.plot(line.dots, [middle + 6] * len(line.dots), "|", color=MUTED, ms=4, mew=1, clip_on=False)
+    _mark(axes, line, middle, colour)
+    axes.text(right, middle - 6.5, write(line.value), color=colour, fontweight="bold", ha="right", **style)
+    axes.text(right, middle + 6.5, bounds(vars(line)), color=MUTED, fontsize=9.5, ha="right", **style)
+    across = {"transform": style["transform"], "clip_on": False}
+    axes.plot([left, right], [top + height] * 2, color=GRID, lw=0.6, **across)
+
+
+def _mark(axes: Any, line: Line, middle: float, colour: str) -> None:
+    """The folds behind, the interval, and the value on it."""
+    axes.plot(line.dots, [middle + 6] * len(line.dots), "|", color=MUTED, ms=4, mew=1, clip_on=False)
     if finite(line.low) and finite(line.high):
-        ends, width = [line.low, line.high], 2.4 if line.strong else 1.8
-        axes.plot(ends, [middle] * 2, color=colour, lw=width, clip_on=False)
-        axes.plot(ends, [middle] * 2, "|", color=colour, ms=8, mew=1.4, clip_on=False)
+        ends, style = [line.low, line.high], {"color": colour, "clip_on": False}
+        axes.plot(ends, [middle] * 2, lw=2.4 if line.strong else 1.8, **style)
+        axes.plot(ends, [middle] * 2, "|", ms=8, mew=1.4, **style)
     axes.plot([line.value], [middle], "o", color=colour, ms=6, mec=PAPER, mew=1, clip_on=False)
-    at = {"ha": "right", "va": "center", "transform": across}
-    axes.text(right, middle - 6.5, write(line.value), color=colour, fontweight="bold", **at)
-    axes.text(right, middle + 6.5, bounds(vars(line)), color=MUTED, fontsize=9.5, **at)
-    axes.plot([left, right], [top + height] * 2, color=GRID, lw=0.6, transform=across, clip_on=False)

@@ -16,7 +16,7 @@ from typing import Any
 from polyclinic.fingerprint import of_value
 
 WIDTH = 320
-INK, MUTED, GRID, ACCENT, SECOND, THIRD, FOURTH, WARN, PAPER = (f"#0{i}0{i}0{i}" for i in range(1, 10))
+INK, MUTED, GRID, ACCENT, SECOND, THIRD, FOURTH, PAPER = (f"#0{i}0{i}0{i}" for i in range(1, 9))
 NAMES = {
     INK: "var(--ink,#1d2733)",
     MUTED: "var(--muted,#5b6775)",
@@ -25,33 +25,23 @@ NAMES = {
     SECOND: "var(--second,#a34a00)",
     THIRD: "var(--third,#1c7357)",
     FOURTH: "var(--fourth,#7a3f98)",
-    WARN: "var(--warn,#b3261e)",
     PAPER: "var(--paper,#ffffff)",
 }
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "polyclinic",
-    "font.size": 11,
     "text.color": INK,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": MUTED,
-    "axes.labelsize": 11,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
     "grid.color": GRID,
-    "grid.linewidth": 0.8,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelsize": 10.5,
-    "ytick.labelsize": 10.5,
-    "xtick.major.size": 3,
-    "ytick.major.size": 3,
-    "lines.solid_capstyle": "round",
     "axes.axisbelow": True,
+    "lines.solid_capstyle": "round",
     "path.simplify": False,
+    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), MUTED),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+    **dict.fromkeys(("axes.facecolor", "figure.facecolor"), "none"),
+    **dict.fromkeys(("axes.linewidth", "grid.linewidth"), 0.8),
+    **dict.fromkeys(("font.size", "axes.labelsize"), 11),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 10.5),
+    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 3),
 }
 
 
@@ -61,7 +51,7 @@ def draw(
     title: str,
     description: str,
     height: float,
-    margins: tuple[float, float, float, float] = (44, 14, 12, 38),
+    margins: tuple[float, float, float, float],
 ) -> str:
     """Draw by `paint(axes)` and give the SVG as a string.
 
@@ -107,8 +97,6 @@ def spread(wanted: list[float], gap: float, low: float, high: float) -> list[flo
 
     Too many for the room stand evenly from low to high.
     """
-    if not wanted:
-        return []
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
     gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
     placed: list[float] = []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from polyclinic.figures.numbers import count, finite, number
+from polyclinic.figures.numbers import count, finite, number, percent
 from polyclinic.reports.finding import told
 from polyclinic.reports.reading import score_name
 
@@ -23,20 +23,19 @@ def card(known: Mapping[str, Any]) -> str:
     (input → ranges), past_index; missing keys leave their lines out. It holds nothing of the test rows, so that a
     package is the same whatever they say; their scores stand in the report.
     """
-    parts = [
-        f"# {known.get('title') or known.get('name') or 'Model package'}",
-        _section(
-            "Intended use",
-            str(known.get("intended_use") or "Not stated: do not use it for patient care.").strip(),
-        ),
-        _section("What it is", _lines(_model(known))),
-        _section("Data", _lines(_data(known))),
-        _section("Scores", _scores(known)),
-        _section("Calibration", _calibration(known)),
-        _section("Limits", _limits(known)),
-        _section("Whom it fails", FAILS),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    sections = {
+        "Intended use": str(
+            known.get("intended_use") or "Not stated: do not use it for patient care."
+        ).strip(),
+        "What it is": _lines(_model(known)),
+        "Data": _lines(_data(known)),
+        "Scores": _scores(known),
+        "Calibration": _calibration(known),
+        "Limits": _limits(known),
+        "Whom it fails": FAILS,
+    }
+    title = f"# {known.get('title') or known.get('name') or 'Model package'}"
+    return "\n\n".join([title, *(f"## {name}\n\n{text}" for name, text in sections.items() if text)]) + "\n"
 
 
 FAILS = (
@@ -45,46 +44,35 @@ FAILS = (
 )
 
 
-def _section(title: str, text: str) -> str:
-    return f"## {title}\n\n{text}" if text else ""
-
-
-def _lines(lines: list[str]) -> str:
+def _lines(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _model(known: Mapping[str, Any]) -> list[str]:
+def _model(known: Mapping[str, Any]) -> Iterator[str]:
     members = known.get("members") or 1
     mean = f", the mean of {members} fold models" if members > 1 else ""
-    lines = [f"Model: `{known.get('model', 'unknown')}`{mean}."]
+    yield f"Model: `{known.get('model', 'unknown')}`{mean}."
     if known.get("outcome"):
-        lines.append(f"Answer: {known['outcome']}.")
+        yield f"Answer: {known['outcome']}."
     if known.get("threshold") is not None:
-        lines.append(f"Threshold for an alert: {number(known['threshold'])}, chosen on validation rows.")
+        yield f"Threshold for an alert: {number(known['threshold'])}, chosen on validation rows."
     if "portable" in known:
-        lines.append(PORTABLE[bool(known["portable"])])
-    return lines
+        yield PORTABLE[bool(known["portable"])]
 
 
-def _data(known: Mapping[str, Any]) -> list[str]:
-    about = known.get("about") or {}
-    lines = []
+def _data(known: Mapping[str, Any]) -> Iterator[str]:
+    about, rows = known.get("about") or {}, (known.get("limits") or {}).get("rows")
     if about.get("data"):
-        lines.append(f"Learned from `{about['data']}`.")
+        yield f"Learned from `{about['data']}`."
     if about.get("data_licence"):
-        lines.append(
-            f"Licence of the data: {about['data_licence']}; commercial use: {about.get('data_commercial', 'unknown')}."
-        )
+        commercial = about.get("data_commercial", "unknown")
+        yield f"Licence of the data: {about['data_licence']}; commercial use: {commercial}."
     if about.get("source_format"):
-        lines.append(f"Format that it reads: `{about['source_format']}`.")
-    rows = (known.get("limits") or {}).get("rows")
+        yield f"Format that it reads: `{about['source_format']}`."
     if rows is not None:
-        lines.append(f"Learned from {count(rows)} rows.")
+        yield f"Learned from {count(rows)} rows."
     if known.get("past_index"):
-        lines.append(
-            "The labels look past the moment of asking, the inputs do not: it can be asked live, before the outcome."
-        )
-    return lines
+        yield "The labels look past the moment of asking, the inputs do not: it can be asked live, before the outcome."
 
 
 def _scores(known: Mapping[str, Any]) -> str:
@@ -100,26 +88,21 @@ def _scores(known: Mapping[str, Any]) -> str:
 
 
 def _calibration(known: Mapping[str, Any]) -> str:
-    found = known.get("calibration") or {}
-    if not found:
-        return "None: its answers are given as the model makes them."
-    return f"Recalibrated on validation rows ({told(found)})."
+    found = known.get("calibration")
+    asked = f"Recalibrated on validation rows ({told(found)})."
+    return asked if found else "None: its answers are given as the model makes them."
 
 
 def _limits(known: Mapping[str, Any]) -> str:
     """What the inputs looked like when it learned: outside of it, nothing is known."""
     lines = []
     for name, about in (known.get("limits") or {}).items():
-        if not isinstance(about, Mapping):
-            continue
-        ranges = [f"{k} {number(a)} to {number(b)}" for k, (a, b) in (about.get("range") or {}).items()]
-        length = about.get("length")
-        words = [str(about["kind"])] if "kind" in about else []
-        if finite(about.get("present")):
-            words.append(f"{100 * about['present']:.0f} % present")
-        if length:
-            words.append(f"length {number(length[0], 0)} to {number(length[1], 0)}")
-        lines.append(f"`{name}`: {', '.join([*words, *ranges])}.")
-    if not lines:
-        return ""
-    return f"Inputs as they were when it learned; outside of them nothing is known.\n\n{_lines(lines)}"
+        if isinstance(about, Mapping):
+            words = [str(about["kind"])] if "kind" in about else []
+            words += [percent(about["present"], 0) + " present"] if finite(about.get("present")) else []
+            if length := about.get("length"):
+                words.append(f"length {number(length[0], 0)} to {number(length[1], 0)}")
+            words += [f"{k} {number(a)} to {number(b)}" for k, (a, b) in (about.get("range") or {}).items()]
+            lines.append(f"`{name}`: {', '.join(words)}.")
+    opening = "Inputs as they were when it learned; outside of them nothing is known."
+    return f"{opening}\n\n{_lines(lines)}" if lines else ""

@@ -7,9 +7,15 @@ from typing import Any
 
 from polyclinic.figures.numbers import bounds, count, finite, interval, number, percent, signed
 from polyclinic.reports import reading
-from polyclinic.reports.reading import Report
+from polyclinic.reports.reading import Outcome, Report
 
 FEW_GROUPS = 300
+VERDICTS = {
+    "better": "clearly better than",
+    "level": "level with",
+    "worse": "clearly worse than",
+    "untold": "not to be told apart, for want of an interval, from",
+}
 
 
 def finding(report: Report) -> str:
@@ -17,11 +23,10 @@ def finding(report: Report) -> str:
 
     report: the content of `report.json`; its own `finding` is not read. Without a `subject` group no patient is named.
     """
+    by_outcome = (_chosen, _chance, _against, _studied, _calibrated, _procedure, _weakest)
     sentences = [_asked(report)]
-    for outcome in reading.outcomes(report):
-        sentences += [_chosen(report, outcome), _against(report, outcome), _studied(report, outcome)]
-        sentences += [_calibrated(report, outcome), _procedure(report, outcome), _weakest(report, outcome)]
-    sentences += [_few(report), _gates(report)]
+    sentences += [tell(o) for o in reading.outcomes(report) for tell in by_outcome]
+    sentences += [tell(report) for tell in (_few, _gates, _warnings)]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -31,196 +36,204 @@ def listed(words: Sequence[str], between: str = ", ") -> str:
 
 
 def _asked(report: Report) -> str:
-    title = str(report.get("title") or report["study"]).strip()
-    asked = title if title[-1:] in "?.!" else f"{title}."
-    return f"{asked} Asked of {reading.rows_and_groups(report)}{_prevalence(report)}."
-
-
-def _prevalence(report: Report) -> str:
-    rows = report["cohort"].get("rows")
-    found = [
-        (o, t["positive"])
-        for o, t in (report["cohort"].get("targets") or {}).items()
-        if isinstance(t, Mapping) and finite(t.get("positive"))
-    ]
-    if len(found) != 1 or not finite(rows) or not rows:
-        return ""
-    return f"; {count(found[0][1])} ({percent(found[0][1] / rows)}) are positive"
-
-
-def _chosen(report: Report, outcome: str) -> str:
-    model, score = report["chosen"].get(outcome), reading.primary(report, outcome)
-    if not model:
-        return "No model was chosen."
-    found = reading.scores_of(report, model, outcome).get(score)
-    among = len(reading.ordered(report, outcome))
-    how = (
-        f"Validation chose {model} among {among} models"
-        if _was_a_choice(report, outcome)
-        else f"This is {model}"
+    title, rows = str(report.get("title") or report["study"]).strip(), report["cohort"].get("rows")
+    targets = [t for t in (report["cohort"].get("targets") or {}).values() if isinstance(t, Mapping)]
+    found = [t["positive"] for t in targets if finite(t.get("positive"))]
+    known = len(found) == 1 and finite(rows) and rows
+    positive = f"; {count(found[0])} ({percent(found[0] / rows)}) are positive" if known else ""
+    return (
+        f"{title}{'' if title[-1:] in '?.!' else '.'} Asked of {reading.rows_and_groups(report)}{positive}."
     )
-    many = f" for {outcome}" if len(reading.outcomes(report)) > 1 else ""
-    folds = reading.fold_count(report, outcome)
-    where = "on rows held out of the fit" if folds > 1 else f"on {reading.split_of(report, outcome)} rows"
-    if not found:
-        return f"{how}{many}."
+
+
+def _chosen(o: Outcome) -> str:
+    if not o.chosen:
+        return "No model was chosen."
+    # Predictions made elsewhere have no validation rows to choose on.
+    choice = len(o.models) > 1 and any(o.scores(m, "validation") for m in o.models)
+    words = o.titled(
+        f"Validation chose {o.chosen} among {len(o.models)} models" if choice else f"This is {o.chosen}"
+    )
+    found, name = o.score(o.chosen), reading.score_name(o.primary)
+    if not finite(found.get("value")):
+        return f"{words}; its {name} cannot be computed on these rows." if found else f"{words}."
+    where = "rows held out of the fit" if o.fold_count > 1 else f"{count(found['n'])} {o.split} rows"
     known = f"95 % interval {bounds(found)}" if finite(found.get("low")) else "no interval"
-    return f"{how}{many}: {reading.score_name(score)} {number(found.get('value'))} ({known}) {where}."
+    return f"{words}: {name} {number(found['value'])} ({known}) on {where}."
 
 
-def _was_a_choice(report: Report, outcome: str) -> bool:
-    """Whether validation rows were there to choose on; predictions made elsewhere have none."""
-    models = reading.ordered(report, outcome)
-    return len(models) > 1 and any(report["models"][m][outcome].get("validation") for m in models)
+def _chance(o: Outcome) -> str:
+    """A model that learned nothing is named so, and not praised for being level with others."""
+    if o.chosen in o.constant:
+        return (
+            f"But {o.chosen} {o.same_answer}: it tells no row from another and ranks no better than chance."
+        )
+    for score, chance in reading.CHANCE.items():
+        found = o.scores(o.chosen).get(score) or {}
+        low, high = found.get("low"), found.get("high")
+        if finite(low) and finite(high) and low <= chance:
+            words = "includes it: on these rows it is not shown to rank better than chance"
+            if high < chance:
+                words = (
+                    "lies below it: it ranks worse than chance, so look whether the labels are turned round"
+                )
+            return (
+                f"{reading.score_name(score)} of chance is {chance}, and the interval of {o.chosen} {words}."
+            )
+    return ""
 
 
-def _against(report: Report, outcome: str) -> str:
-    model = report["chosen"].get(outcome)
-    found = _compared(report, str(model), outcome)
-    return f"Paired on the same rows it is {found}." if found else ""
+def _against(o: Outcome) -> str:
+    if not o.chosen:
+        return ""
+    if len(o.models) < 2:
+        return "No other model stands beside it to compare it with."
+    if not (found := _compared(o, o.chosen)):
+        return "It was not compared with the other models on the same rows."
+    same = [m for m in o.constant if m in o.differences(o.chosen)]
+    told = (
+        f"; of these, {listed(same)} {o.same_answer}, so its rank score is chance by definition"
+        if same
+        else ""
+    )
+    return f"On the same rows it is {found}{told}."
 
 
-def _compared(report: Report, model: str, outcome: str, but: tuple[str, ...] = ()) -> str:
+def _compared(o: Outcome, model: str, but: Sequence[str] = ()) -> str:
     """`clearly better than A (difference) and B (…), level with C (…)`; what is in `but` was told already."""
-    score = reading.primary(report, outcome)
     told: dict[str, list[str]] = {}
-    for other, difference in reading.differences(report, model, outcome, score).items():
+    for other, difference in o.differences(model).items():
         if other not in but:
-            words = f"{other} ({interval_of(difference)})"
-            told.setdefault(reading.verdict(difference, score), []).append(words)
-    opening = {
-        "better": "clearly better than",
-        "level": "level with",
-        "worse": "clearly worse than",
-        "untold": "not to be told apart, for want of an interval, from",
-    }
-    return listed([f"{words} {listed(told[word])}" for word, words in opening.items() if word in told], "; ")
+            words = f"{other} ({signed(difference.get('value'))}, {bounds(difference)})"
+            told.setdefault(reading.verdict(difference, o.primary), []).append(words)
+    return listed([f"{words} {listed(told[word])}" for word, words in VERDICTS.items() if word in told], "; ")
 
 
-def interval_of(score: Mapping[str, Any]) -> str:
-    """A difference without brackets of its own: `+0.056, 0.038 to 0.073`."""
-    return f"{signed(score.get('value'))}, {bounds(score)}"
-
-
-def _studied(report: Report, outcome: str) -> str:
-    chosen = report["chosen"].get(outcome)
-    models = reading.ordered(report, outcome)
-    lost = [m for m in models if reading.role(report, m) == "model" and m != chosen]
-    if not chosen or not lost or reading.role(report, chosen) != "baseline":
+def _studied(o: Outcome) -> str:
+    lost = [m for m in o.models if not o.is_baseline(m)]
+    if not o.chosen or not lost or not o.is_baseline(o.chosen):
         return ""
     kept = (
-        f"the package holds the baseline {chosen}" if report.get("package") else f"the baseline {chosen} was"
+        f"the package holds the baseline {o.chosen}"
+        if o.report.get("package")
+        else f"the baseline {o.chosen} was"
     )
     sentences = [f"The study set out to test {listed(lost)}, which was not chosen: {kept}."]
-    for model in lost:
-        found = _compared(report, model, outcome, but=(chosen, *lost))
-        sentences.append(f"On its own, {model} is {found}." if found else "")
-    return " ".join(s for s in sentences if s)
+    alone = {model: _compared(o, model, but=(o.chosen, *lost)) for model in lost}
+    sentences += [f"On its own, {model} is {found}." for model, found in alone.items() if found]
+    return " ".join(sentences)
 
 
-def _calibrated(report: Report, outcome: str) -> str:
-    entry = (report["calibration"].get(report["chosen"].get(outcome, "")) or {}).get(outcome) or {}
-    after = entry.get("after") or {}
+def _calibrated(o: Outcome) -> str:
+    words = in_words((o.report["calibration"].get(o.chosen) or {}).get(o.name) or {})
+    return f"The probabilities of {o.chosen}, {words}." if words and o.chosen not in o.constant else ""
+
+
+def in_words(entry: Mapping[str, Any]) -> str:
+    """What calibration means for the one who reads a probability, and whether recalibration made it worse.
+
+    entry: `before` and `after` of one model; empty where there is no slope.
+    """
+    after, before = entry.get("after") or {}, entry.get("before") or {}
     slope, ece = reading.figure_of(after.get("slope")), reading.figure_of(after.get("ece"))
     if not finite(slope):
         return ""
-    when = "after recalibration" if entry.get("before") else "as they are given"
-    off = f", {100 * ece:.1f} percentage points off on average" if finite(ece) else ""
-    return f"The probabilities of {report['chosen'][outcome]}, {when}, {in_words(slope, ece)} (slope {number(slope, 2)}{off})."
+    known = after.get("slope_interval") or after["slope"]
+    low, high = (known.get("low"), known.get("high")) if isinstance(known, Mapping) else (None, None)
+    unsure = finite(low) and finite(high) and low <= 1 <= high and (low < 0.8 or high > 1.2)
+    words = "can be read as they stand"
+    if unsure:
+        words = "are not shown to be right or wrong"
+    elif slope < 0.9:
+        words = "are too extreme: high ones are too high and low ones too low"
+    elif slope > 1.1:
+        words = "are too cautious: high ones are too low and low ones too high"
+    elif finite(ece) and ece > 0.025:
+        words = "have the right spread but are not exact"
+    when = "after recalibration" if before else "as they are given"
+    about = f", {bounds(known)}: too little evidence" if unsure else ""
+    off = f"; {100 * ece:.1f} percentage points off on average" if finite(ece) else ""
+    return f"{when}, {words} (slope {number(slope, 2)}{about}{off}){_worse(before, slope, ece)}"
 
 
-def in_words(slope: float, ece: Any) -> str:
-    """What a calibration slope and the mean gap mean for the one who reads a probability."""
-    if slope < 0.9:
-        return "are too extreme: high ones are too high and low ones too low"
-    if slope > 1.1:
-        return "are too cautious: high ones are too low and low ones too high"
-    return (
-        "have the right spread but are not exact"
-        if finite(ece) and ece > 0.025
-        else "can be read as they stand"
-    )
+def _worse(before: Mapping[str, Any], slope: float, ece: Any) -> str:
+    """What recalibration made worse, in the digits that are shown."""
+    was, gap = reading.figure_of(before.get("slope")), reading.figure_of(before.get("ece"))
+    worse = []
+    if finite(was) and round(abs(slope - 1), 2) > round(abs(was - 1), 2):
+        worse.append(f"the slope ({number(was, 2)} before)")
+    if finite(gap) and finite(ece) and round(100 * ece, 1) > round(100 * gap, 1):
+        worse.append(f"the average gap ({100 * gap:.1f} points before)")
+    return f"; recalibration made {listed(worse)} worse" if worse else ""
 
 
-def _procedure(report: Report, outcome: str) -> str:
-    folds = reading.fold_count(report, outcome)
-    if folds < 2:
+def _procedure(o: Outcome) -> str:
+    if o.fold_count < 2:
         return ""
+    mean = f"; the package answers with the mean of those {o.fold_count} models, which is not itself scored"
     return (
-        f"The scores come from {folds} cross-fitted folds and estimate the procedure; "
-        "the mean of the folds' models, which is packaged, is not itself scored."
+        f"Each row was scored by a model that had not seen it, in {o.fold_count} cross-fitted folds: "
+        f"the scores estimate the procedure{mean if o.report.get('package') else ''}."
     )
 
 
-def _weakest(report: Report, outcome: str) -> str:
-    score = reading.primary(report, outcome)
-    worse = [
-        f"{s['column']} {s['level']} ({interval_of_score(s['scores'][score])})".replace("_", " ")
-        for s in reading.subgroups(report, outcome)
-        if reading.served_worse(report, s, outcome)
-    ]
+def _weakest(o: Outcome) -> str:
+    worse = []
+    for s in filter(o.served_worse, o.subgroups):
+        found = s["scores"][o.primary]
+        worse.append(
+            f"{s['column']} {s['level']} ({number(found['value'])}, {bounds(found)})".replace("_", " ")
+        )
     return f"The score is clearly worse for {listed(worse)}." if worse else ""
 
 
-def interval_of_score(score: Mapping[str, Any]) -> str:
-    """A score without brackets of its own: `0.690, 0.650 to 0.730`."""
-    return f"{number(score.get('value'))}, {bounds(score)}"
-
-
 def _few(report: Report) -> str:
-    group = reading.main_group(report)
-    models = max((len(reading.ordered(report, o)) for o in reading.outcomes(report)), default=0)
-    if group is None or not finite(group[1]) or group[1] >= FEW_GROUPS or models < 2:
+    name, n = reading.main_group(report) or ("", None)
+    models = max((len(o.models) for o in reading.outcomes(report)), default=0)
+    if not finite(n) or n >= FEW_GROUPS or models < 2:
         return ""
-    few = f"{count(group[1])} {reading.group_word(*group)}{_held_for_validation(report, group[0])}"
+    few = f"With only {count(n)} {reading.group_word(name, n)}{_held_for_validation(report, name)}"
     if any(reading.verdict(c["difference"], c["score"]) == "level" for c in report["comparisons"]):
-        return (
-            f"With only {few}, a change of seed is as large as most gaps between models: "
-            "do not rank them by small gaps."
-        )
-    return f"With only {few}, a change of seed can be as large as a small gap between models."
+        return f"{few}, a change of seed can be as large as most gaps between models: do not rank them by small gaps."
+    return f"{few}, a change of seed can be as large as a small gap between models."
 
 
 def _held_for_validation(report: Report, group: str) -> str:
-    splits = [s for s in report["cohort"].get("splits") or [] if s.get("split") == "validation"]
-    sizes = [s["groups"].get(group) if isinstance(s["groups"], Mapping) else s["groups"] for s in splits]
-    known = [n for n in sizes if finite(n)]
-    if not known:
-        return ""
+    splits = [s["groups"] for s in report["cohort"].get("splits") or [] if s.get("split") == "validation"]
+    known = [n for s in splits if finite(n := s.get(group) if isinstance(s, Mapping) else s)]
     each = " in a fold" if len(known) > 1 else ""
-    return f", about {round(sum(known) / len(known))} of them for validation{each}"
+    return f", about {round(sum(known) / len(known))} of them for validation{each}" if known else ""
+
+
+def _warnings(report: Report) -> str:
+    found = [f"{entry['check']}".replace("_", " ") for entry in report["sanity"] if reading.warns(entry)]
+    return f"Read the warnings before believing any of this: {listed(found)}." if found else ""
 
 
 def _gates(report: Report) -> str:
-    gates = report["gates"]
-    if not gates:
-        return ""
-    failed = [
-        f"{g['gate']} (measured {told(g['measured'])}{_wanted(g)})" for g in gates if g["state"] == "failed"
-    ]
-    untested = [str(g["gate"]) for g in gates if g["state"] == "not tested"]
-    if not failed and not untested:
-        return f"All {len(gates)} gates set before the run held." if len(gates) > 1 else "The one gate held."
-    parts = [f"{len(gates) - len(failed) - len(untested) or 'none'} held"]
+    by_state: dict[str, list[str]] = {"held": [], "failed": [], "not tested": []}
+    for gate in report["gates"]:
+        wanted = f", wanted {told(gate['wanted'])}" if gate.get("wanted") is not None else ""
+        measured = f" (measured {told(gate['measured'])}{wanted})" if gate["state"] == "failed" else ""
+        by_state[gate["state"]].append(f"{gate['gate']}{measured}".replace("_", " "))
+    held, failed, untested = by_state.values()
+    n = len(report["gates"])
+    if len(held) == n:
+        words = {0: "", 1: "The one gate", 2: "Both gates"}.get(n, f"All {n} gates")
+        return f"{words} set before the run held." if n else ""
+    parts = [f"{len(held) or 'none'} held"]
     parts += [f"failed: {listed(failed)}"] if failed else []
     parts += [f"not tested, for want of evidence: {listed(untested)}"] if untested else []
-    return f"Of {len(gates)} gates set before the run, {'; '.join(parts)}.".replace("_", " ")
-
-
-def _wanted(gate: Mapping[str, Any]) -> str:
-    return f", wanted {told(gate['wanted'])}" if gate.get("wanted") is not None else ""
+    return f"Of {n} gates set before the run, {'; '.join(parts)}."
 
 
 def told(value: Any) -> str:
     """A gate's or setting's value in words: a range, a score with its interval, named values."""
     if isinstance(value, Mapping):
-        if "value" in value:
-            return interval(value)
-        return ", ".join(f"{k} {told(v)}" for k, v in value.items())
+        return interval(value) if "value" in value else ", ".join(f"{k} {told(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
-        return (
-            " to ".join(map(told, value))
-            if len(value) == 2 and all(map(finite, value))
-            else listed([*map(told, value)])
-        )
+        ends = len(value) == 2 and all(map(finite, value))
+        return " to ".join(map(told, value)) if ends else listed([*map(told, value)])
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return number(value) if isinstance(value, float) else count(value)

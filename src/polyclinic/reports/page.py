@@ -8,7 +8,7 @@ from typing import Any
 
 from polyclinic.figures.numbers import count, interval
 from polyclinic.reports import reading
-from polyclinic.reports.finding import finding
+from polyclinic.reports.finding import finding, told
 from polyclinic.reports.reading import Report
 from polyclinic.reports.sections import SECTIONS
 
@@ -18,30 +18,26 @@ def render(report: Report) -> str:
 
     report: the content of `report.json` (see `reports.schema`). Sections without content are left out.
     """
-    sections = [section for build in SECTIONS if (section := build(report))]
-    text = report.get("finding") or finding(report)
-    return str(
-        _template().render(
-            report=report, finding=text, facts=_facts(report), sections=sections, style=_file("page.css")
-        )
+    sections = [section for build in SECTIONS if (section := build(report)).parts]
+    words = {"finding": report.get("finding") or finding(report), "facts": _facts(report), "told": told}
+    warnings = [entry for entry in report["sanity"] if reading.warns(entry)]
+    page = _template().render(
+        report=report, sections=sections, warnings=warnings, style=_file("page.css"), **words
     )
+    return str(page)
 
 
 def _facts(report: Report) -> list[tuple[str, str, str]]:
     """The few figures beside the finding: (what, value, small words)."""
-    group = reading.main_group(report)
-    same = group is not None and group[1] == report["cohort"].get("rows")
-    facts = [] if same else [("rows", count(report["cohort"].get("rows")), "")]
-    facts += [(reading.group_word(group[0], group[1]), count(group[1]), "")] if group else []
-    for outcome, model in report["chosen"].items():
-        score = reading.primary(report, outcome)
-        found = reading.scores_of(report, model, outcome).get(score)
-        if found:
+    group, rows = reading.main_group(report), report["cohort"].get("rows")
+    facts = [] if group and group[1] == rows else [("rows", count(rows), "")]
+    facts += [(reading.group_word(*group), count(group[1]), "")] if group else []
+    for o in reading.outcomes(report):
+        if found := o.score(o.chosen):
             value, _, between = interval(found).partition(" (")
-            facts.append((f"{reading.score_name(score)} of {model}", value, between.rstrip(")")))
-    states = [gate["state"] for gate in report["gates"]]
-    told = [f"{states.count(s)} {s}" for s in ("failed", "not tested") if s in states]
-    if states:
+            facts.append((f"{reading.score_name(o.primary)} of {o.chosen}", value, between.rstrip(")")))
+    if states := [gate["state"] for gate in report["gates"]]:
+        told = [f"{states.count(s)} {s}" for s in ("failed", "not tested") if s in states]
         facts.append(("gates held", f"{states.count('held')} of {len(states)}", ", ".join(told)))
     return facts
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from polyclinic.evaluation.scores import LOWER_IS_BETTER
 from polyclinic.figures.numbers import count, finite
 
 Report = Mapping[str, Any]
-SCORE_NAMES = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "brier": "Brier score",
-    "ece": "Calibration error",
-}
-WORDS = dict.fromkeys(("subject", "subject_id"), ("patient", "patients"))
+SCORE_NAMES = {"ece": "Calibration error", "brier": "Brier score"}
+SCORE_NAMES |= {name: name.upper() for name in ("auroc", "auprc", "ppv", "npv")}
+CHANCE = {"auroc": 0.5}
+PASSED = frozenset({"held", "passed", "pass", "ok", "none", "none found", "nothing found", "chance"})
 
 
 def score_name(score: str) -> str:
@@ -32,10 +30,8 @@ def lower_is_better(score: str) -> bool:
 
 def group_word(group: str, n: Any = 2) -> str:
     """The name of a group in a sentence: subject → patients; any other by its own name."""
-    one, many = WORDS.get(
-        group, (plain := group.replace("_", " "), plain if plain.endswith("s") else f"{plain}s")
-    )
-    return one if n == 1 else many
+    one = "patient" if group in ("subject", "subject_id") else group.replace("_", " ")
+    return one if n == 1 or one.endswith("s") else f"{one}s"
 
 
 def main_group(report: Report) -> tuple[str, Any] | None:
@@ -46,75 +42,125 @@ def main_group(report: Report) -> tuple[str, Any] | None:
 
 
 def rows_and_groups(report: Report) -> str:
-    """`9,890 rows of 100 patients`; rows alone where each row is its own group."""
+    """`9,890 rows from 100 patients`; rows alone where each row is its own group."""
     rows, group = report["cohort"].get("rows"), main_group(report)
     if group is None:
         return f"{count(rows)} rows"
-    if group[1] == rows:
-        return f"{count(rows)} {group_word(group[0], rows)}"
-    return f"{count(rows)} rows from {count(group[1])} {group_word(*group)}"
+    told = f"{count(group[1])} {group_word(*group)}"
+    return told if group[1] == rows else f"{count(rows)} rows from {told}"
 
 
-def outcomes(report: Report) -> list[str]:
+@dataclass(frozen=True)
+class Outcome:
+    """What a report says of one outcome."""
+
+    report: Report
+    name: str
+
+    @property
+    def chosen(self) -> str:
+        """The model that was chosen; empty where none was."""
+        return str(self.report["chosen"].get(self.name) or "")
+
+    @property
+    def models(self) -> list[str]:
+        """Models with scores: those studied first, then the baselines."""
+        having = [name for name, found in self.report["models"].items() if found.get(self.name)]
+        return sorted(having, key=self.is_baseline)
+
+    def is_baseline(self, model: str) -> bool:
+        """Whether a model stands beside those that are studied."""
+        return (self.report.get("roles") or {}).get(model) == "baseline"
+
+    @property
+    def split(self) -> str:
+        """The split whose scores count: test where a model has one, else validation, else the first there is."""
+        found = [self.report["models"][m][self.name] for m in self.models]
+        splits = [s for of_model in found for s, v in of_model.items() if v and s != "folds"]
+        return next((s for s in ("test", "validation", *splits) if s in splits), "test")
+
+    def scores(self, model: str, split: str = "") -> Mapping[str, Any]:
+        """Score → value, low, high, n of a model on the split that counts; empty where there is none."""
+        found = self.report["models"].get(model, {}).get(self.name, {})
+        return found.get(split or self.split) or {}
+
+    def folds(self, model: str) -> list[Mapping[str, Any]]:
+        """The scores of each cross-fitted fold; none where one split was."""
+        return self.report["models"].get(model, {}).get(self.name, {}).get("folds") or []
+
+    @property
+    def fold_count(self) -> int:
+        """How many folds were cross-fitted; 0 where one split was."""
+        return max((len(self.folds(m)) for m in self.models), default=0)
+
+    @property
+    def primary(self) -> str:
+        """The score by which models are compared: that of the first comparison, else the first score."""
+        compared = [c["score"] for c in self.report["comparisons"] if c["outcome"] == self.name]
+        return next(iter([*compared, *(s for m in self.models for s in self.scores(m))]), "")
+
+    def score(self, model: str) -> Mapping[str, Any]:
+        """The primary score of a model; empty where there is none."""
+        return self.scores(model).get(self.primary) or {}
+
+    def differences(self, model: str) -> dict[str, Mapping[str, Any]]:
+        """Each other model with the paired difference `model` minus other, in the primary score on the split that counts."""
+        wanted, found = {"outcome": self.name, "score": self.primary, "split": self.split}, {}
+        for c in self.report["comparisons"]:
+            if all(c.get(k, v) == v for k, v in wanted.items()):
+                if c["a"] == model:
+                    found[c["b"]] = c["difference"]
+                elif c["b"] == model:
+                    found.setdefault(c["a"], turned(c["difference"]))
+        return found
+
+    @property
+    def subgroups(self) -> list[Mapping[str, Any]]:
+        """The subgroups of the chosen model, in the report's order."""
+        named = {"outcome": self.name, "model": self.chosen}
+        return [s for s in self.report["subgroups"] if all(s.get(k, v) == v for k, v in named.items())]
+
+    def served_worse(self, subgroup: Mapping[str, Any]) -> bool:
+        """Whether a subgroup's whole interval lies on the worse side of the score of all rows."""
+        overall, found = (
+            self.score(self.chosen).get("value"),
+            subgroup.get("scores", {}).get(self.primary) or {},
+        )
+        best, sign = (found.get("low"), -1) if lower_is_better(self.primary) else (found.get("high"), 1)
+        return not subgroup["too_small"] and finite(best) and finite(overall) and sign * best < sign * overall
+
+    @property
+    def constant(self) -> list[str]:
+        """The models that give every row (of a fold) the same answer: each rank score is chance to the digit."""
+        return [m for m in self.models if any(self._is_chance(m, *known) for known in CHANCE.items())]
+
+    def _is_chance(self, model: str, score: str, chance: float) -> bool:
+        whole = self.scores(model).get(score) or {}
+        folds = [figure_of(fold.get(score)) for fold in self.folds(model)]
+        return all(v == chance for v in folds or [whole.get(k) for k in ("value", "low", "high")])
+
+    @property
+    def same_answer(self) -> str:
+        """What a constant model does, in words."""
+        return f"gives every row{' of a fold' if self.fold_count > 1 else ''} the same answer"
+
+    def titled(self, words: str) -> str:
+        """The words, with the outcome where the report has several."""
+        return f"{words}: {self.name}" if len(outcomes(self.report)) > 1 else words
+
+
+def outcomes(report: Report) -> list[Outcome]:
     """The outcomes, in the order in which models report them."""
     found = [outcome for scores in report["models"].values() for outcome in scores]
-    return list(dict.fromkeys([*report["chosen"], *found]))
-
-
-def split_of(report: Report, outcome: str) -> str:
-    """The split whose scores count: test where a model has one, else validation, else the first there is."""
-    splits = [
-        s for m in report["models"].values() for s, v in m.get(outcome, {}).items() if v and s != "folds"
-    ]
-    return next((s for s in ("test", "validation") if s in splits), next(iter(splits), "test"))
-
-
-def scores_of(report: Report, model: str, outcome: str, split: str = "") -> Mapping[str, Any]:
-    """Score → value, low, high, n of a model on the split that counts; empty where there is none."""
-    found = report["models"].get(model, {}).get(outcome, {})
-    return found.get(split or split_of(report, outcome)) or {}
-
-
-def primary(report: Report, outcome: str) -> str:
-    """The score by which models are compared: that of the first comparison, else the first score."""
-    compared = [c["score"] for c in report["comparisons"] if c["outcome"] == outcome]
-    own = [s for model in ordered(report, outcome) for s in scores_of(report, model, outcome)]
-    return next(iter([*compared, *own]), "")
-
-
-def role(report: Report, model: str) -> str:
-    """Whether a model is studied ("model") or stands beside it ("baseline")."""
-    return str((report.get("roles") or {}).get(model, "model"))
-
-
-def ordered(report: Report, outcome: str) -> list[str]:
-    """Models with scores for an outcome: those studied first, then the baselines."""
-    having = [name for name, found in report["models"].items() if found.get(outcome)]
-    return sorted(having, key=lambda name: role(report, name) == "baseline")
-
-
-def fold_count(report: Report, outcome: str) -> int:
-    """How many folds were cross-fitted; 0 where one split was."""
-    return max((len(m.get(outcome, {}).get("folds") or []) for m in report["models"].values()), default=0)
-
-
-def differences(report: Report, model: str, outcome: str, score: str) -> dict[str, Mapping[str, Any]]:
-    """Each other model with the paired difference `model` minus other on the split that counts."""
-    split, found = split_of(report, outcome), {}
-    for c in report["comparisons"]:
-        if (c["outcome"], c["score"]) == (outcome, score) and c.get("split", split) == split:
-            if c["a"] == model:
-                found[c["b"]] = c["difference"]
-            elif c["b"] == model:
-                found.setdefault(c["a"], turned(c["difference"]))
-    return found
+    return [Outcome(report, name) for name in dict.fromkeys([*report["chosen"], *found])]
 
 
 def turned(difference: Mapping[str, Any]) -> dict[str, Any]:
     """The difference seen from the other side."""
     flipped = {"value": "value", "low": "high", "high": "low"}
-    return dict(difference) | {
-        k: -difference[v] if finite(difference[v]) else None for k, v in flipped.items()
+    return {
+        **difference,
+        **{k: -difference[v] if finite(difference[v]) else None for k, v in flipped.items()},
     }
 
 
@@ -128,20 +174,14 @@ def verdict(difference: Mapping[str, Any], score: str) -> str:
     return "better" if (low > 0) != lower_is_better(score) else "worse"
 
 
-def subgroups(report: Report, outcome: str) -> list[Mapping[str, Any]]:
-    """The subgroups of the chosen model for an outcome, in the report's order."""
-    chosen = report["chosen"].get(outcome)
-    named = {"outcome": outcome, "model": chosen}
-    return [s for s in report["subgroups"] if all(s.get(k, v) == v for k, v in named.items())]
-
-
-def served_worse(report: Report, subgroup: Mapping[str, Any], outcome: str) -> bool:
-    """Whether a subgroup's whole interval lies on the worse side of the score of all rows."""
-    score = primary(report, outcome)
-    overall = figure_of(scores_of(report, str(report["chosen"].get(outcome)), outcome).get(score))
-    found = (subgroup.get("scores") or {}).get(score) or {}
-    best, sign = (found.get("low"), -1) if lower_is_better(score) else (found.get("high"), 1)
-    return not subgroup["too_small"] and finite(best) and finite(overall) and sign * best < sign * overall
+def warns(entry: Mapping[str, Any]) -> bool:
+    """Whether a sanity check found something: words, names or values; a measured number alone is no warning."""
+    result = entry["result"]
+    if not entry["applies"] or (isinstance(result, Mapping) and "value" in result):
+        return False
+    if isinstance(result, str):
+        return bool(result.strip()) and result.strip(" .").lower() not in PASSED
+    return result is True or (isinstance(result, list | Mapping) and bool(result))
 
 
 def figure_of(entry: Any) -> Any:

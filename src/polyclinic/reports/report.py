@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,13 +67,11 @@ class Report:
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def _repr_html_(self) -> str:
-        from polyclinic.figures.html import table
+        from polyclinic.figures.html import scored, table
 
-        columns = ["model", "score", "value", "low", "high"]
-        shown = self.scores().to_dicts()
-        for row in shown:
-            row |= {k: "" if row[k] is None else f"{row[k]:.3f}" for k in columns[2:]}
-        return f"<p>{self.finding}</p>{table(shown, columns, str(self.document.get('title', '')))}"
+        rows = [(s["model"], s["score"], scored(s)) for s in self.scores().iter_rows(named=True)]
+        shown = table(rows, ["model", "score", "value"], str(self.document.get("title", "")))
+        return f"<p>{escape(self.finding)}</p>{shown}"
 
     def __repr__(self) -> str:
         return f"Report({self.folder}: {self.finding})"
