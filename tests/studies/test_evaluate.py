@@ -10,7 +10,7 @@ import pytest
 from scipy.special import expit
 from sklearn import metrics
 
-from polyclinic.errors import BadData, UnknownName
+from polyclinic.errors import BadData, UnknownName, UsageError
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Raw
 from polyclinic.outcomes.voxels import Voxels
@@ -280,3 +280,11 @@ def test_pictures_are_evaluated_too(tmp_path):
     expected = np.nanmean(made.select("dice//front", "dice//back").to_numpy(), axis=1).mean()
     assert found["models"]["maps"]["voxels"]["test"]["dice"]["value"] == pytest.approx(expected)
     assert found["calibration"] == {}
+
+
+def test_the_report_of_a_finished_run_is_not_written_over(files):
+    folder, *_ = files
+    (folder / "run" / "package").mkdir(parents=True)
+    with pytest.raises(UsageError, match="folder of a run"):
+        evaluate_file(folder / "mine.parquet", labels=folder / "labels.csv", out=folder / "run")
+    assert not (folder / "run" / "report.json").exists()

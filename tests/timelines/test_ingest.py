@@ -179,3 +179,14 @@ def test_a_full_disk_says_so_and_leaves_nothing_behind(tmp_path, tiny_disk):
     with pytest.raises(BadData, match="no space left on the disk"):
         ingest("meds", tmp_path / "meds", tiny_disk / "out")
     assert list(tiny_disk.iterdir()) == []
+
+
+def test_an_ingest_is_written_anew_but_never_over_other_files(meds, tmp_path):
+    ingest("meds", meds, tmp_path / "out", max_quarantined=1.0)
+    ingest("meds", meds, tmp_path / "out", max_quarantined=1.0)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.txt").write_text("three years")
+    for place in (tmp_path / "work", tmp_path / "work" / "thesis.txt"):
+        with pytest.raises(UsageError, match="something else at the place to write to"):
+            ingest("meds", meds, place, max_quarantined=1.0)
+    assert (tmp_path / "work" / "thesis.txt").read_text() == "three years"

@@ -19,7 +19,7 @@ def command(
     source: Annotated[Path, typer.Argument(help="The file or folder to read.")],
     out: Annotated[Path, typer.Option(help="The folder to write.")],
     max_quarantined: Annotated[
-        float, typer.Option(help="Share of rows that may be unreadable before it stops.")
+        float, typer.Option(min=0, max=1, help="Share of rows that may be unreadable before it stops.")
     ] = 0.01,
     zone: Annotated[
         str | None, typer.Option(help="The clock of the site, such as Europe/Berlin, for times with zones.")

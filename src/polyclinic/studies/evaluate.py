@@ -13,7 +13,7 @@ import polars as pl
 from annotated_types import Ge
 
 from polyclinic import atomic, fingerprint, registry
-from polyclinic.errors import BadData, Place, UnknownName
+from polyclinic.errors import BadData, Place, UnknownName, UsageError
 from polyclinic.evaluation import calibration, decision
 from polyclinic.evaluation.bootstrap import Draws, bootstrap, levels
 from polyclinic.evaluation.scores import LOWER_IS_BETTER, Array, at_threshold, of_all
@@ -312,6 +312,12 @@ def evaluate_file(
     Raises `BadData` for rows that cannot be joined or probabilities that are none, `UnknownName` for a column.
     """
     predictions, out = Path(predictions), Path(out)
+    if (out / "package").exists():
+        raise UsageError(
+            "this is the folder of a run, whose own report would be lost",
+            at=Place(file=str(out)),
+            fix="name another folder with --out",
+        )
     labels = None if labels is None else Path(labels)
     from polyclinic.reports import page, schema
     from polyclinic.reports.finding import finding

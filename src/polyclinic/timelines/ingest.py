@@ -19,6 +19,8 @@ from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.shards import Shards, write_meds
 from polyclinic.timelines.timeline import Timeline
 
+SUMMARY = Path("metadata", "summary.json")
+
 SHARD_BYTES, MOST_SHARDS = 8_000_000, 500  # a shard is sorted in memory; each is an open file
 
 
@@ -39,6 +41,7 @@ def ingest(
     source, out = Path(source), Path(out)
     format_ = opened(format_name, zone)
     _expect(format_name, format_, source)
+    _replaceable(out)
     with atomic.folder(out) as part:
         account = Account(part / "quarantine")
         chunks = _counted(format_.read(source), account, source)
@@ -51,10 +54,20 @@ def ingest(
         clock = getattr(format_, "clock", None)
         head: dict[str, Any] = {"format": 1, "kind": format_.gives, "source_format": format_name}
         head |= {"zone": clock(source) if clock else None}
-        write_json(part / "metadata" / "summary.json", head | account.summary() | extra)
+        write_json(part / SUMMARY, head | account.summary() | extra)
     total = account.total()
     progress.say(f"{total.used:,} of {total.rows_in:,} rows used, {total.quarantined:,} quarantined")
     return open_source(out)
+
+
+def _replaceable(out: Path) -> None:
+    """What an ingest wrote may be written anew; nobody's other files are taken away for it."""
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / SUMMARY).is_file()):
+        raise UsageError(
+            "there is something else at the place to write to; nothing was written",
+            at=Place(file=str(out)),
+            fix="name a new folder with --out, or one that `polyclinic ingest` wrote",
+        )
 
 
 def opened(format_name: str, zone: str | None = None) -> Format:
