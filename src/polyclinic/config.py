@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
-from polyclinic.errors import BadData, Place, UsageError, nearest
+from polyclinic.errors import Place, UsageError, nearest
 
 T = TypeVar("T")
 Keys = tuple[str | int, ...]
 
 
 def read(path: Path) -> Any:
-    """A YAML document as plain mappings that remember their lines (`line_of`)."""
+    """A YAML document as plain mappings that remember their lines (`place`)."""
     if not path.is_file():
         raise UsageError(f"no such file: {path}", at=Place(file=str(path)), fix="check the path")
     return parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def parse(text: str, file: str = "<text>") -> Any:
-    """A YAML text; raises `BadData` with the line where it is not YAML."""
+    """A YAML text; raises `UsageError` with the line where it is not YAML."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -30,19 +32,15 @@ def parse(text: str, file: str = "<text>") -> Any:
         return YAML(typ="rt", pure=True).load(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else None
-        problem = getattr(error, "problem", None) or "not YAML"
         raise UsageError(
-            f"cannot be read as YAML: {problem}",
-            at=Place(file=file, line=line),
+            f"cannot be read as YAML: {getattr(error, 'problem', None) or 'not YAML'}",
+            at=Place(file=file, line=mark.line + 1 if mark else None),
             fix="check the indentation, quotes and brackets on that line",
         ) from error
 
 
 def dump(value: Any) -> str:
     """A plain value as YAML, keys in their order."""
-    from io import StringIO
-
     from ruamel.yaml import YAML
 
     yaml, out = YAML(typ="rt", pure=True), StringIO()
@@ -56,35 +54,23 @@ def plain(value: Any) -> Any:
     """Plain dicts, lists, strings and numbers, whatever the parser's own types were."""
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, Sequence):
-        return [plain(v) for v in value]
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, int):
-        return int(value)
-    return float(value) if isinstance(value, float) else value
-
-
-def line_of(node: Any, keys: Keys) -> int | None:
-    """The line (from 1) of a key in a document read by `read`, or of its nearest known parent."""
-    line: int | None = None
-    for key in keys:
-        marks = getattr(node, "lc", None)
-        if marks is None:
-            break
-        try:
-            line = (marks.key(key) if isinstance(node, Mapping) else marks.item(key))[0] + 1
-            node = node[key]
-        except (KeyError, IndexError, TypeError, AttributeError):
-            break
-    return line
+    kind = next((kind for kind in (str, bool, int, float) if isinstance(value, kind)), None)
+    if kind is not None:
+        return kind(value)
+    return [plain(v) for v in value] if isinstance(value, Sequence) else value
 
 
 def place(node: Any, keys: Keys, file: str) -> Place:
-    """The `Place` of a key in a YAML."""
-    return Place(file=file, key=".".join(map(str, keys)) or None, line=line_of(node, keys))
+    """The `Place` of a key in a document read by `read`: its line, or that of its nearest known parent."""
+    key, line = ".".join(map(str, keys)) or None, None
+    for step in keys:
+        try:
+            marks = node.lc
+            line = (marks.key(step) if isinstance(node, Mapping) else marks.item(step))[0] + 1
+            node = node[step]
+        except (KeyError, IndexError, TypeError, AttributeError):
+            break
+    return Place(file=file, key=key, line=line)
 
 
 def known_keys(given: Mapping[str, Any], known: Sequence[str], *, node: Any, keys: Keys, file: str) -> None:
@@ -97,19 +83,6 @@ def known_keys(given: Mapping[str, Any], known: Sequence[str], *, node: Any, key
                 at=place(node, (*keys, str(key)), file),
                 fix=f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(known))}",
             )
-
-
-def _nested(cls: Any, values: dict[str, Any]) -> dict[str, type]:
-    """Fields that are settings themselves; what is not given keeps the default of the outer settings."""
-    found: dict[str, type] = {}
-    hints = get_type_hints(cls)
-    for item in fields(cls):
-        given = values.get(item.name)
-        if isinstance(given, Mapping) and is_dataclass(hints[item.name]):
-            found[item.name] = cast(type, hints[item.name])
-            if item.default_factory is not MISSING:
-                values[item.name] = {**settings_of(item.default_factory()), **given}
-    return found
 
 
 @cache
@@ -143,9 +116,8 @@ def build(
         )
     values = plain(given or {})
     known_keys(values, names, node=node, keys=keys, file=file)
-    for name, inner in _nested(cls, values).items():
-        before = values[name]
-        values[name] = build(inner, before, node=node, keys=(*keys, name), file=file)
+    for name, inner, given in _nested(cls, values):
+        values[name] = build(inner, given, node=node, keys=(*keys, name), file=file)
     try:
         return cast(T, _adapter(cast(Any, cls)).validate_python(values))
     except ValidationError as error:
@@ -158,10 +130,18 @@ def build(
         ) from error
 
 
+def _nested(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, type, dict[str, Any]]]:
+    """Fields that are settings themselves; what is not given keeps the default of the outer settings."""
+    hints = get_type_hints(cls)
+    for item in fields(cls):
+        given = values.get(item.name)
+        if isinstance(given, Mapping) and is_dataclass(hints[item.name]):
+            default = {} if item.default_factory is MISSING else settings_of(item.default_factory())
+            yield item.name, cast(type, hints[item.name]), {**default, **given}
+
+
 def settings_of(item: Any) -> dict[str, Any]:
     """Every field of a settings dataclass, as JSON values, defaults written out."""
-    import json
-
     return json.loads(json.dumps(asdict(item), default=list))  # type: ignore[no-any-return]
 
 
@@ -177,9 +157,3 @@ def set_key(document: Any, assignment: str) -> None:
             node[parent] = {}
         node = node[parent]
     node[last] = parse(text)
-
-
-def require_rows(count: int, what: str, fix: str, *, at: Place | None = None) -> None:
-    """Raise `BadData` where nothing is left."""
-    if count == 0:
-        raise BadData(what, at=at, fix=fix)

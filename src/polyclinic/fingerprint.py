@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +38,13 @@ def of_folder(root: Path) -> str:
 @cache
 def of_code(*modules: str) -> str:
     """SHA-256 of the sources of the named packages (`polyclinic.samples`, …)."""
-    return of_value({name: of_value(dict(_sources(name))) for name in modules})
+    return of_value({name: of_value(_sources(name)) for name in modules})
 
 
-def _sources(module: str) -> Iterable[tuple[str, str]]:
-    from importlib.util import find_spec
-
+def _sources(module: str) -> dict[str, str]:
     spec = find_spec(module)
-    origin = Path(spec.origin) if spec and spec.origin else None
-    if origin is None:
-        return
-    if origin.name != "__init__.py":
-        yield origin.name, of_file(origin)
-        return
-    for path in sorted(origin.parent.rglob("*")):
-        if path.suffix in {".py", ".yaml"}:
-            yield path.relative_to(origin.parent).as_posix(), of_file(path)
+    if spec is None or spec.origin is None:
+        return {}
+    origin = Path(spec.origin)
+    found = of_files(origin.parent if origin.name == "__init__.py" else origin)
+    return {name: digest for name, digest in found.items() if name.endswith((".py", ".yaml"))}

@@ -7,17 +7,13 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
 
-@dataclass
 class Reporter:
     """Where progress goes. The default says nothing, so that a library call stays quiet."""
-
-    started: float = field(default_factory=time.monotonic)
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -31,24 +27,25 @@ class Console(Reporter):
     """Lines and bars on standard error."""
 
     def __init__(self) -> None:
-        super().__init__()
         from rich.console import Console as RichConsole
 
         self.console = RichConsole(stderr=True, highlight=False, soft_wrap=True)
-        self.busy = False
+        self.started, self.busy = time.monotonic(), False
 
     def say(self, text: str) -> None:
-        self.console.print(f"[dim]{time.monotonic() - self.started:6.1f} s[/dim]  {_plain(text)}")
+        from rich.text import Text
+
+        since = f"{time.monotonic() - self.started:6.1f} s"
+        self.console.print(Text.assemble((since, "dim"), "  ", text))
 
     def track(self, items: Iterable[T], *, text: str, total: int | None = None) -> Iterator[T]:
         if self.busy or not sys.stderr.isatty():
             yield from items
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-        from rich.progress import TimeRemainingColumn as Left
+        from rich import progress as rich
 
-        columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
-        bars = Progress(*columns, Left(), console=self.console, transient=True)
+        columns = rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn()
+        bars = rich.Progress(*columns, rich.TimeRemainingColumn(), console=self.console, transient=True)
         self.busy = True
         try:
             with bars:
@@ -57,12 +54,7 @@ class Console(Reporter):
             self.busy = False
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
-
-
-_SILENT = Reporter()
-_current: ContextVar[Reporter] = ContextVar("progress", default=_SILENT)
+_current: ContextVar[Reporter] = ContextVar("progress", default=Reporter())  # noqa: B039  it holds nothing
 
 
 @contextmanager

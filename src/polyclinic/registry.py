@@ -18,17 +18,7 @@ from typing import Any
 
 from polyclinic.errors import Place, UnknownName, UsageError
 
-KINDS = (
-    "formats",
-    "inputs",
-    "tasks",
-    "models",
-    "outcomes",
-    "scores",
-    "figures",
-    "studies",
-    "datasets",
-)
+KINDS = ("formats", "inputs", "tasks", "models", "outcomes", "scores", "figures", "studies", "datasets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +78,9 @@ def areas() -> dict[str, tuple[Area, str]]:
     """Area name → (Area, distribution); an area whose folder was taken away is left out."""
     found: dict[str, tuple[Area, str]] = {}
     for point in entry_points(group="polyclinic.areas"):
-        if not _there(point.module):
-            continue
-        area = point.load()
-        _claim(found, "areas", area.name, (area, _distribution(point)))
+        if _there(point.module):
+            area = point.load()
+            _claim(found, "areas", area.name, (area, _distribution(point)))
     return found
 
 
@@ -119,8 +108,7 @@ def entries(kind: str) -> dict[str, Entry]:
     """Every declared name of one kind, sorted; raises `UsageError` where two own one name."""
     found: dict[str, Entry] = {}
     for point in entry_points(group=f"polyclinic.{kind}"):
-        entry = Entry(kind, point.name, point.value, _distribution(point))
-        _claim(found, kind, point.name, entry)
+        _claim(found, kind, point.name, Entry(kind, point.name, point.value, _distribution(point)))
     for area, distribution in areas().values():
         for name, target in area.declared(kind).items():
             _claim(found, kind, name, Entry(kind, name, target, distribution, area.name))
