@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ from polyclinic.samples.samples import of_rows
 from polyclinic.training.recipe import Training
 
 Batch = dict[str, Any]
+HELD = 1 << 30
+SOME = 4
 
 
 def fit(model: Any, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
@@ -40,7 +42,7 @@ def fit(model: Any, train: Samples, validation: Samples, outcome: Outcome, sessi
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Encoded rows and their targets, handed out by position; files are encoded only when asked for."""
+    """Encoded rows and their targets, handed out by position; files too large to hold are read at each use."""
 
     model: Any
     state: State
@@ -50,17 +52,24 @@ class Source:
 
     @classmethod
     def of(cls, model: Any, state: State, rows: Samples, outcome: Outcome) -> Source:
-        """Hold everything encoded, unless there are files to read."""
-        held = None if of_rows(rows, File) else _encode(model, state, rows, outcome)
-        return cls(model, state, rows, outcome, held)
+        """Hold everything encoded, unless the rows are files that would take more than `HELD` bytes."""
+        whole = cls(model, state, rows, outcome, None)
+        some = np.linspace(0, len(rows) - 1, SOME, dtype=int) if of_rows(rows, File) else []
+        large = len(rows) * max((_bytes(whole.encoded(rows.take([at]))) for at in some), default=0) > HELD
+        return whole if large else replace(whole, held=whole.encoded(rows))
 
     def batch(self, at: Any, rng: np.random.Generator | None) -> Batch:
         """The rows at these positions as the network will see them."""
         if self.held is None:
-            batch = _encode(self.model, self.state, self.rows.take(at), self.outcome)
+            batch = self.encoded(self.rows.take(at))
         else:
             batch = {name: values[at] for name, values in self.held.items()}
         return self.model.draw(batch, rng) if hasattr(self.model, "draw") else batch
+
+    def encoded(self, rows: Samples) -> Batch:
+        """What the model makes of rows, and their targets."""
+        seen = self.model.encode(rows.without_targets(), self.state)
+        return {**seen, "target": self.outcome.target(rows)}
 
     def batches(self, order: Any, size: int, rng: np.random.Generator | None) -> Iterator[Batch]:
         """Batches in that order; the next one is made while the last is learned from."""
@@ -73,8 +82,9 @@ class Source:
             yield coming.result()
 
 
-def _encode(model: Any, state: State, rows: Samples, outcome: Outcome) -> Batch:
-    return {**model.encode(rows.without_targets(), state), "target": outcome.target(rows)}
+def _bytes(encoded: Batch) -> int:
+    """What one row's arrays take."""
+    return sum(v[0].nbytes for v in encoded.values())
 
 
 def fit_network(
@@ -116,6 +126,11 @@ def _epochs(
             for batch in learn.batches(order, how.batch, rng)
         ]
         loss = validation_loss(torch, net, watch, how, outcome)
+        if not math.isfinite(loss):
+            raise BadData(
+                f"the validation loss is {loss} after epoch {epoch + 1}, so nothing can be learned",
+                fix="lower `training.learning_rate`; if it still fails, look for extreme inputs or missing targets",
+            )
         history.append({"epoch": epoch + 1, "train": float(np.mean(losses)), "validation": loss})
         if loss < best:
             best, weights = loss, copy.deepcopy(net.state_dict())
@@ -150,7 +165,7 @@ def validation_loss(torch: Any, net: Any, watch: Source, how: Training, outcome:
     net.eval()
     total, order = 0.0, np.arange(len(watch.rows))
     with torch.inference_mode():
-        for batch in watch.batches(order, how.batch * (1 if watch.held is None else 8), None):
+        for batch in watch.batches(order, how.batch * (1 if of_rows(watch.rows, File) else 8), None):
             tensors = to_tensors(torch, net, batch)
             total += float(outcome.loss(forward(net, tensors), tensors).sum())
     return total / len(watch.rows)
