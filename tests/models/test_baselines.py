@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from polyclinic.errors import UnknownName, UsageError
+from polyclinic.errors import BadData, UnknownName, UsageError
 from polyclinic.models.gbm import Gbm
 from polyclinic.models.linear import linear, log_odds
 from polyclinic.models.logistic import Logistic
@@ -111,6 +111,20 @@ def test_odd_training_rows_still_give_an_answer(model, spoilt):
     rows = rows.take([0]) if spoilt == "one row" else rows
     found = answers(model, rows, test)
     assert ((found > 0) & (found < 1)).all()
+
+
+@pytest.mark.parametrize("model", MODELS[1:], ids=lambda m: type(m).__name__)
+def test_an_infinite_number_stops_a_fit_with_its_column(model):
+    train, validation, _ = planted()
+    x = train.columns["x"].values.copy()
+    x[5, 0] = -np.inf
+    with pytest.raises(BadData, match="'x//signal' is infinite in 1 of 240 rows"):
+        model.fit(
+            train.with_column("x", Dense(x, ("signal", "a", "b", "c")), "input"),
+            validation,
+            BINARY,
+            Session(),
+        )
 
 
 def test_the_graph_answers_as_the_regression_does():

@@ -124,3 +124,18 @@ def test_no_event_in_any_training_row_leaves_one_empty_column():
 def test_dense_columns_of_any_shape_are_laid_flat():
     rows = Samples(np.arange(2), {"d": Dense(np.arange(8.0).reshape(2, 2, 2))}, {"d": "input"})
     assert encoders.matrix(rows, encoders.learn(rows)).shape == (2, 4)
+
+
+def test_an_infinite_number_is_refused_by_its_name_at_fit_and_at_prediction():
+    values = np.zeros((3, 2), np.float32)
+    values[2, 1] = np.inf
+    rows = Samples(np.arange(3), {"lab": Dense(values, ("ldh", "crp"))}, {"lab": "input"})
+    with pytest.raises(BadData, match="'lab//crp' is infinite in 1 of 3 rows") as refused:
+        encoders.matrix(rows, encoders.learn(rows))
+    assert (refused.value.at.row, refused.value.at.column) == (2, "lab//crp")
+
+
+def test_an_infinite_value_of_an_event_is_refused_with_its_code():
+    rows = samples(sequence([[(0, 1, 5.0)], [(1, 2, -np.inf)]]))
+    with pytest.raises(BadData, match="events//b//last 8h"):
+        encoders.matrix(rows, encoders.learn(rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,7 @@ from polyclinic.errors import BadData
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
 from polyclinic.packages.state import State
-from polyclinic.samples import Samples
+from polyclinic.samples import Dense, Samples
 from polyclinic.training.loop import fit, rate
 from polyclinic.training.recipe import Training
 
@@ -88,6 +89,26 @@ def test_no_rows_is_an_error_that_says_which() -> None:
     samples = Binary().planted(20, 0)
     with pytest.raises(BadData, match="no validation rows"):
         fit(Perceptron(), samples, samples.take([]), Binary(), Session())
+
+
+def test_a_validation_loss_that_is_no_number_stops_the_fit() -> None:
+    samples = Binary().planted(60, 0)
+    x = samples.columns["x"].values.copy()
+    x[50:] = np.nan
+    samples = samples.with_column("x", Dense(x), "input")
+    with pytest.raises(BadData, match="validation loss is nan after epoch 1") as stopped:
+        fit(Perceptron(), samples.take(np.arange(40)), samples.take(np.arange(40, 60)), Binary(), Session())
+    assert "learning_rate" in stopped.value.fix
+
+
+def test_a_fit_that_is_interrupted_stops_at_once_and_leaves_no_thread_at_work(monkeypatch) -> None:
+    def interrupt(self, raw, batch):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Binary, "loss", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fitted()
+    assert not [t for t in threading.enumerate() if t.name.startswith("ThreadPoolExecutor")]
 
 
 def test_the_cosine_falls_from_one_to_nothing_after_its_warm_up() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from polyclinic.errors import BadData
+from polyclinic.errors import BadData, Place
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.columns import Array, Index
 from polyclinic.samples.samples import names_of, of_rows
@@ -49,13 +49,19 @@ def names(learned: Mapping[str, Any]) -> list[str]:
 
 
 def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
-    """The rows as numbers, NaN where there is none: float32 [row, feature]."""
+    """The rows as numbers, NaN where there is none: float32 [row, feature]. Raises `BadData` for infinite ones."""
     parts = [np.zeros((len(rows), 0), np.float32)]
     parts += [_flat(rows.columns[name]) for name in sorted(learned["dense"])]
-    parts += [
-        _summed(rows, name, codes, learned["hours"]) for name, codes in sorted(learned["codes"].items())
-    ]
+    with np.errstate(invalid="ignore"):  # of infinite values, which are named below
+        parts += [_summed(rows, name, c, learned["hours"]) for name, c in sorted(learned["codes"].items())]
     found = np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
+    if (infinite := np.isinf(found)).any():
+        name = names(learned)[int(infinite.any(axis=0).argmax())]
+        raise BadData(
+            f"{name!r} is infinite in {int(infinite.any(axis=1).sum())} of {len(rows)} rows",
+            at=Place(row=int(infinite.any(axis=1).argmax()), column=name),
+            fix="leave a value that is not known empty, or keep such values out by their plausible range",
+        )
     return found if found.shape[1] else np.zeros((len(rows), 1), np.float32)
 
 

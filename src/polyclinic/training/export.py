@@ -42,7 +42,6 @@ def to_onnx(net: Any, example: Mapping[str, Any], dynamic: Mapping[str, tuple[in
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
-            verbose=False,
         )
         expected = net(**tensors).numpy()
     part = OnnxPart(stripped(program.model_proto))
@@ -62,41 +61,27 @@ def _same(part: OnnxPart, example: Mapping[str, Any], expected: Any) -> None:
 
 def stripped(proto: Any) -> bytes:
     """The graph without traces of the machine and the sources that made it: same weights, same bytes."""
-    for node in _nodes(proto.graph):
-        node.ClearField("metadata_props")
-        node.ClearField("doc_string")
-    for function in proto.functions:
-        function.ClearField("metadata_props")
-        for node in function.node:
-            node.ClearField("metadata_props")
-            node.ClearField("doc_string")
-    for value in (*proto.graph.value_info, *proto.graph.input, *proto.graph.output, *proto.graph.initializer):
-        value.ClearField("metadata_props")
-        value.ClearField("doc_string")
-    proto.graph.ClearField("metadata_props")
-    proto.ClearField("metadata_props")
+    for message in (proto, *_within(proto.graph), *(n for f in proto.functions for n in (f, *f.node))):
+        message.ClearField("metadata_props")
+        message.ClearField("doc_string")
     return bytes(proto.SerializeToString(deterministic=True))
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
+def _within(graph: Any) -> Iterator[Any]:
+    """A graph, its values and its nodes, those of branches and loops included."""
+    yield from (graph, *graph.value_info, *graph.input, *graph.output, *graph.initializer, *graph.node)
+    for attribute in (a for node in graph.node for a in node.attribute if a.HasField("g")):
+        yield from _within(attribute.g)
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep the exporter's own remarks off the user's screen."""
-    loggers = [logging.getLogger(n) for n in ("torch.onnx", "torch", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
+    before = logging.root.manager.disable
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
+        logging.disable(logging.WARNING)
         try:
             yield
         finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+            logging.disable(before)

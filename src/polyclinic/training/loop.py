@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ from polyclinic.samples.samples import of_rows
 from polyclinic.training.recipe import Training
 
 Batch = dict[str, Any]
+History = list[dict[str, float]]
+HELD = 1 << 30
+SOME = 4
 
 
 def fit(model: Any, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
@@ -35,31 +38,41 @@ def fit(model: Any, train: Samples, validation: Samples, outcome: Outcome, sessi
             raise BadData(f"no {name} rows are left", fix="use fewer folds or a larger share for that part")
     if hasattr(model, "fit"):
         return model.fit(train, validation, outcome, session)  # type: ignore[no-any-return]
-    return fit_network(model, train, validation, outcome, session)
+    return fit_torch(model, train, validation, outcome, session)
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Encoded rows and their targets, handed out by position; files are encoded only when asked for."""
+    """Encoded rows and their targets, handed out by position; files too large to hold are read at each use."""
 
     model: Any
     state: State
     rows: Samples
     outcome: Outcome
-    held: Mapping[str, Any] | None
+    held: Batch | None = None
 
-    @classmethod
-    def of(cls, model: Any, state: State, rows: Samples, outcome: Outcome) -> Source:
-        """Hold everything encoded, unless there are files to read."""
-        held = None if of_rows(rows, File) else _encode(model, state, rows, outcome)
-        return cls(model, state, rows, outcome, held)
+    def in_memory(self) -> Source:
+        """Hold everything encoded, unless the rows are files that would take more than `HELD` bytes."""
+        if self.files:
+            some = np.linspace(0, len(self.rows) - 1, SOME, dtype=int)
+            one = max(sum(v[0].nbytes for v in self.encoded([at]).values()) for at in some)
+            if one * len(self.rows) > HELD:
+                return self
+        return replace(self, held=self.encoded(np.arange(len(self.rows))))
+
+    @property
+    def files(self) -> bool:
+        """Whether rows name files: pictures or waveforms."""
+        return bool(of_rows(self.rows, File))
+
+    def encoded(self, at: Any) -> Batch:
+        """What the model makes of the rows at these positions, and their targets."""
+        rows = self.rows.take(at)
+        return {**self.model.encode(rows.without_targets(), self.state), "target": self.outcome.target(rows)}
 
     def batch(self, at: Any, rng: np.random.Generator | None) -> Batch:
         """The rows at these positions as the network will see them."""
-        if self.held is None:
-            batch = _encode(self.model, self.state, self.rows.take(at), self.outcome)
-        else:
-            batch = {name: values[at] for name, values in self.held.items()}
+        batch = self.encoded(at) if self.held is None else {name: v[at] for name, v in self.held.items()}
         return self.model.draw(batch, rng) if hasattr(self.model, "draw") else batch
 
     def batches(self, order: Any, size: int, rng: np.random.Generator | None) -> Iterator[Batch]:
@@ -73,13 +86,7 @@ class Source:
             yield coming.result()
 
 
-def _encode(model: Any, state: State, rows: Samples, outcome: Outcome) -> Batch:
-    return {**model.encode(rows.without_targets(), state), "target": outcome.target(rows)}
-
-
-def fit_network(
-    model: Any, train: Samples, validation: Samples, outcome: Outcome, session: Session
-) -> Fitted:
+def fit_torch(model: Any, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
     """Fit a torch model and export it to ONNX."""
     torch = dependencies.need("torch", extra="train", to="train a network")
     from polyclinic.training.export import to_onnx
@@ -87,73 +94,88 @@ def fit_network(
     torch.set_num_threads(session.threads)
     torch.manual_seed(session.seed)
     state = model.prepare(train)
-    net = model.network(state, outcome.head(train)).to(_device(torch, session.device))
-    learn = Source.of(model, state, train, outcome)
-    watch = Source.of(model, state, validation, outcome)
-    history, best = _epochs(torch, net, learn, watch, model.training, outcome, session)
-    net.load_state_dict(best)
+    fastest = "cuda" if torch.cuda.is_available() else "cpu"
+    device = fastest if session.device == "auto" else session.device
+    net = model.network(state, outcome.head(train)).to(device)
+    learn, watch = (Source(model, state, rows, outcome).in_memory() for rows in (train, validation))
+    history = _epochs(net, learn, watch, model.training, seeds.generator(session.seed, "batches"))
     example = learn.batch(np.arange(min(2, len(train))).repeat(2)[:2], None)
     onnx = to_onnx(net.cpu().eval(), arguments(net, example), getattr(model, "dynamic", {}))
     parts = model.parts(onnx, state) if hasattr(model, "parts") else [onnx]
     return Fitted(model, state, parts, batch=getattr(model, "answers", 4096), history=history)
 
 
-def _epochs(
-    torch: Any, net: Any, learn: Source, watch: Source, how: Training, outcome: Outcome, session: Session
-) -> tuple[list[dict[str, float]], Any]:
-    rng = seeds.generator(session.seed, "batches")
+def _epochs(net: Any, learn: Source, watch: Source, how: Training, rng: np.random.Generator) -> History:
+    """Train until validation no longer gains; the network is left with its best weights."""
     drawn = max(1, round(how.share * len(learn.rows)))
-    steps = how.epochs * math.ceil(drawn / how.batch)
+    step = stepper(net, learn, how, how.epochs * math.ceil(drawn / how.batch))
+    weights = net.state_dict()
+    history: History = []
+    for epoch in progress.track(range(1, how.epochs + 1), text="epochs", total=how.epochs):
+        net.train()
+        order = rng.permutation(len(learn.rows))[:drawn]
+        losses = [step(batch) for batch in learn.batches(order, how.batch, rng)]
+        loss = validation_loss(net, watch, how)
+        if not math.isfinite(loss):
+            raise BadData(
+                f"the validation loss is {loss} after epoch {epoch}, so nothing can be learned",
+                fix="lower `training.learning_rate`; if it still fails, look for extreme inputs or missing targets",
+            )
+        history.append({"epoch": epoch, "train": float(np.mean(losses)), "validation": loss})
+        best = min(history, key=lambda h: h["validation"])["epoch"]
+        if best == epoch:
+            weights = copy.deepcopy(net.state_dict())
+        elif epoch - best >= how.patience:
+            break
+    net.load_state_dict(weights)
+    return history
+
+
+def stepper(net: Any, learn: Source, how: Training, steps: int) -> Callable[[Batch], float]:
+    """What learns from one batch and gives its loss; `steps` of it are to come."""
+    import torch
+
     optimiser = torch.optim.AdamW(net.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate(how, steps))
     weigh = row_weights(learn, how)
-    history: list[dict[str, float]] = []
-    best, weights = math.inf, copy.deepcopy(net.state_dict())
-    for epoch in progress.track(range(how.epochs), text="epochs", total=how.epochs):
-        order = rng.permutation(len(learn.rows))[:drawn]
-        losses = [
-            _step(torch, net, batch, optimiser, schedule, how, outcome, weigh)
-            for batch in learn.batches(order, how.batch, rng)
-        ]
-        loss = validation_loss(torch, net, watch, how, outcome)
-        history.append({"epoch": epoch + 1, "train": float(np.mean(losses)), "validation": loss})
-        if loss < best:
-            best, weights = loss, copy.deepcopy(net.state_dict())
-        elif epoch - int(np.argmin([h["validation"] for h in history])) >= how.patience:
-            break
-    return history, weights
+
+    def step(batch: Batch) -> float:
+        losses, target = losses_of(net, batch, learn.outcome)
+        loss = (losses * weigh(target)).mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), how.clip)
+        optimiser.step()
+        schedule.step()
+        return float(loss.detach())
+
+    return step
 
 
-def _step(
-    torch: Any,
-    net: Any,
-    batch: Batch,
-    optimiser: Any,
-    schedule: Any,
-    how: Training,
-    outcome: Outcome,
-    weigh: Any,
-) -> float:
-    net.train()
-    tensors = to_tensors(torch, net, batch)
-    loss = (outcome.loss(forward(net, tensors), tensors) * weigh(tensors["target"])).mean()
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(net.parameters(), how.clip)
-    optimiser.step()
-    schedule.step()
-    return float(loss.detach())
-
-
-def validation_loss(torch: Any, net: Any, watch: Source, how: Training, outcome: Outcome) -> float:
+def validation_loss(net: Any, watch: Source, how: Training) -> float:
     """Mean loss a row over the validation rows, nothing random."""
+    import torch
+
     net.eval()
-    total, order = 0.0, np.arange(len(watch.rows))
+    size = how.batch * (1 if watch.files else 8)
     with torch.inference_mode():
-        for batch in watch.batches(order, how.batch * (1 if watch.held is None else 8), None):
-            tensors = to_tensors(torch, net, batch)
-            total += float(outcome.loss(forward(net, tensors), tensors).sum())
-    return total / len(watch.rows)
+        batches = watch.batches(np.arange(len(watch.rows)), size, None)
+        return sum(float(losses_of(net, b, watch.outcome)[0].sum()) for b in batches) / len(watch.rows)
+
+
+def losses_of(net: Any, batch: Batch, outcome: Outcome) -> tuple[Any, Any]:
+    """The loss of each row of a batch, and the targets: tensors on the network's device."""
+    import torch
+
+    device = next(net.parameters()).device
+    numbers = {name: v for name, v in batch.items() if getattr(v, "dtype", None) != np.dtype(object)}
+    tensors = {name: torch.as_tensor(np.ascontiguousarray(v)).to(device) for name, v in numbers.items()}
+    return outcome.loss(net(**arguments(net, tensors)), tensors), tensors["target"]
+
+
+def arguments(net: Any, batch: Batch) -> Batch:
+    """The values that the network's forward takes, by name, in its order."""
+    return {name: batch[name] for name in inspect.signature(net.forward).parameters if name in batch}
 
 
 def rate(how: Training, steps: int) -> Callable[[int], float]:
@@ -174,29 +196,3 @@ def row_weights(learn: Source, how: Training) -> Callable[[Any], Any]:
         return lambda target: 1.0
     share = float(np.clip(np.mean(np.asarray(learn.outcome.target(learn.rows), float)), 1e-6, 1 - 1e-6))
     return lambda target: target * (0.5 / share) + (1 - target) * (0.5 / (1 - share))
-
-
-def arguments(net: Any, batch: Batch) -> Batch:
-    """The values that the network's forward takes, by name, in its order."""
-    return {name: batch[name] for name in inspect.signature(net.forward).parameters if name in batch}
-
-
-def forward(net: Any, tensors: Batch) -> Any:
-    """Raw answers of a batch."""
-    return net(**arguments(net, tensors))
-
-
-def to_tensors(torch: Any, net: Any, batch: Batch) -> Batch:
-    """Arrays → tensors on the network's device."""
-    device = next(net.parameters()).device
-    return {
-        name: torch.as_tensor(np.ascontiguousarray(v)).to(device)
-        for name, v in batch.items()
-        if getattr(v, "dtype", None) != np.dtype(object)
-    }
-
-
-def _device(torch: Any, wanted: str) -> Any:
-    if wanted != "auto":
-        return torch.device(wanted)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -138,6 +138,28 @@ def test_a_volume_is_answered_alike_in_any_batch(fitted, cases):
         assert max(np.abs(a - b).max() for a, b in zip(alone, together, strict=True)) < 1e-4
 
 
+def test_files_that_fit_in_memory_are_read_once_and_give_the_same_weights(cases, monkeypatch):
+    pytest.importorskip("torch", reason="training a network needs torch")
+    from polyclinic.areas.imaging import volumes
+    from polyclinic.training import loop
+
+    read, seen = volumes.read, []
+    monkeypatch.setattr(volumes, "read", lambda path: seen.append(path) or read(path))
+
+    def reads_and_graph(epochs: int, held: int):
+        seen.clear()
+        monkeypatch.setattr(loop, "HELD", held)
+        model = replace(SMALL, training=replace(SMALL.training, epochs=epochs, schedule="constant"))
+        made = loop.fit(model, cases.take(np.arange(4)), cases.take([4, 5]), OUTCOME, Session(seed=3))
+        return len(seen), made.parts[1].graph
+
+    (once, _), (held, one), (again, other) = (
+        reads_and_graph(*how) for how in ((1, 1 << 30), (2, 1 << 30), (2, 0))
+    )
+    assert once == held < again
+    assert one == other
+
+
 def test_it_learns_the_balls(fitted, cases):
     losses = [epoch["validation"] for epoch in fitted.history]
     assert losses[-1] < losses[0]
