@@ -56,21 +56,27 @@ def names(learned: Mapping[str, Any]) -> list[str]:
 
 def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
     """The rows as numbers, NaN where there is none: float32 [row, feature]. Raises `BadData` for infinite ones."""
-    dense = (rows.columns[name].values for name in sorted(learned["dense"]))  # type: ignore[union-attr]
+    given = of_rows(rows, Dense)
+    dense = (given[name].values for name in sorted(learned["dense"]))
     parts = [np.zeros((len(rows), 0), np.float32), *(v.reshape(len(v), prod(v.shape[1:])) for v in dense)]
     sequences = dict(timed(rows)) if learned["codes"] else {}
     with np.errstate(invalid="ignore"):  # of infinite values, which are named below
         for name, codes in sorted(learned["codes"].items()):
             parts.append(summarise(sequences[name], codes, rows.time, learned["hours"]))
     found = np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
-    if (infinite := np.isinf(found)).any():
-        name = names(learned)[int(infinite.any(axis=0).argmax())]
+    refuse_infinite(found, names(learned))
+    return found if found.shape[1] else np.zeros((len(rows), 1), np.float32)
+
+
+def refuse_infinite(values: Floats, names: Sequence[str]) -> None:
+    """Raise `BadData` where one of these numbers [row, feature] is infinite."""
+    if np.isinf(values).any():
+        row, feature = np.argwhere(np.isinf(values))[0].tolist()
         raise BadData(
-            f"{name!r} is infinite in {int(infinite.any(axis=1).sum())} of {len(rows)} rows",
-            at=Place(row=int(infinite.any(axis=1).argmax()), column=name),
+            f"{names[feature]!r} is infinite in {int(np.isinf(values[:, feature]).sum())} of {len(values)} rows",
+            at=Place(row=row, column=names[feature]),
             fix="leave a value that is not known empty, or keep such values out by their plausible range",
         )
-    return found if found.shape[1] else np.zeros((len(rows), 1), np.float32)
 
 
 def summaries(samples: Samples, *, coverage: float = 0.0, hours: Sequence[float] = (24,)) -> pl.DataFrame:

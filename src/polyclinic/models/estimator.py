@@ -13,6 +13,7 @@ import numpy as np
 
 from polyclinic import dependencies
 from polyclinic.errors import UsageError
+from polyclinic.models.linear import written
 from polyclinic.models.model import Session
 from polyclinic.models.table import History, Rows, TableModel
 from polyclinic.packages.parts import OnnxPart
@@ -72,12 +73,8 @@ class Estimator(TableModel):
 def described(item: Any) -> dict[str, Any]:
     """{"estimator": dotted name, "params": those that are not the default}; raises `UsageError` as `Estimator.of`."""
     usual = {name: p.default for name, p in inspect.signature(type(item).__init__).parameters.items()}
-    given = {k: v for k, v in item.get_params(deep=False).items() if not _equal(v, usual.get(k))}
+    given = {k: v for k, v in item.get_params(deep=False).items() if repr(v) != repr(usual.get(k))}
     return {"estimator": _name_of(type(item)), "params": {k: _written(v, k) for k, v in given.items()}}
-
-
-def _equal(one: Any, other: Any) -> bool:
-    return one is other or (type(one) is type(other) and isinstance(one, PLAIN) and one == other)
 
 
 def _name_of(kind: type) -> str:
@@ -163,4 +160,4 @@ def graph(fitted: Any, width: int, name: str) -> OnnxPart:
     model.graph.initializer.extend(odds.initializer)
     del model.graph.output[:]
     model.graph.output.extend(odds.output)
-    return OnnxPart(bytes(model.SerializeToString(deterministic=True)))
+    return written(model)

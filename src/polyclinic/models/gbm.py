@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from polyclinic import dependencies
+from polyclinic.models.linear import written
 from polyclinic.models.model import Session
 from polyclinic.models.table import History, Rows, TableModel
 from polyclinic.packages.parts import OnnxPart
@@ -81,13 +82,17 @@ def graph(booster: Any, width: int) -> OnnxPart:
 
     text = booster.model_to_string(num_iteration=booster.best_iteration or -1)
     text = re.sub(r"^threshold=(.+)$", _rounded, text, flags=re.M)
-    text = re.sub(
-        r"^tree_sizes=.*\n", "", text, flags=re.M
-    )  # the trees' lengths in bytes, which just changed
+    text = re.sub(r"^tree_sizes=.*\n", "", text, flags=re.M)  # lengths in bytes, which just changed
     text = re.sub(r"^(\[objective: |objective=)\w+", r"\1regression", text, flags=re.M)
     taken = [("x", FloatTensorType([None, width]))]
     plain = lightgbm.Booster(model_str=text)
-    return OnnxPart(_named(convert_lightgbm(plain, initial_types=taken, target_opset=OPSET, name="trees")))
+    model = convert_lightgbm(plain, initial_types=taken, target_opset=OPSET, name="trees")
+    output = model.graph.output[0]
+    for node in model.graph.node:
+        node.output[:] = ["raw" if name == output.name else name for name in node.output]
+    output.name = "raw"
+    output.type.tensor_type.shape.dim[0].ClearField("dim_value")
+    return written(model)
 
 
 def _rounded(line: re.Match[str]) -> str:
@@ -95,12 +100,3 @@ def _rounded(line: re.Match[str]) -> str:
     narrow = wide.astype(np.float32)
     narrow = np.where(narrow > wide, np.nextafter(narrow, np.float32(-np.inf)), narrow)
     return "threshold=" + " ".join(repr(float(v)) for v in narrow)
-
-
-def _named(model: Any) -> bytes:
-    output = model.graph.output[0]
-    for node in model.graph.node:
-        node.output[:] = ["raw" if name == output.name else name for name in node.output]
-    output.name = "raw"
-    output.type.tensor_type.shape.dim[0].ClearField("dim_value")
-    return bytes(model.SerializeToString(deterministic=True))

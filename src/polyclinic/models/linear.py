@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -51,4 +53,10 @@ def linear(weights: Floats, bias: Floats, mean: Floats, scale: Floats, low: Floa
     model = parser.parse_model(GRAPH)
     for name, values in given.items():
         model.graph.initializer.append(numpy_helper.from_array(np.asarray(values, float), name))
+    return written(model)
+
+
+def written(model: Any) -> OnnxPart:
+    """An ONNX model as a part: the same model gives the same bytes in any process."""
+    model.opset_import.sort(key=lambda item: item.domain)  # converters keep these in a set
     return OnnxPart(bytes(model.SerializeToString(deterministic=True)))
