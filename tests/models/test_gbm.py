@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lightgbm
 import numpy as np
+import onnx
 import pytest
 
 from polyclinic.models.gbm import Gbm, graph
@@ -48,3 +49,9 @@ def test_it_stops_when_validation_no_longer_gains():
     assert len(losses) < Gbm().rounds
     assert int(np.argmin(losses)) == len(losses) - 6
     assert fitted.portable
+
+
+def test_the_graph_names_its_operator_sets_in_one_order_in_any_process():
+    x = np.random.default_rng(0).normal(size=(80, 2)).astype(np.float32)
+    made = onnx.load_from_string(graph(boosted(x, (x[:, 0] > 0).astype(float)), 2).graph)
+    assert [item.domain for item in made.opset_import] == ["", "ai.onnx.ml"]

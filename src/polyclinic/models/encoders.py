@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,13 +31,18 @@ def learn(train: Samples, *, coverage: float = 0.95, hours: Sequence[float] = (8
     Raises `BadData` where the samples have neither dense inputs nor timed sequences.
     """
     codes = {name: covered(column, train.time, coverage, max(hours)) for name, column in timed(train)}
-    dense = {name: names_of(name, column) for name, column in of_rows(train, Dense).items()}
+    dense = dense_names(train)
     if not codes and not dense:
         raise BadData(
             "these samples have no numbers that a table model can read",
             fix="give dense columns or sequences with code, time and value, or take another model",
         )
     return {"dense": dense, "codes": codes, "hours": list(hours)}
+
+
+def dense_names(rows: Samples) -> dict[str, list[str]]:
+    """Dense input → the names of its numbers."""
+    return {name: names_of(name, column) for name, column in of_rows(rows, Dense).items()}
 
 
 def names(learned: Mapping[str, Any]) -> list[str]:
@@ -50,29 +56,27 @@ def names(learned: Mapping[str, Any]) -> list[str]:
 
 def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
     """The rows as numbers, NaN where there is none: float32 [row, feature]. Raises `BadData` for infinite ones."""
-    parts = [np.zeros((len(rows), 0), np.float32)]
-    parts += [_flat(rows.columns[name]) for name in sorted(learned["dense"])]
+    given = of_rows(rows, Dense)
+    dense = (given[name].values for name in sorted(learned["dense"]))
+    parts = [np.zeros((len(rows), 0), np.float32), *(v.reshape(len(v), prod(v.shape[1:])) for v in dense)]
+    sequences = dict(timed(rows)) if learned["codes"] else {}
     with np.errstate(invalid="ignore"):  # of infinite values, which are named below
-        parts += [_summed(rows, name, c, learned["hours"]) for name, c in sorted(learned["codes"].items())]
+        for name, codes in sorted(learned["codes"].items()):
+            parts.append(summarise(sequences[name], codes, rows.time, learned["hours"]))
     found = np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
-    if (infinite := np.isinf(found)).any():
-        name = names(learned)[int(infinite.any(axis=0).argmax())]
-        raise BadData(
-            f"{name!r} is infinite in {int(infinite.any(axis=1).sum())} of {len(rows)} rows",
-            at=Place(row=int(infinite.any(axis=1).argmax()), column=name),
-            fix="leave a value that is not known empty, or keep such values out by their plausible range",
-        )
+    refuse_infinite(found, names(learned))
     return found if found.shape[1] else np.zeros((len(rows), 1), np.float32)
 
 
-def _flat(column: Any) -> Floats:
-    return np.asarray(column.values.reshape(len(column), -1), np.float32)
-
-
-def _summed(rows: Samples, name: str, codes: list[str], hours: Sequence[float]) -> Floats:
-    column = rows.columns[name]
-    assert isinstance(column, Ragged)
-    return summarise(column, codes, rows.time, hours)
+def refuse_infinite(values: Floats, names: Sequence[str]) -> None:
+    """Raise `BadData` where one of these numbers [row, feature] is infinite."""
+    if np.isinf(values).any():
+        row, feature = np.argwhere(np.isinf(values))[0].tolist()
+        raise BadData(
+            f"{names[feature]!r} is infinite in {int(np.isinf(values[:, feature]).sum())} of {len(values)} rows",
+            at=Place(row=row, column=names[feature]),
+            fix="leave a value that is not known empty, or keep such values out by their plausible range",
+        )
 
 
 def summaries(samples: Samples, *, coverage: float = 0.0, hours: Sequence[float] = (24,)) -> pl.DataFrame:
@@ -103,12 +107,6 @@ def covered(column: Ragged, asked: Array | None, coverage: float, hours: float) 
     return sorted(level for level, count in zip(levels, rows, strict=True) if count >= enough)
 
 
-def numbers_of(levels: Any, codes: list[str]) -> Index:
-    """Level → its number in `codes`, −1 where it is not among them: int64 [level]."""
-    known = {code: number for number, code in enumerate(codes)}
-    return np.array([known.get(level, -1) for level in levels], np.int64)
-
-
 def within(column: Ragged) -> Ragged:
     """The same rows over the stretch of the shared arrays that they reach into; a view."""
     used = column.lengths > 0
@@ -122,7 +120,9 @@ def within(column: Ragged) -> Ragged:
 def of_codes(column: Ragged, codes: list[str]) -> Ragged:
     """The same rows with only the events of these codes; `code` then counts in `codes`."""
     column = within(column)
-    number = numbers_of(column.levels["code"], codes)[column.values["code"]]
+    known = {code: number for number, code in enumerate(codes)}
+    levels = np.array([known.get(level, -1) for level in column.levels["code"]], np.int64)
+    number = levels[column.values["code"]]
     keep = number >= 0
     before = np.concatenate([[0], np.cumsum(keep)])
     values = {**{name: v[keep] for name, v in column.values.items()}, "code": number[keep]}
@@ -148,11 +148,22 @@ def summarise(
 
 def _summaries(key: Index, value: Array, ago: Array, size: int) -> list[Array]:
     """The seven summaries of each key, in their order: [key] each."""
-    since = np.full(size, np.nan)
+    events = np.bincount(key, minlength=size).astype(float)
+    last, low, high, since = (np.full(size, fill) for fill in (np.nan, np.inf, -np.inf, np.nan))
     since[key] = ago
     held = ~np.isnan(value)
-    *levels, slope = _numeric(key[held], value[held], ago[held], size)
-    return [*levels, np.bincount(key, minlength=size).astype(float), slope, since]
+    key, value, ago = key[held], value[held], ago[held]
+    count = np.bincount(key, minlength=size)
+    last[key] = value
+    np.minimum.at(low, key, value)
+    np.maximum.at(high, key, value)
+    middle, when = (np.bincount(key, weights=w, minlength=size) / np.maximum(count, 1) for w in (value, ago))
+    offset = when[key] - ago
+    spread = np.bincount(key, weights=offset**2, minlength=size)
+    rise = np.bincount(key, weights=offset * (value - middle[key]), minlength=size)
+    slope = np.divide(rise, spread, out=np.zeros(size), where=spread > 1e-9)
+    middle, low, high, slope = (np.where(count == 0, np.nan, v) for v in (middle, low, high, slope))
+    return [last, middle, low, high, events, slope, since]
 
 
 def hours_before(column: Ragged, asked: Array | None) -> Array:
@@ -167,18 +178,10 @@ def hours_before(column: Ragged, asked: Array | None) -> Array:
     return np.asarray((end[row] - time) / HOUR)
 
 
-def _numeric(key: Index, value: Array, hours: Array, size: int) -> list[Array]:
-    """Last, mean, min, max and slope of the values of each key: [key] each."""
-    count = np.bincount(key, minlength=size)
-    full = np.maximum(count, 1)
-    last, low, high = (np.full(size, fill) for fill in (np.nan, np.inf, -np.inf))
-    last[key] = value
-    np.minimum.at(low, key, value)
-    np.maximum.at(high, key, value)
-    middle, when = (np.bincount(key, weights=w, minlength=size) / full for w in (value, hours))
-    offset = when[key] - hours
-    spread = np.bincount(key, weights=offset**2, minlength=size)
-    rise = np.bincount(key, weights=offset * (value - middle[key]), minlength=size)
-    slope = np.divide(rise, spread, out=np.zeros(size), where=spread > 1e-9)
-    empty = count == 0
-    return [last, *(np.where(empty, np.nan, v) for v in (middle, low, high, slope))]
+def centre(x: Array) -> tuple[Array, Array]:
+    """Mean and deviation of each column over what is known; 0 and 1 where nothing is, or where nothing varies."""
+    known = ~np.isnan(x)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, x, 0).sum(axis=0) / count
+    scale = np.sqrt((np.where(known, x - mean, 0) ** 2).sum(axis=0) / count)
+    return mean, np.where(scale > 1e-9, scale, 1.0)

@@ -9,29 +9,22 @@ from typing import Any
 import numpy as np
 
 from polyclinic import dependencies
-from polyclinic.models import encoders
-from polyclinic.models.linear import constant, log_odds, two_answers
+from polyclinic.models.linear import written
 from polyclinic.models.model import Session
-from polyclinic.outcomes.outcome import Outcome
-from polyclinic.packages.fitted import Fitted
+from polyclinic.models.table import History, Rows, TableModel
 from polyclinic.packages.parts import OnnxPart
-from polyclinic.packages.state import State
-from polyclinic.samples import Samples
 
 OPSET = 15
 
 
 @dataclass(frozen=True)
-class Gbm:
+class Gbm(TableModel):
     """Boosted trees that stop when validation rows no longer gain.
 
-    hours: how far back each set of summaries of a sequence reaches; coverage: a code is used where it is seen
-    within the widest in so large a share of the training rows;
-    rounds, patience: trees at most, and trees without a gain before it stops; the rest is LightGBM's own.
+    rounds, patience: trees at most, and trees without a gain before it stops; hours, coverage: as in `TableModel`;
+    the rest is LightGBM's own.
     """
 
-    coverage: float = 0.95
-    hours: tuple[float, ...] = (8.0, 2.0)
     rounds: int = 600
     patience: int = 40
     learning_rate: float = 0.05
@@ -41,25 +34,8 @@ class Gbm:
     features: float = 0.5
     rows: float = 0.7
 
-    def prepare(self, train: Samples) -> State:
-        """Which columns and codes make the matrix."""
-        return State({"matrix": encoders.learn(train, coverage=self.coverage, hours=self.hours)})
-
-    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
-        """x: float32 [row, feature], NaN where there is nothing."""
-        return {"x": encoders.matrix(rows, state.values["matrix"])}
-
-    def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+    def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
         """History: the log loss after each tree kept or tried."""
-        state = self.prepare(train)
-        y, seen = two_answers(train, outcome, self), two_answers(validation, outcome, self)
-        x, held = (self.encode(rows, state)["x"] for rows in (train, validation))
-        if len(np.unique(y)) < 2:
-            return Fitted(self, state, [constant(log_odds(y.mean(), len(y)), x.shape[1])])
-        booster, history = self._boost((x, y), (held, seen), session)
-        return Fitted(self, state, [graph(booster, x.shape[1])], history=history)
-
-    def _boost(self, train: Any, validation: Any, session: Session) -> tuple[Any, list[dict[str, float]]]:
         import lightgbm
 
         curve: dict[str, Any] = {}
@@ -67,12 +43,11 @@ class Gbm:
         learn = lightgbm.Dataset(*train, params=how, free_raw_data=False)
         watch = lightgbm.Dataset(*validation, reference=learn, params=how)
         calls = [lightgbm.early_stopping(self.patience, verbose=False), lightgbm.record_evaluation(curve)]
-        booster = lightgbm.train(
-            how, learn, self.rounds, [learn, watch], ["train", "validation"], callbacks=calls
-        )
-        losses = zip(curve["train"]["binary_logloss"], curve["validation"]["binary_logloss"], strict=True)
-        history = [{"epoch": i + 1, "train": a, "validation": b} for i, (a, b) in enumerate(losses)]
-        return booster, history
+        sets = {"valid_sets": [learn, watch], "valid_names": ["train", "validation"]}
+        booster = lightgbm.train(how, learn, self.rounds, callbacks=calls, **sets)
+        losses = zip(*(curve[part]["binary_logloss"] for part in sets["valid_names"]), strict=True)
+        history = [{"epoch": i, "train": a, "validation": b} for i, (a, b) in enumerate(losses, start=1)]
+        return graph(booster, train[0].shape[1]), history
 
     def _parameters(self, session: Session) -> dict[str, Any]:
         return {
@@ -101,21 +76,23 @@ def graph(booster: Any, width: int) -> OnnxPart:
     """
     import lightgbm
 
-    convert = dependencies.need(
-        "onnxmltools", extra="train", to="write trees as an ONNX graph"
-    ).convert_lightgbm
+    dependencies.need("onnxmltools", extra="train", to="write trees as an ONNX graph")
+    from onnxmltools.convert import convert_lightgbm
     from onnxmltools.convert.common.data_types import FloatTensorType
 
     text = booster.model_to_string(num_iteration=booster.best_iteration or -1)
     text = re.sub(r"^threshold=(.+)$", _rounded, text, flags=re.M)
-    text = re.sub(
-        r"^tree_sizes=.*\n", "", text, flags=re.M
-    )  # the trees' lengths in bytes, which just changed
+    text = re.sub(r"^tree_sizes=.*\n", "", text, flags=re.M)  # lengths in bytes, which just changed
     text = re.sub(r"^(\[objective: |objective=)\w+", r"\1regression", text, flags=re.M)
-    plain = lightgbm.Booster(model_str=text)
     taken = [("x", FloatTensorType([None, width]))]
-    model = convert(plain, initial_types=taken, target_opset=OPSET, name="trees")
-    return OnnxPart(_named(model))
+    plain = lightgbm.Booster(model_str=text)
+    model = convert_lightgbm(plain, initial_types=taken, target_opset=OPSET, name="trees")
+    output = model.graph.output[0]
+    for node in model.graph.node:
+        node.output[:] = ["raw" if name == output.name else name for name in node.output]
+    output.name = "raw"
+    output.type.tensor_type.shape.dim[0].ClearField("dim_value")
+    return written(model)
 
 
 def _rounded(line: re.Match[str]) -> str:
@@ -123,12 +100,3 @@ def _rounded(line: re.Match[str]) -> str:
     narrow = wide.astype(np.float32)
     narrow = np.where(narrow > wide, np.nextafter(narrow, np.float32(-np.inf)), narrow)
     return "threshold=" + " ".join(repr(float(v)) for v in narrow)
-
-
-def _named(model: Any) -> bytes:
-    output = model.graph.output[0]
-    for node in model.graph.node:
-        node.output[:] = ["raw" if name == output.name else name for name in node.output]
-    output.name = "raw"
-    output.type.tensor_type.shape.dim[0].ClearField("dim_value")
-    return bytes(model.SerializeToString(deterministic=True))

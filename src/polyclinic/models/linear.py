@@ -1,4 +1,4 @@
-"""A linear answer as an ONNX graph, and what every model of two answers asks of its outcome."""
+"""A linear answer as an ONNX graph."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ import numpy as np
 import numpy.typing as npt
 
 from polyclinic import dependencies
-from polyclinic.errors import UsageError
-from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.parts import OnnxPart
-from polyclinic.samples import Samples
 
 Floats = npt.NDArray[np.float64]
-OPSET, IR = 20, 10
-
-
-def two_answers(rows: Samples, outcome: Outcome, model: Any) -> Floats:
-    """The targets, 0 or 1: float64 [row]. Raises `UsageError` where the outcome is of another kind."""
-    head = outcome.head(rows)
-    target = np.asarray(outcome.target(rows), float) if (head.per, head.channels) == ("row", 1) else None
-    if target is None or not np.isin(target, (0.0, 1.0)).all():
-        raise UsageError(
-            f"{type(model).__name__.lower()} answers yes or no once a row; {outcome.kind!r} asks for something else",
-            fix="take the model `naive`, or one that is made for this outcome (`polyclinic list models`)",
-        )
-    return target
+GRAPH = """<ir_version: 10, opset_import: ["": 20]>
+linear (float[row, feature] x) => (float[row, channel] raw)
+{
+    wide = Cast <to = 11> (x)
+    above = Max (wide, low)
+    held = Min (above, high)
+    gap = IsNaN (wide)
+    full = Where (gap, mean, held)
+    centred = Sub (full, mean)
+    scaled = Div (centred, scale)
+    product = MatMul (scaled, weights)
+    sum = Add (product, bias)
+    raw = Cast <to = 1> (sum)
+}"""
 
 
 def log_odds(share: npt.ArrayLike, n: int) -> Floats:
@@ -48,25 +46,17 @@ def linear(weights: Floats, bias: Floats, mean: Floats, scale: Floats, low: Floa
     weights: [feature, channel]; bias: [channel]; mean, scale, low, high: [feature]. Takes `x` float32
     [row, feature] and reckons in float64, so that one row and a million agree.
     """
-    helper = dependencies.need("onnx", extra="train", to="write a model as an ONNX graph").helper
-    names = ("low", "high", "mean", "scale", "weights", "bias")
-    given = (low, high, mean, scale, weights, bias)
-    steps = [
-        ("Cast", ["x"], "wide", {"to": 11}),
-        ("Max", ["wide", "low"], "above", {}),
-        ("Min", ["above", "high"], "held", {}),
-        ("IsNaN", ["wide"], "gap", {}),
-        ("Where", ["gap", "mean", "held"], "full", {}),
-        ("Sub", ["full", "mean"], "centred", {}),
-        ("Div", ["centred", "scale"], "scaled", {}),
-        ("MatMul", ["scaled", "weights"], "product", {}),
-        ("Add", ["product", "bias"], "sum", {}),
-        ("Cast", ["sum"], "raw", {"to": 1}),
-    ]
-    nodes = [helper.make_node(kind, inputs, [output], **more) for kind, inputs, output, more in steps]
-    held = [helper.make_tensor(n, 11, v.shape, v.ravel().tolist()) for n, v in zip(names, given, strict=True)]
-    taken = [helper.make_tensor_value_info("x", 1, [None, len(mean)])]
-    answers = [helper.make_tensor_value_info("raw", 1, [None, len(bias)])]
-    graph = helper.make_graph(nodes, "linear", taken, answers, held)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
+    dependencies.need("onnx", extra="train", to="write a model as an ONNX graph")
+    from onnx import numpy_helper, parser
+
+    given = {"low": low, "high": high, "mean": mean, "scale": scale, "weights": weights, "bias": bias}
+    model = parser.parse_model(GRAPH)
+    for name, values in given.items():
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(values, float), name))
+    return written(model)
+
+
+def written(model: Any) -> OnnxPart:
+    """An ONNX model as a part: the same model gives the same bytes in any process."""
+    model.opset_import.sort(key=lambda item: item.domain)  # converters keep these in a set
     return OnnxPart(bytes(model.SerializeToString(deterministic=True)))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
-
-import numpy as np
+from typing import Any, Protocol
 
 from polyclinic.outcomes.outcome import Head, Outcome
 from polyclinic.packages.fitted import Fitted
@@ -23,7 +21,6 @@ class Session:
     threads: int = 2
 
 
-@runtime_checkable
 class Model(Protocol):
     """Every model learns a state from training rows and encodes rows with it, in NumPy, one row or a million."""
 
@@ -34,27 +31,20 @@ class Model(Protocol):
         """Named arrays, first axis the row; an object array holds one array a row where shapes differ."""
 
 
-@runtime_checkable
 class Network(Model, Protocol):
     """A torch model: the one training loop fits it (`training.loop`) with the settings that it carries.
 
-    Optional: `training: Recipe`-like fields, `draw(batch, rng)`, `parts(onnx, state) -> [Part]`, `batch`.
+    It carries `training: Training`. Optional: `draw(batch, rng) -> batch`, a batch of encoded rows (with "target") as
+    the network will see it, patches cut and augmented, nothing random where `rng` is None;
+    `parts(onnx, state) -> [Part]`; `answers`, rows answered at a time; `dynamic`, name → axes that vary beside the first.
     """
 
     def network(self, state: State, head: Head) -> Any:
         """A `torch.nn.Module`; its forward takes tensors named as `encode` names them and returns raw."""
 
 
-@runtime_checkable
 class OwnLoop(Model, Protocol):
     """A model that brings its own loop: trees, rules, adversarial pairs, policies."""
 
     def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
         """Learn from `train`; stop or choose by `validation`."""
-
-
-class Drawing(Protocol):
-    """A network that draws patches or augments."""
-
-    def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
-        """A batch of encoded rows (with "target") as the network will see it; rng None: nothing random."""

@@ -12,11 +12,12 @@ from polyclinic.models import encoders
 from polyclinic.models.linear import constant, log_odds
 from polyclinic.models.logistic import regression
 from polyclinic.models.model import Session
+from polyclinic.models.table import History, Rows, TwoAnswers
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.parts import OnnxPart
 from polyclinic.packages.state import State
-from polyclinic.samples import Dense, Samples
-from polyclinic.samples.samples import names_of, of_rows
+from polyclinic.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Naive:
 
 
 @dataclass(frozen=True)
-class LastValue:
+class LastValue(TwoAnswers):
     """Logistic regression on the newest value alone.
 
     column: a dense input, or one name within one; `newest` is what records give where the task asks for it.
@@ -58,7 +59,7 @@ class LastValue:
 
     def prepare(self, train: Samples) -> State:
         """Which columns are meant; raises `UnknownName` where there are none."""
-        dense = {name: names_of(name, column) for name, column in of_rows(train, Dense).items()}
+        dense = encoders.dense_names(train)
         single = {name: column for column, names in dense.items() for name in names}
         source = self.column if self.column in dense else single.get(self.column)
         if source is None:
@@ -71,7 +72,6 @@ class LastValue:
         """x: float32 [row, value]."""
         return {"x": encoders.matrix(rows, state.values["matrix"])[:, state.values["taken"]]}
 
-    def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+    def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
         """A regression of one or few weights, next to no penalty."""
-        state = self.prepare(train)
-        return Fitted(self, state, [regression(self, state, train, validation, outcome, (10.0,))])
+        return regression(train, validation, (10.0,)), ()

@@ -99,6 +99,16 @@ def test_rows_without_bonds_of_atoms_are_an_error_that_says_what_is_needed():
         SMALL.prepare(Binary().planted(10, 0))
 
 
+def test_an_infinite_number_of_a_molecule_is_refused_by_its_name():
+    rows = molecules(["CC", "CCO"])
+    values = rows.columns["descriptors"].values.copy()
+    values[1, 0] = np.inf
+    spoilt = rows.with_column("descriptors", replace(rows.columns["descriptors"], values=values), "input")
+    for asked in (lambda: SMALL.prepare(spoilt), lambda: SMALL.encode(spoilt, SMALL.prepare(rows))):
+        with pytest.raises(BadData, match=r"'descriptors//.*' is infinite in 1 of 2 rows"):
+            asked()
+
+
 def test_an_answer_an_atom_is_not_what_it_gives():
     state = SMALL.prepare(molecules(["CC"]))
     with pytest.raises(BadData, match="once a molecule"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,6 +121,15 @@ def test_without_events_the_error_says_which_sequences_there_are():
     rows = planted(10)
     with pytest.raises(BadData, match="no timed sequence 'labs'"):
         Transformer(column="labs").prepare(rows)
+
+
+def test_an_event_with_an_infinite_value_is_refused_by_its_code():
+    rows = planted(10)
+    column = rows.columns["events"]
+    values = {**column.values, "value": np.full(len(column.values["value"]), np.inf, np.float32)}
+    rows = rows.with_column("events", replace(column, values=values), "input")
+    with pytest.raises(BadData, match="an event 'level' has an infinite value"):
+        SMALL.encode(rows, SMALL.prepare(planted(10)))
 
 
 def test_an_answer_an_element_is_refused():

@@ -7,8 +7,9 @@ draws the edges. Left out: deep supervision, resampling to a common spacing, ens
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +28,7 @@ Volume = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
 Named = Mapping[str, Any]
 STRIDE = 8
+RECIPE = Training(epochs=24, batch=2, learning_rate=2e-3, patience=8, warmup=0.05)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,32 +47,24 @@ class UNet:
     turn: float = 0.12
     scale: float = 0.08
     intensity: float = 0.1
-    training: Training = field(
-        default_factory=lambda: Training(epochs=24, batch=2, learning_rate=2e-3, patience=8, warmup=0.05)
-    )
+    training: Training = RECIPE
     answers: ClassVar[int] = 4
 
     def prepare(self, train: Samples) -> State:
         """The usual range of normalised intensities and the shape of a patch, from training volumes alone."""
         name, column = column_of(train)
-        shapes, ranges = [], []
-        for values in intensities(column):
-            shapes.append(values.shape)
-            ranges.append(np.percentile(normalised(values), (0.1, 99.9)))
-        low, high = np.median(ranges, axis=0)
-        patch = patch_shape(np.median(shapes, axis=0), self.voxels)
+        found = [(v.shape, np.percentile(normalised(v), (0.1, 99.9))) for v in intensities(column)]
+        shape, (low, high) = (np.median(part, axis=0) for part in zip(*found, strict=True))
+        patch = patch_shape(shape, self.voxels)
         return State({"column": name, "patch": patch, "range": [float(low), float(high)]})
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """volume: object [row] of float32 [x, y, z], mean 0, deviation 1; patch: int64 [row, 3]."""
-        column = rows.columns[state.values["column"]]
         volumes = np.empty(len(rows), object)
-        for row, values in enumerate(intensities(column)):
+        for row, values in enumerate(intensities(rows.columns[state.values["column"]])):
             volumes[row] = normalised(values).clip(*state.values["range"])
-        return {
-            "volume": volumes,
-            "patch": np.tile(np.asarray(state.values["patch"], np.int64), (len(rows), 1)),
-        }
+        patch = np.asarray(state.values["patch"], np.int64)
+        return {"volume": volumes, "patch": np.tile(patch, (len(rows), 1))}
 
     def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
         """One patch a row: the middle one, or (with `rng`) a random one, turned, stretched and dimmed.
@@ -88,15 +82,11 @@ class UNet:
 
     def parts(self, onnx: OnnxPart, state: State) -> list[Part]:
         """Cut into overlapping patches, answer each by itself, and stitch the answers on the volume's own grid."""
-        settings = {"overlap": self.overlap}
-        cutter, stitcher = (
-            NamedPart(f"{__name__}:{function}", settings=settings) for function in ("cut", "stitch")
-        )
-        return [cutter, OnnxPart(onnx.graph, onnx.outputs, at_once=1), stitcher]
+        how = {"overlap": self.overlap}
+        cutter, stitcher = (NamedPart(f"{__name__}:{name}", settings=how) for name in ("cut", "stitch"))
+        return [cutter, replace(onnx, at_once=1), stitcher]
 
-    def _view(
-        self, volume: Volume, target: npt.NDArray[Any], patch: Index, rng: np.random.Generator | None
-    ) -> tuple[Volume, Index]:
+    def _view(self, volume: Volume, target: Index, patch: Index, rng: Any) -> tuple[Volume, Index]:
         room = np.asarray(volume.shape) - patch
         start, matrix = room // 2, np.eye(3)
         if rng is not None:
@@ -147,20 +137,14 @@ def starts(size: int, patch: int, overlap: float) -> list[int]:
     return [round(i * (size - patch) / (count - 1)) for i in range(count)]
 
 
-def places(
-    shape: tuple[int, ...], patch: Index, overlap: float
-) -> list[tuple[tuple[slice, ...], tuple[slice, ...]]]:
-    """For each patch of a volume: where it lies in the volume, and which part of the patch that is."""
-    corners = np.stack(np.meshgrid(*map(starts, shape, patch.tolist(), [overlap] * 3), indexing="ij"), -1)
-    found = []
-    for corner in corners.reshape(-1, 3):
+def places(shape: tuple[int, ...], patch: Index, overlap: float) -> Iterator[tuple[Any, Any]]:
+    """For each patch of a volume: where it lies in the volume, and which part of the patch that is, as slices."""
+    for corner in product(*map(starts, shape, patch.tolist(), [overlap] * 3)):
         low, high = np.maximum(corner, 0), np.minimum(corner + patch, shape)
-        inside = tuple(map(slice, low, high))
-        found.append((inside, tuple(map(slice, low - corner, high - corner))))
-    return found
+        yield tuple(map(slice, low, high)), tuple(map(slice, low - corner, high - corner))
 
 
-def cut(values: Mapping[str, Any], arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+def cut(values: Named, arrays: Named, settings: Named) -> dict[str, Any]:  # noqa: ARG001
     """Every patch of every volume, 0 outside: seen, float32 [patch, 1, x, y, z]."""
     seen = []
     for volume, patch in zip(values["volume"], values["patch"], strict=True):
@@ -179,13 +163,12 @@ def stitch(values: Named, arrays: Named, settings: Named) -> dict[str, Any]:  # 
     answers, stitched = iter(values["raw"]), []
     for volume, patch in zip(values["volume"], values["patch"], strict=True):
         weight = bell(tuple(patch))
-        total, weights = None, np.zeros(volume.shape, np.float32)
+        total = np.zeros((values["raw"].shape[1], *volume.shape), np.float32)
+        weights = np.zeros(volume.shape, np.float32)
         for inside, of_patch in places(volume.shape, patch, settings["overlap"]):
             answer = next(answers)
-            total = np.zeros((len(answer), *volume.shape), np.float32) if total is None else total
             total[(slice(None), *inside)] += answer[(slice(None), *of_patch)] * weight[of_patch]
             weights[inside] += weight[of_patch]
-        assert total is not None
         stitched.append((total / weights).reshape(len(total), -1).T)
     shape = np.array([volume.shape for volume in values["volume"]], np.int64)
     return {"raw": np.concatenate(stitched), "shape": shape}

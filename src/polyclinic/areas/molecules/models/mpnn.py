@@ -7,13 +7,14 @@ atoms and bonds come as named levels, and a level that training rows hardly show
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from polyclinic.errors import BadData
+from polyclinic.models import encoders
 from polyclinic.outcomes.outcome import Head
 from polyclinic.packages.state import State
 from polyclinic.samples import Dense, Ragged, Role, Samples
@@ -21,6 +22,8 @@ from polyclinic.samples.samples import of_rows
 from polyclinic.training.recipe import Training
 
 ENDS = ("source", "target")
+DYNAMIC = {"atoms": (1,), "bonds": (1,), "ends": (1,), "arriving": (1, 2)}
+RECIPE = Training(epochs=30, batch=50, learning_rate=2e-3, patience=8, warmup=0.05)
 Numbers = npt.NDArray[np.int32]
 
 
@@ -29,8 +32,9 @@ class Mpnn:
     """A message-passing network over any column that joins the elements of another.
 
     width: numbers an atom and a directed bond carry; depth: rounds of messages, hence the reach in bonds;
-    dropout: in the readout; typical: atoms of a usual molecule, by which sums over atoms are divided; dense: the column of whole-molecule numbers that the readout hears, "" for none;
-    least: training elements that must show a level for it to have a vector of its own.
+    dropout: in the readout; typical: atoms of a usual molecule, by which sums over atoms are divided; dense: the
+    column of whole-molecule numbers that the readout hears, "" for none; least: training elements that must show a
+    level for it to have a vector of its own.
     """
 
     width: int = 128
@@ -39,28 +43,20 @@ class Mpnn:
     typical: float = 20.0
     dense: str = "descriptors"
     least: int = 5
-    training: Training = field(
-        default_factory=lambda: Training(epochs=30, batch=50, learning_rate=2e-3, patience=8, warmup=0.05)
-    )
+    training: Training = RECIPE
 
     answers: ClassVar[int] = 256
     planted_size: ClassVar[int] = 400
-    dynamic: ClassVar[Mapping[str, tuple[int, ...]]] = {
-        "atoms": (1,),
-        "bonds": (1,),
-        "ends": (1,),
-        "arriving": (1, 2),
-    }
+    dynamic: ClassVar[Mapping[str, tuple[int, ...]]] = DYNAMIC
 
     def prepare(self, train: Samples) -> State:
         """A number for each level of each field, and centre and spread of the dense numbers."""
         bonds, atoms = graph_of(train)
-        numbers = {
-            "atoms": vocabulary(train.columns[atoms], self.least),
-            "bonds": vocabulary(train.columns[bonds], self.least),
-        }
-        arrays = spread(train.columns[self.dense]) if self.dense else {}
-        return State({"columns": {"atoms": atoms, "bonds": bonds}, "levels": numbers}, arrays)
+        columns = {"atoms": atoms, "bonds": bonds}
+        levels = {kind: vocabulary(train.columns[name], self.least) for kind, name in columns.items()}
+        centre = encoders.centre(self._numbers(train).astype(float)) if self.dense else ()
+        arrays = {n: v.astype(np.float32) for n, v in zip(("mean", "scale"), centre, strict=False)}
+        return State({"columns": columns, "levels": levels}, arrays)
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """atoms int32 [row, atom, field], bonds int32 [row, bond, field], 0 where there is none; ends int32
@@ -68,16 +64,21 @@ class Mpnn:
         [row, number], standardised, 0 where missing.
         """
         names, levels = state.values["columns"], state.values["levels"]
-        columns: Any = {kind: rows.columns[name].compact() for kind, name in names.items()}  # type: ignore[union-attr]
+        columns = {kind: of_rows(rows, Ragged)[name].compact() for kind, name in names.items()}
         bonds = columns["bonds"]
         made: dict[str, Any] = {kind: numbered(columns[kind], levels[kind]) for kind in columns}
         made["ends"] = padded(bonds, np.stack([bonds.values[end] for end in ENDS], axis=1))
         made["arriving"] = arriving(bonds, made["atoms"].shape[1])
         made["dense"] = np.zeros((len(rows), 0), np.float32)
         if self.dense:
-            values = (rows.columns[self.dense].values - state.arrays["mean"]) / state.arrays["scale"]  # type: ignore[union-attr]
+            values = (self._numbers(rows) - state.arrays["mean"]) / state.arrays["scale"]
             made["dense"] = np.nan_to_num(values.clip(-4, 4)).astype(np.float32)
         return made
+
+    def _numbers(self, rows: Samples) -> npt.NDArray[np.float32]:
+        """Numbers of the whole molecule, NaN where there is none: float32 [row, number]."""
+        names = encoders.dense_names(rows)[self.dense]
+        return encoders.matrix(rows, {"dense": {self.dense: names}, "codes": {}})
 
     def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
         """Cut the padding down to the largest molecule of the batch; nothing is random."""
@@ -110,13 +111,8 @@ class Mpnn:
     def network(self, state: State, head: Head) -> Any:
         """The network for these levels; `head` must ask for numbers a row."""
         if head.per != "row":
-            raise BadData(
-                f"mpnn answers once a molecule; {head.per!r} was asked for", fix="take another model"
-            )
-        sizes = {
-            kind: 1 + max(n for f in fields.values() for n in f.values())
-            for kind, fields in state.values["levels"].items()
-        }
+            raise BadData(f"mpnn answers once a molecule, not per {head.per!r}", fix="take another model")
+        sizes = {kind: 1 + sum(map(len, fields.values())) for kind, fields in state.values["levels"].items()}
         return network(self, sizes, len(state.arrays.get("mean", ())), head.channels)
 
 
@@ -144,17 +140,6 @@ def vocabulary(column: Any, least: int) -> dict[str, dict[str, int]]:
     return found
 
 
-def spread(column: Any) -> dict[str, npt.NDArray[np.float32]]:
-    """Mean and standard deviation of each number; 0 and 1 where nothing is known or nothing varies."""
-    values = np.asarray(column.values, np.float64)
-    known = ~np.isnan(values)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, values, 0).sum(axis=0) / count
-    deviation = np.sqrt(np.where(known, (values - mean) ** 2, 0).sum(axis=0) / count)
-    scale = np.where(deviation > 1e-6, deviation, 1.0)
-    return {"mean": mean.astype(np.float32), "scale": scale.astype(np.float32)}
-
-
 def numbered(column: Any, fields: Mapping[str, Mapping[str, int]]) -> Numbers:
     """The number of each field's level: int32 [row, element, field]; 1 first, which marks an element."""
     numbers = [np.ones(len(next(iter(column.values.values()))), np.int32)]
@@ -168,10 +153,8 @@ def numbered(column: Any, fields: Mapping[str, Mapping[str, int]]) -> Numbers:
 def padded(column: Ragged, values: npt.NDArray[Any]) -> Numbers:
     """The elements of each row side by side, 0 after its last: int32 [row, element, …], at least two wide."""
     row, position = column.elements()
-    lengths = column.lengths
-    place = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    made = np.zeros((len(column), max(2, int(lengths.max(initial=0))), values.shape[1]), np.int32)
-    made[row, place] = values[position]
+    made = np.zeros((len(column), max(2, int(column.lengths.max(initial=0))), values.shape[1]), np.int32)
+    made[row, position - column.start[row]] = values[position]
     return made
 
 
@@ -181,8 +164,7 @@ def arriving(bonds: Any, atoms: int) -> Numbers:
     Bond b of a molecule, from 0, is 2b + 1 from its source to its target and 2b + 2 back.
     """
     row, position = bonds.elements()
-    first = np.cumsum(bonds.lengths) - bonds.lengths
-    number = 2 * (np.arange(len(row)) - np.repeat(first, bonds.lengths)) + 1
+    number = 2 * (position - bonds.start[row]) + 1
     end = np.concatenate([bonds.values[end][position] + row * atoms for end in reversed(ENDS)])
     order = np.argsort(end, kind="stable")
     end, number = end[order], np.concatenate([number, number + 1])[order]
@@ -198,7 +180,7 @@ def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> A
     import torch
     from torch import nn
 
-    width = how.width
+    width, out = how.width, how.dropout
 
     class Dmpnn(nn.Module):
         def __init__(self) -> None:
@@ -208,24 +190,14 @@ def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> A
             self.pass_on = nn.Linear(width, width, bias=False)
             self.itself = nn.Embedding(sizes["atoms"], width, padding_idx=0)
             self.gather = nn.Linear(width, width)
-            self.readout = nn.Sequential(
-                nn.Dropout(how.dropout),
-                nn.Linear(width + dense, width),
-                nn.ReLU(),
-                nn.Dropout(how.dropout),
-                nn.Linear(width, channels),
-            )
+            hears, answers = nn.Linear(width + dense, width), nn.Linear(width, channels)
+            self.readout = nn.Sequential(nn.Dropout(out), hears, nn.ReLU(), nn.Dropout(out), answers)
             for table in (self.begin, self.along, self.itself):
                 nn.init.normal_(table.weight, std=0.3)
                 nn.init.zeros_(table.weight[0])
 
         def forward(self, atoms: Any, bonds: Any, ends: Any, arriving: Any, dense: Any) -> Any:
-            real, first_atom, atom_row = present(atoms)
-            linked, first_bond, bond_row = present(bonds)
-            kinds, links = atoms.flatten(0, 1)[real], bonds.flatten(0, 1)[linked]
-            source = (ends.flatten(0, 1)[linked] + first_atom[bond_row, None]).flatten()
-            into = arriving.flatten(0, 1)[real]
-            into = torch.where(into > 0, into + 2 * first_bond[atom_row, None], 0)
+            kinds, links, source, into, within = joined(atoms, bonds, ends, arriving)
             start = self.begin(kinds).sum(1).index_select(0, source).unflatten(0, (-1, 2))
             start = start + self.along(links).sum(1)[:, None]
             hidden = torch.relu(start)
@@ -233,24 +205,43 @@ def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> A
                 heard = summed(hidden.flatten(0, 1), into).index_select(0, source).unflatten(0, (-1, 2))
                 hidden = torch.relu(start + self.pass_on(heard - hidden.flip(1)))
             state = torch.relu(self.itself(kinds).sum(1) + self.gather(summed(hidden.flatten(0, 1), into)))
-            within = torch.arange(1, atoms.shape[1] + 1, device=atoms.device) + first_atom[:, None]
-            within = torch.where(atoms[:, :, 0] > 0, within, 0)
-            total = summed(state, within) / how.typical
-            return self.readout(torch.cat([total, dense], 1))
-
-    def present(padded: Any) -> tuple[Any, Any, Any]:
-        """Positions of the real elements, number of each row's first one among them, and the row of each."""
-        there = padded[:, :, 0] > 0
-        (position,) = torch.where(there.flatten())
-        count = there.sum(1)
-        return position, count.cumsum(0) - count, position // padded.shape[1]
-
-    def summed(values: Any, numbers: Any) -> Any:
-        """Sums of the values [element, width] with these numbers, from 1; 0 is none: [row, width].
-
-        A gather, since ONNX Runtime's adding scatter loses terms when it runs on several threads.
-        """
-        held = torch.cat([values.new_zeros(1, values.shape[1]), values])
-        return held.index_select(0, numbers.flatten()).unflatten(0, numbers.shape).sum(1)
+            return self.readout(torch.cat([summed(state, within) / how.typical, dense], 1))
 
     return Dmpnn()
+
+
+def joined(atoms: Any, bonds: Any, ends: Any, arriving: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """The batch as one graph of real atoms and bonds, numbered row after row.
+
+    Fields of each atom and of each bond; the atoms that directed bonds leave, two a bond; the directed bonds that
+    arrive at each atom, and the atoms of each row, both numbered from 1, 0 where there are no more.
+    """
+    import torch
+
+    real, first_atom, atom_row = present(atoms)
+    linked, first_bond, bond_row = present(bonds)
+    source = (ends.flatten(0, 1)[linked] + first_atom[bond_row, None]).flatten()
+    into = arriving.flatten(0, 1)[real]
+    into = torch.where(into > 0, into + 2 * first_bond[atom_row, None], 0)
+    within = torch.arange(1, atoms.shape[1] + 1, device=atoms.device) + first_atom[:, None]
+    within = torch.where(atoms[:, :, 0] > 0, within, 0)
+    return atoms.flatten(0, 1)[real], bonds.flatten(0, 1)[linked], source, into, within
+
+
+def present(padded: Any) -> tuple[Any, Any, Any]:
+    """Positions of the real elements, number of each row's first one among them, and the row of each."""
+    there = padded[:, :, 0] > 0
+    (position,) = there.flatten().nonzero(as_tuple=True)
+    count = there.sum(1)
+    return position, count.cumsum(0) - count, position // padded.shape[1]
+
+
+def summed(values: Any, numbers: Any) -> Any:
+    """Sums of the values [element, width] with these numbers, from 1; 0 is none: [row, width].
+
+    A gather, since ONNX Runtime's adding scatter loses terms when it runs on several threads.
+    """
+    import torch
+
+    held = torch.cat([values.new_zeros(1, values.shape[1]), values])
+    return held.index_select(0, numbers.flatten()).unflatten(0, numbers.shape).sum(1)

@@ -7,28 +7,24 @@ out: pre-training by forecasting.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from polyclinic.areas.records.inputs import up_to
-from polyclinic.errors import BadData
+from polyclinic.errors import BadData, Place
 from polyclinic.models import encoders
 from polyclinic.outcomes.outcome import Head
 from polyclinic.packages.state import State
-from polyclinic.samples import Dense, Ragged, Samples
-from polyclinic.samples.samples import names_of, of_rows
+from polyclinic.samples import Ragged, Samples
 from polyclinic.training.recipe import Training
 
 Array = npt.NDArray[Any]
 KNOTS = 65
 FAINT = -1e4
-
-
-def _recipe() -> Training:
-    return Training(epochs=8, batch=64, learning_rate=2e-3, patience=2, share=0.5)
+RECIPE = Training(epochs=8, batch=64, learning_rate=2e-3, patience=2, share=0.5)
 
 
 @dataclass(frozen=True)
@@ -50,9 +46,7 @@ class Transformer:
     heads: int = 2
     dropout: float = 0.2
     hidden: float = 0.15
-    training: Training = field(default_factory=_recipe)
-
-    dynamic: ClassVar[dict[str, tuple[int, ...]]] = {}
+    training: Training = RECIPE
 
     def prepare(self, train: Samples) -> State:
         """Which codes count, and where each code's values lie: from the events of training rows alone.
@@ -68,9 +62,11 @@ class Transformer:
         column = found[self.column]
         near = encoders.covered(column, train.time, self.coverage, self.hours)
         codes = sorted({*frequent(column, train.groups.get("subject"))} & {*near})
-        dense = {name: names_of(name, held) for name, held in of_rows(train, Dense).items()}
+        dense = encoders.dense_names(train)
         beside = encoders.matrix(train, {"dense": dense, "codes": {}}).astype(float)
-        return State({"codes": codes, "dense": dense}, {"knots": knots(column, codes), **_spread(beside)})
+        middle, scale = encoders.centre(beside)
+        arrays = {"knots": knots(column, codes), "middle": middle, "scale": scale}
+        return State({"codes": codes, "dense": dense}, arrays)
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """code int64, value and age float32 [row, event], newest last, code 0 where there is none; beside [row, …]."""
@@ -78,12 +74,12 @@ class Transformer:
         assert isinstance(column, Ragged)
         newest = encoders.of_codes(column, list(state.values["codes"]))
         start = np.maximum(newest.start, newest.stop - self.events)
-        tokens = Ragged(start, newest.stop, newest.values)
-        value = normal_scores(tokens.values["value"], tokens.values["code"], state.arrays["knots"])
-        return {
-            **_padded(tokens, value, rows.time, self.events),
-            "beside": _beside(rows, state),
-        }
+        tokens = Ragged(start, newest.stop, newest.values, newest.levels)
+        scores = normal_scores(tokens.values["value"], tokens.values["code"], state.arrays["knots"])
+        beside = encoders.matrix(rows, {"dense": state.values["dense"], "codes": {}})
+        scaled = (beside - state.arrays["middle"]) / state.arrays["scale"]
+        held = np.clip(np.nan_to_num(scaled), -5, 5).astype(np.float32)
+        return {**padded(tokens, scores, rows.time, self.events), "beside": held}
 
     def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
         """Hide a share of the events; nothing where `rng` is None."""
@@ -146,14 +142,25 @@ def normal_scores(value: Array, code: Array, knots: Array) -> Array:
     return np.where(np.isnan(value) | flatless, 0.0, scores).astype(np.float32)
 
 
-def _padded(tokens: Ragged, value: Array, asked: Array | None, length: int) -> dict[str, Array]:
+def padded(tokens: Ragged, scores: Array, asked: Array | None, length: int) -> dict[str, Array]:
+    """Code, score of the value, and age of the events of each row, 0 before the first: [row, length] each.
+
+    Raises `BadData` where a value is infinite.
+    """
     row, position = tokens.elements()
+    code, infinite = tokens.values["code"][position], np.isinf(tokens.values["value"][position])
+    if infinite.any():
+        raise BadData(
+            f"an event {tokens.levels['code'][code[infinite][0]]!r} has an infinite value",
+            at=Place(row=int(row[infinite][0])),
+            fix="leave a value that is not known empty, or keep such values out by their plausible range",
+        )
     place = position - tokens.stop[row] + length
-    hours = encoders.hours_before(tokens, asked)
+    hours = np.maximum(encoders.hours_before(tokens, asked), 0)
     fields = {
-        "code": (tokens.values["code"][position] + 1).astype(np.int64),
-        "value": value[position],
-        "age": np.log1p(np.maximum(hours, 0)).astype(np.float32),
+        "code": code.astype(np.int64) + 1,
+        "value": scores[position],
+        "age": np.log1p(hours).astype(np.float32),
     }
     padded = {name: np.zeros((len(tokens), length), v.dtype) for name, v in fields.items()}
     for name, v in fields.items():
@@ -161,34 +168,17 @@ def _padded(tokens: Ragged, value: Array, asked: Array | None, length: int) -> d
     return padded
 
 
-def _spread(beside: Array) -> dict[str, Array]:
-    known = ~np.isnan(beside)
-    count = np.maximum(known.sum(axis=0), 1)
-    middle = np.where(known, beside, 0).sum(axis=0) / count
-    scale = np.sqrt((np.where(known, beside - middle, 0) ** 2).sum(axis=0) / count)
-    return {"middle": middle, "scale": np.where(scale > 1e-9, scale, 1.0)}
-
-
-def _beside(rows: Samples, state: State) -> Array:
-    given = encoders.matrix(rows, {"dense": state.values["dense"], "codes": {}})
-    scaled = (given - state.arrays["middle"]) / state.arrays["scale"]
-    return np.clip(np.nan_to_num(scaled), -5, 5).astype(np.float32)
-
-
-def network(how: Transformer, codes: int, beside: int, channels: int) -> Any:
-    """The module. forward(code, value, age [row, event], beside [row, number]) -> raw [row, channel]."""
-    import torch
+def block(how: Transformer) -> Any:
+    """One layer. forward(tokens [row, event, width], faint [row, event]) -> tokens."""
     from torch import Tensor, nn
 
     class Block(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.before, self.between = nn.LayerNorm(how.width), nn.LayerNorm(how.width)
-            self.asks = nn.Linear(how.width, 3 * how.width)
-            self.joins = nn.Linear(how.width, how.width)
-            self.thinks = nn.Sequential(
-                nn.Linear(how.width, 2 * how.width), nn.GELU(), nn.Linear(2 * how.width, how.width)
-            )
+            width = how.width
+            self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.asks, self.joins = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.thinks = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
         def forward(self, tokens: Tensor, faint: Tensor) -> Tensor:
             tokens = tokens + self.dropped(self.attended(self.before(tokens), faint))
@@ -197,9 +187,8 @@ def network(how: Transformer, codes: int, beside: int, channels: int) -> Any:
         def attended(self, tokens: Tensor, faint: Tensor) -> Tensor:
             split = self.asks(tokens).unflatten(-1, (3, how.heads, how.width // how.heads))
             query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
-            met = nn.functional.scaled_dot_product_attention(
-                query, key, value, attn_mask=faint[:, None, None]
-            )
+            attend = nn.functional.scaled_dot_product_attention
+            met = attend(query, key, value, attn_mask=faint[:, None, None])
             return self.joins(met.transpose(1, 2).flatten(2))
 
         def dropped(self, tokens: Tensor) -> Tensor:
@@ -209,22 +198,29 @@ def network(how: Transformer, codes: int, beside: int, channels: int) -> Any:
             ones = tokens.new_ones(len(tokens), 1, tokens.shape[-1])
             return tokens * nn.functional.dropout(ones, how.dropout)
 
+    return Block()
+
+
+def network(how: Transformer, codes: int, beside: int, channels: int) -> Any:
+    """The module. forward(code, value, age [row, event], beside [row, number]) -> raw [row, channel]."""
+    from torch import Tensor, nn
+
     class EventTransformer(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.what, self.much = (nn.Embedding(codes + 1, how.width) for _ in range(2))
             self.when = nn.Sequential(nn.Linear(1, 16), nn.GELU(), nn.Linear(16, how.width))
-            self.blocks = nn.ModuleList(Block() for _ in range(how.layers))
+            self.blocks = nn.ModuleList(block(how) for _ in range(how.layers))
             self.last, self.weighs = nn.LayerNorm(how.width), nn.Linear(how.width, 1)
             self.answers, self.around = nn.Linear(how.width, channels), nn.Linear(beside, channels)
 
         def forward(self, code: Tensor, value: Tensor, age: Tensor, beside: Tensor) -> Tensor:
             faint = (code == 0).to(value.dtype) * FAINT
             tokens = self.what(code) + self.much(code) * value[..., None] + self.when(age[..., None])
-            for block in self.blocks:
-                tokens = block(tokens, faint)
+            for layer in self.blocks:
+                tokens = layer(tokens, faint)
             tokens = self.last(tokens)
-            weight = torch.softmax(self.weighs(tokens)[..., 0] + faint, dim=-1)
+            weight = (self.weighs(tokens)[..., 0] + faint).softmax(-1)
             pooled = (weight[..., None] * tokens).sum(dim=1)
             return self.answers(pooled) + self.around(beside)
 
