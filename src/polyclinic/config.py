@@ -136,8 +136,9 @@ def _nested(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, type, di
     for item in fields(cls):
         given = values.get(item.name)
         if isinstance(given, Mapping) and is_dataclass(hints[item.name]):
-            default = {} if item.default_factory is MISSING else settings_of(item.default_factory())
-            yield item.name, cast(type, hints[item.name]), {**default, **given}
+            default = item.default if item.default_factory is MISSING else item.default_factory()
+            before = {} if default is MISSING else settings_of(default)
+            yield item.name, cast(type, hints[item.name]), {**before, **given}
 
 
 def settings_of(item: Any) -> dict[str, Any]:
