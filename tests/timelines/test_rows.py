@@ -30,6 +30,16 @@ def test_text_in_a_number_column_is_quarantined_and_the_rows_keep_their_numbers(
     assert refused.select("row", "column").rows() == [(0, "age"), (1, "age")]
 
 
+def test_an_infinite_number_is_quarantined_with_its_column(tmp_path):
+    frame = pl.DataFrame({"name": ["a", "b", "c"], "dose": [1.0, float("inf"), float("nan")], "n": [1, 2, 3]})
+    frame.write_parquet(tmp_path / "doses.parquet")
+    frame.write_csv(tmp_path / "doses.csv")
+    for file in ("doses.parquet", "doses.csv"):
+        table = ingest("table", tmp_path / file, tmp_path / f"{file}-out", max_quarantined=1.0)
+        assert table.rows()["row_id"].to_list() == [0, 2]
+        assert table.refused().rows() == [(1, "an infinite number")]
+
+
 def test_more_than_a_few_stop_with_the_column_and_the_first_row(tmp_path):
     with pytest.raises(BadData, match="text in a number column") as caught:
         table(tmp_path, ages(9))

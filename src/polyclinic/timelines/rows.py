@@ -119,14 +119,18 @@ def _chunk(file: str, frame: pl.DataFrame, numbers: list[str], start: int) -> Ch
     noted = {"column 'row_id' of the source left out": frame.height} if "row_id" in frame.columns else {}
     frame = frame.drop("row_id", strict=False).with_row_index("row_id", start).cast({"row_id": pl.Int64})
     read = frame.with_columns(_number(numbers))
-    wrong = [
-        pl.when(read[name].is_null() & frame[name].is_not_null()).then(pl.lit(name)).alias(name)
-        for name in numbers
+    floats = [name for name, kind in read.schema.items() if kind.is_float()]
+    faults = {
+        "text in a number column": {n: read[n].is_null() & frame[n].is_not_null() for n in numbers},
+        "an infinite number": {n: read[n].is_infinite() for n in floats},
+    }
+    found = [
+        pl.when(wrong).then(pl.struct(column=pl.lit(name), reason=pl.lit(reason)))
+        for reason, columns in faults.items()
+        for name, wrong in columns.items()
     ]
-    judged = read.with_columns(wrong_column=pl.coalesce([*wrong, pl.lit(None, pl.String)]))
-    bad = pl.col("wrong_column").is_not_null()
-    refused = judged.filter(bad).select(
-        row="row_id", column="wrong_column", reason=pl.lit("text in a number column")
-    )
-    kept = judged.filter(~bad).drop("wrong_column")
+    nothing = pl.lit(None, pl.Struct({"column": pl.String, "reason": pl.String}))
+    fault = read.with_columns(fault=pl.coalesce([*found, nothing]))["fault"]
+    refused = read.select(row="row_id").hstack(fault.struct.unnest()).filter(fault.is_not_null())
+    kept = read.filter(fault.is_null())
     return Chunk(file, frame.height, kept.height, kept, refused, noted=noted)
