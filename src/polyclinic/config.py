@@ -124,7 +124,7 @@ def build(
         first = error.errors()[0]
         where = (*keys, *(k for k in first["loc"] if isinstance(k, (str, int))))
         raise UsageError(
-            f"{'.'.join(map(str, where))}: {first['msg'].lower()}",
+            f"{'.'.join(map(str, where))}: {first['msg'].removeprefix('Value error, ').lower()}",
             at=place(node, where, file),
             fix=f"see the settings of {cls.__name__}",
         ) from error

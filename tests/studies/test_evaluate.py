@@ -256,6 +256,9 @@ def test_what_cannot_be_evaluated_says_what_where_and_what_to_do(files):
     assert "no row of the predictions" in refused(files, risk.with_columns(pl.col("subject_id") + 5000))
     assert "as another" in refused(files, pl.concat([risk, risk]))
     assert "did you mean 'site'" in refused(files, risk, group="sit")
+    assert "300 rows are labelled and 0 of them are positive" in refused(
+        files, risk, labels.with_columns(boolean_value=0)
+    )
     assert "values other than 0, 1" in refused(files, risk, labels.with_columns(pl.col("boolean_value") * 2))
 
 
@@ -288,3 +291,33 @@ def test_the_report_of_a_finished_run_is_not_written_over(files):
     with pytest.raises(UsageError, match="folder of a run"):
         evaluate_file(folder / "mine.parquet", labels=folder / "labels.csv", out=folder / "run")
     assert not (folder / "run" / "report.json").exists()
+
+
+def test_rows_that_only_one_file_has_are_counted_on_the_page(files):
+    folder, _, risk = files
+    risk.head(250).with_columns(
+        subject_id=pl.when(pl.int_range(pl.len()) < 30)
+        .then(pl.col("subject_id") + 5000)
+        .otherwise("subject_id")
+    ).write_csv(folder / "mine.csv")
+    found = evaluate_file(
+        folder / "mine.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o"
+    )
+    told = {entry["check"]: entry["result"] for entry in found["sanity"]}
+    assert told == {
+        "predictions without a row in the labels": "30 of 250",
+        "labels without a prediction": "80 of 300",
+    }
+    assert "labels without a prediction" in found["finding"]
+    whole = evaluate_file(
+        folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "p"
+    )
+    assert whole["sanity"] == []
+
+
+def test_a_table_without_the_columns_of_its_outcome_names_the_missing_one(files):
+    folder, _, _ = files
+    with pytest.raises(UnknownName, match="unknown column \\(of what happened, voxels\\) 'reference'"):
+        evaluate_file(
+            folder / "mine.parquet", labels=folder / "labels.csv", outcome="voxels", out=folder / "o"
+        )

@@ -8,6 +8,8 @@ import numpy as np
 
 from polyclinic.evaluation.scores import Array
 
+RULES = ("specificity", "sensitivity", "threshold")
+
 
 def threshold_for(happened: Array, answer: Array, rule: str, wanted: float) -> float:
     """The threshold (`answer ≥ threshold` is an alert) that keeps a rule.

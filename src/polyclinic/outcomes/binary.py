@@ -13,15 +13,13 @@ from scipy.special import expit
 
 from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.evaluation import calibration as calibrations
-from polyclinic.evaluation.decision import threshold_for
+from polyclinic.evaluation.decision import RULES, threshold_for
 from polyclinic.evaluation.scores import Score, auprc, auroc, brier, log_loss
 from polyclinic.outcomes.outcome import Head, Raw
 from polyclinic.samples import Column, Dense, Ragged, Samples
 
 if TYPE_CHECKING:
     import polars as pl
-
-RULES = ("specificity", "sensitivity", "threshold")
 
 
 @dataclass(frozen=True)

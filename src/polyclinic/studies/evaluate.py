@@ -36,6 +36,11 @@ class DecisionCurve:
 
     thresholds: tuple[float, float] = (0.05, 0.50)
 
+    def __post_init__(self) -> None:
+        low, high = self.thresholds
+        if not 0 < low < high < 1:
+            raise ValueError("two rising numbers between 0 and 1 are wanted, for example [0.05, 0.5]")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
@@ -50,6 +55,17 @@ class Evaluation:
     subgroups: tuple[str, ...] = ()
     decision: DecisionCurve = field(default_factory=DecisionCurve)
     min_subjects: int = 20
+
+    def __post_init__(self) -> None:
+        point = self.operating_point
+        if (
+            len(point) > 1
+            or not set(point) <= set(decision.RULES)
+            or not all(0 <= v <= 1 for v in point.values())
+        ):
+            raise ValueError(
+                f"operating_point is one of {', '.join(decision.RULES)} with a number from 0 to 1"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -341,7 +357,7 @@ def evaluate_file(
         "data": {path.name: fingerprint.of_file(path) for path in (predictions, labels) if path is not None},
         "environment": environment(),
         "cohort": table.cohort(),
-        "sanity": [],
+        "sanity": table.warnings(),
         "gates": [],
     }
     document |= evaluate(

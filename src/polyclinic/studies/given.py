@@ -28,6 +28,7 @@ class Given:
     groups: Mapping[str, Array]
     strata: Mapping[str, Array]
     steps: Mapping[str, pl.DataFrame]
+    unanswered: int = 0
 
     def cohort(self) -> dict[str, Any]:
         """The flow, how many rows and groups are scored, and what their targets are; of the first model."""
@@ -41,6 +42,20 @@ class Given:
             target = {"positive": int(rows[TRUTH].sum()), **target}
         targets = {self.outcome.kind: target}
         return {"attrition": flow, "rows": rows.height, "groups": self._groups(rows), "targets": targets}
+
+    def warnings(self) -> list[dict[str, Any]]:
+        """What was left out because one file has a row that the other lacks: entries of `sanity`."""
+        asked, joined, *_ = (frame.height for frame in self.steps.values())
+        found = {"predictions without a row in the labels": (asked - joined, asked)}
+        found["labels without a prediction"] = (self.unanswered, self.unanswered + joined)
+        why = (
+            "rows that only one of the files has are not scored; a name written otherwise is the usual reason"
+        )
+        return [
+            {"check": check, "applies": True, "result": f"{n:,} of {of:,}", "why": why}
+            for check, (n, of) in found.items()
+            if n
+        ]
 
     def _groups(self, rows: pl.DataFrame) -> dict[str, int]:
         return {name: rows[name].n_unique() for name in self.groups if name in rows.columns}
@@ -64,6 +79,7 @@ def read(
         table = _probabilities(table, [*keys, group], here)
         truth = _yes_or_no(truth, [*keys, group], there)
     joined = _joined(table, truth, keys, here)
+    _scorable(joined, outcome, there)
     made = _settled(outcome, joined)
     about = joined.unique("row_id", keep="first").sort("row_id")
     columns = {name: _column(about, name, here).to_numpy() for name in [*([group] if group else []), *strata]}
@@ -80,6 +96,7 @@ def read(
         {group: columns[group]} if group else {},
         {name: columns[name] for name in strata},
         _steps(table, joined, made),
+        truth.join(joined, on=keys, how="anti").height,
     )
 
 
@@ -105,6 +122,20 @@ def _joined(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str], at: P
             fix="check that both files name patients and times alike",
         )
     return joined.drop("row_id", strict=False).rename({"number": "row_id"})
+
+
+def _scorable(joined: pl.DataFrame, outcome: Any, at: Place) -> None:
+    """Whether the columns that the outcome needs are there, and (yes or no) both answers happened."""
+    for name in getattr(outcome, "truth_columns", ()):
+        if name not in joined.columns:
+            raise UnknownName(f"column (of what happened, {outcome.kind})", name, joined.columns, at=at)
+    if outcome.kind == "binary" and joined[TRUTH].n_unique() - joined[TRUTH].has_nulls() < 2:
+        known = joined[TRUTH].drop_nulls()
+        raise BadData(
+            f"{len(known):,} rows are labelled and {int(known.sum()):,} of them are positive: there is nothing to tell apart",
+            at=Place(file=at.file, column=TRUTH),
+            fix="give rows of both kinds; or look at how the label is defined",
+        )
 
 
 def _settled(outcome: Any, joined: pl.DataFrame) -> Any:

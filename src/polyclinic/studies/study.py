@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,10 @@ class TrainingPlan:
     pretrain: Literal["none"] = "none"
     device: str = "auto"
     threads: Annotated[int, Ge(1)] = 2
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
+            raise ValueError("a device is one of auto, cpu, mps, cuda or cuda:NUMBER")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +176,7 @@ class Reading:
         """Check every block."""
         config.known_keys(self.given, KEYS, node=self.given, keys=(), file=self.file)
         for key in ("name", "source"):
-            if key not in self.given:
+            if self.given.get(key) in (None, ""):
                 raise UsageError(
                     f"the study has no {key!r}", at=Place(file=self.file), fix=f"add a line `{key}: …`"
                 )
@@ -187,12 +192,19 @@ class Reading:
             source=self._source(),
             question=self._question(),
             candidates=self._candidates(),
-            seed=int(self.given.get("seed", 0)),
+            seed=self._seed(),
             **made,
         )
 
     def _block(self, cls: type, key: str) -> Any:
         return config.build(cls, self.given.get(key), node=self.given, keys=(key,), file=self.file)
+
+    def _seed(self) -> int:
+        seed = self.given.get("seed", 0)
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+            at = config.place(self.given, ("seed",), self.file)
+            raise UsageError(f"seed is {seed!r}", at=at, fix="write a whole number from 0")
+        return int(seed)
 
     def _source(self) -> Source:
         source: Source = self._block(Source, "source")
