@@ -32,7 +32,7 @@ def drawings() -> dict[str, str]:
         ),
         "zero": forest([Line("a", -0.013, -0.018, -0.008)], title="Difference", axis="difference", zero=True),
         "curves": curves([Curve("gbm", [0, 1], [0, 1], strong=True), Curve("b", [0, 1], [1, 0])], **AXES),
-        "calibration": calibration(BINS, [], title="Calibration", unit="rows"),
+        "calibration": calibration({"as given": BINS}, title="Calibration", unit="rows"),
         "flow": flow(STEPS, title="Flow", unit="Rows"),
     }
 
@@ -98,7 +98,7 @@ def test_a_curve_keeps_its_ends_and_at_most_500_points():
 
 def test_a_figure_of_nothing_can_still_be_drawn():
     assert "no value" in forest([Line("empty", note="no value")], title="t", axis="a")
-    assert ET.fromstring(calibration([], [], title="t", unit="rows")) is not None
+    assert ET.fromstring(calibration({}, title="t", unit="rows")) is not None
     assert ET.fromstring(curves([], **AXES)) is not None
     assert ET.fromstring(flow([], title="t", unit="Rows")) is not None
 

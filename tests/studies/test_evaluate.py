@@ -198,6 +198,8 @@ def test_a_file_of_predictions_gives_the_report_and_the_page(files):
         "binary": {"positive": labels["boolean_value"].sum(), "labelled": 300}
     }
     assert json.loads((folder / "out/report.json").read_text()) == found
+    assert "The probabilities of mine, as given," in found["finding"]
+    assert "<td>test rows</td>" in (folder / "out/report.html").read_text().replace(' class="n"', "")
     assert "mine" in (folder / "out/report.html").read_text()
 
 

@@ -110,24 +110,21 @@ def _name(axes: Any, curve: Curve, styles: Mapping[str, Any], x: float, y: float
     axes.text(x, y, curve.label, color=styles[curve.label][0], fontweight=weight, va="center", **how)
 
 
-def calibration(
-    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], *, title: str, unit: str
-) -> str:
-    """Predicted against observed share, with the interval of each bin; before and after recalibration.
+def calibration(bins: Mapping[str, Sequence[Mapping[str, Any]]], *, title: str, unit: str) -> str:
+    """Predicted against observed share, with the interval of each bin; the first of several is drawn strongly.
 
-    before, after: bins with `predicted`, `observed`, `low`, `high`, all from 0 to 1; either may be empty.
+    bins: in words, which probabilities → bins with `predicted`, `observed`, `low`, `high`, all from 0 to 1.
     """
-    drawn = [_binned("after calibration", after, strong=True), _binned("before", before)]
+    drawn = [_binned(when, found, strong=n == 0) for n, (when, found) in enumerate(bins.items())]
     seen = [v for c in drawn for v in (*c.x, *c.y, *(high for *_, high in c.whiskers))]
     top = min(1.0, max(seen, default=1.0) * 1.06)
-    words = f"Observed share of {unit} by predicted share{' after calibration' if after else ''}"
+    when, first = next(iter(bins.items()), ("", []))
     spoken = "; ".join(
-        f"predicted {number(b['predicted'])}, observed {number(b['observed'])} ({bounds(b)})"
-        for b in after or before
+        f"predicted {number(b['predicted'])}, observed {number(b['observed'])} ({bounds(b)})" for b in first
     )
+    frame: Any = {"title": title, "diagonal": True, "limits": ((0, top), (0, top))}
+    frame |= {"description": f"Observed share of {unit} by predicted share {when}: {spoken}."}
     names = ("predicted", "observed (dotted: as predicted)")
-    frame: Any = {"title": title, "diagonal": True}
-    frame |= {"description": f"{words}: {spoken}.", "limits": ((0, top), (0, top))}
     return curves(drawn, axes_names=names, inside="upper left", height=300, **frame)
 
 

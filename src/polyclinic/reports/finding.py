@@ -134,7 +134,7 @@ def in_words(entry: Mapping[str, Any]) -> str:
 
     entry: `before` and `after` of one model; empty where there is no slope.
     """
-    after, before = entry.get("after") or {}, entry.get("before") or {}
+    when, after = next(iter(reading.calibrations(entry).items()), ("", {}))
     slope, ece = reading.figure_of(after.get("slope")), reading.figure_of(after.get("ece"))
     if not finite(slope):
         return ""
@@ -150,14 +150,14 @@ def in_words(entry: Mapping[str, Any]) -> str:
         words = "are too cautious: high ones are too low and low ones too high"
     elif finite(ece) and ece > 0.025:
         words = "have the right spread but are not exact"
-    when = "after recalibration" if before else "as they are given"
     about = f", {bounds(known)}: too little evidence" if unsure else ""
     off = f"; {100 * ece:.1f} percentage points off on average" if finite(ece) else ""
-    return f"{when}, {words} (slope {number(slope, 2)}{about}{off}){_worse(before, slope, ece)}"
+    return f"{when}, {words} (slope {number(slope, 2)}{about}{off}){_worse(entry, slope, ece)}"
 
 
-def _worse(before: Mapping[str, Any], slope: float, ece: Any) -> str:
+def _worse(entry: Mapping[str, Any], slope: float, ece: Any) -> str:
     """What recalibration made worse, in the digits that are shown."""
+    before = reading.calibrations(entry).get("before recalibration", {})
     was, gap = reading.figure_of(before.get("slope")), reading.figure_of(before.get("ece"))
     worse = []
     if finite(was) and round(abs(slope - 1), 2) > round(abs(was - 1), 2):

@@ -184,6 +184,14 @@ def warns(entry: Mapping[str, Any]) -> bool:
     return result is True or (isinstance(result, list | Mapping) and bool(result))
 
 
+def calibrations(entry: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """In words → how the probabilities of one model are calibrated: as they are given first, then as they were."""
+    before, after = entry.get("before"), entry.get("after")
+    if before and after:
+        return {"after recalibration": after, "before recalibration": before}
+    return {"as given": found} if (found := after or before) else {}
+
+
 def figure_of(entry: Any) -> Any:
     """The number in an entry that is a number or a score with an interval."""
     return entry.get("value") if isinstance(entry, Mapping) else entry

@@ -257,8 +257,8 @@ def calibrated(report: Report) -> Section:
             rows += _calibration_rows(model, entry, model in o.constant)
             if entry and model == o.chosen:
                 title = o.titled(f"Calibration of {model}")
-                bins = [(entry.get(when) or {}).get("curve") or [] for when in ("before", "after")]
-                section.draw(title, calibration(*bins, title=title, unit="rows"))
+                bins = {when: found.get("curve") or [] for when, found in reading.calibrations(entry).items()}
+                section.draw(title, calibration(bins, title=title, unit="rows"))
                 words = "" if model in o.constant else in_words(entry)
                 section.lead += f"The probabilities of {model}, {words}. " if words else ""
     if rows:
@@ -269,13 +269,11 @@ def calibrated(report: Report) -> Section:
 
 def _calibration_rows(model: str, entry: Mapping[str, Any], constant: bool) -> Iterable[list[Any]]:
     """constant: one answer for all rows has no slope; what pooled folds give is none."""
-    for when in ("before", "after"):
-        if found := entry.get(when):
-            words = f"{when} recalibration" if entry.get("before") else "as given"
-            slope, intercept, error = (_cell(found.get(f"{k}_interval") or found.get(k)) for k in MEASURES)
-            if constant:
-                words, slope, intercept = f"{words}, {ONE_ANSWER}", None, None
-            yield [with_small(model, words), slope, intercept, error]
+    for words, found in reversed(reading.calibrations(entry).items()):
+        slope, intercept, error = (_cell(found.get(f"{k}_interval") or found.get(k)) for k in MEASURES)
+        if constant:
+            words, slope, intercept = f"{words}, {ONE_ANSWER}", None, None
+        yield [with_small(model, words), slope, intercept, error]
 
 
 def _cell(entry: Any) -> Any:
@@ -302,7 +300,8 @@ def _operating_point(point: Mapping[str, Any]) -> dict[str, Any]:
     measured = {score_name(name): scored(score) for name, score in (point.get("scores") or {}).items()}
     alerts = _cell(point.get("alerts_interval") or point.get("alerts_per_100"))
     rule, threshold = _plain(told(point["rule"])), number(point.get("threshold"))
-    return {"Rule": rule, "Threshold": threshold, **measured, "Alerts per 100 rows": alerts}
+    where = {"Chosen on": f"{point['chosen_on']} rows"} if point.get("chosen_on") else {}
+    return {"Rule": rule, "Threshold": threshold, **where, **measured, "Alerts per 100 rows": alerts}
 
 
 def _decision(o: Outcome, found: Mapping[str, Any]) -> str:
