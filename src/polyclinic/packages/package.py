@@ -63,13 +63,7 @@ class ModelPackage:
 
         Raises `BadData` where nobody is asked about, or where the source lacks a column that the package reads.
         """
-        timed = isinstance(source, Timeline)
-        if self.question.target if timed else self.question.task:
-            wanted, given = ("rows without times", "events in time")[:: 1 if timed else -1]
-            raise BadData(
-                f"this package asks about {wanted}; the source holds {given}",
-                fix=f"give a source in the package's format ({self.about.get('source_format')})",
-            )
+        self._expect(source)
         rows = ask(self.question, source, at=at, index=index, live=True).rows
         reasons = {rows["row_id"][at]: why for at, why in unreadable(self.question, rows).items()}
         readable = rows.filter(~pl.col("row_id").is_in(list(reasons))) if reasons else rows
@@ -90,6 +84,15 @@ class ModelPackage:
         return found.with_columns(
             refused=pl.Series([reasons.get(i) for i in rows["row_id"]], dtype=pl.String)
         )
+
+    def _expect(self, source: Timeline | RowTable) -> None:
+        timed = isinstance(source, Timeline)
+        if self.question.target if timed else self.question.task:
+            wanted, given = ("rows without times", "events in time")[:: 1 if timed else -1]
+            raise BadData(
+                f"this package asks about {wanted}; the source holds {given}",
+                fix=f"give a source in the package's format ({self.about.get('source_format')})",
+            )
 
     def _chunk(self, source: Timeline | RowTable, rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
         made = samples(self.question, source, Asked(rows), live=True)

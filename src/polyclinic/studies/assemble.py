@@ -102,13 +102,7 @@ def report(run: Run, tuned: Sequence[Tuned], chosen: int, predictions: pl.DataFr
         "environment": environment(),
         "data": data(run),
         "sanity": [],
-        "package": {
-            "portable": all(f.fitted().portable for f in tuned[chosen].fits),
-            "models": [t.candidate.name for t in [tuned[chosen]]],
-            "members": len(tuned[chosen].fits),
-            "calibration": dict(tuned[chosen].calibration),
-            "threshold": tuned[chosen].threshold,
-        },
+        "package": packaged(tuned[chosen]),
     }
     document |= evaluate(
         predictions.filter(pl.col("fold") != "package"),
@@ -123,6 +117,17 @@ def report(run: Run, tuned: Sequence[Tuned], chosen: int, predictions: pl.DataFr
     )
     document["gates"] = judge(study.gates, document)
     return document
+
+
+def packaged(chosen: Tuned) -> dict[str, Any]:
+    """What the package holds."""
+    return {
+        "portable": all(f.fitted().portable for f in chosen.fits),
+        "models": [chosen.candidate.name],
+        "members": len(chosen.fits),
+        "calibration": dict(chosen.calibration),
+        "threshold": chosen.threshold,
+    }
 
 
 def cohort(run: Run) -> dict[str, Any]:

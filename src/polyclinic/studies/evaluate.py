@@ -334,44 +334,43 @@ def evaluate_file(
             at=Place(file=str(out)),
             fix="name another folder with --out",
         )
-    labels = None if labels is None else Path(labels)
     from polyclinic.reports import page, schema
     from polyclinic.reports.finding import finding
-    from polyclinic.studies.assemble import environment
 
     asked = registry.load("outcomes", outcome) if isinstance(outcome, str) else outcome
-    settings = settings or Evaluation()
-    table = given.read(predictions, labels, group, asked, settings.subgroups)
-    names, kind = table.predictions["model"].unique(maintain_order=True).to_list(), table.outcome.kind
-    chosen = best(table.predictions, names, table.outcome)
-    roles = {name: "model" if name == chosen else "baseline" for name in names}
-    document: dict[str, Any] = {
-        "format": 1,
+    settings, files = settings or Evaluation(), [predictions, *([Path(labels)] if labels is not None else [])]
+    table = given.read(
+        predictions, files[-1] if labels is not None else None, group, asked, settings.subgroups
+    )
+    document = _scored(table, settings) | {
         "study": predictions.stem,
         "title": f"Evaluation of {predictions.name}",
-        "intended_use": "",
-        "finding": "",
-        "roles": roles,
-        "chosen": {kind: chosen},
-        "seed": 0,
-        "data": {path.name: fingerprint.of_file(path) for path in (predictions, labels) if path is not None},
-        "environment": environment(),
-        "cohort": table.cohort(),
-        "sanity": table.warnings(),
-        "gates": [],
+        "data": {path.name: fingerprint.of_file(path) for path in files},
     }
-    document |= evaluate(
-        table.predictions,
-        table.outcome,
-        settings,
-        row_id=table.row_id,
-        groups=table.groups,
-        strata=table.strata,
-        roles=roles,
-        chosen=chosen,
-    )
     document["finding"] = finding(document)
     schema.validate(document)
     atomic.write_text(out / "report.json", json.dumps(document, indent=1, ensure_ascii=False))
     atomic.write_text(out / "report.html", page.render(document))
     return document
+
+
+def _scored(table: given.Given, settings: Evaluation) -> dict[str, Any]:
+    """The report of predictions of which nothing is known but themselves."""
+    from polyclinic.studies.assemble import environment
+
+    names, kind = table.predictions["model"].unique(maintain_order=True).to_list(), table.outcome.kind
+    chosen = best(table.predictions, names, table.outcome)
+    roles = {name: "model" if name == chosen else "baseline" for name in names}
+    rows: Any = {"row_id": table.row_id, "groups": table.groups, "strata": table.strata}
+    return {
+        "format": 1,
+        "intended_use": "",
+        "roles": roles,
+        "chosen": {kind: chosen},
+        "seed": 0,
+        "environment": environment(),
+        "cohort": table.cohort(),
+        "sanity": table.warnings(),
+        "gates": [],
+        **evaluate(table.predictions, table.outcome, settings, **rows, roles=roles, chosen=chosen),
+    }

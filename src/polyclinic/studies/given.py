@@ -49,7 +49,7 @@ class Given:
         found = {"predictions without a row in the labels": (asked - joined, asked)}
         found["labels without a prediction"] = (self.unanswered, self.unanswered + joined)
         why = (
-            "rows that only one of the files has are not scored; a name written otherwise is the usual reason"
+            "Rows that only one of the files has are not scored; keys written otherwise are the usual reason."
         )
         return [
             {"check": check, "applies": True, "result": f"{n:,} of {of:,}", "why": why}
@@ -82,22 +82,10 @@ def read(
     _scorable(joined, outcome, there)
     made = _settled(outcome, joined)
     about = joined.unique("row_id", keep="first").sort("row_id")
-    columns = {name: _column(about, name, here).to_numpy() for name in [*([group] if group else []), *strata]}
-    if group and about[group].has_nulls():
-        raise BadData(
-            f"{about[group].null_count()} rows have no {group!r}",
-            at=Place(file=here.file, column=group),
-            fix="fill that column, or name another for --group; without it, each row stands alone",
-        )
-    return Given(
-        joined,
-        made,
-        about["row_id"].to_numpy(),
-        {group: columns[group]} if group else {},
-        {name: columns[name] for name in strata},
-        _steps(table, joined, made),
-        truth.join(joined, on=keys, how="anti").height,
-    )
+    groups = {group: _group(about, group, here)} if group else {}
+    levels = {name: _column(about, name, here).to_numpy() for name in strata}
+    steps, unanswered = _steps(table, joined, made), truth.join(joined, on=keys, how="anti").height
+    return Given(joined, made, about["row_id"].to_numpy(), groups, levels, steps, unanswered)
 
 
 def _of_run(table: pl.DataFrame, name: str, kind: str) -> pl.DataFrame:
@@ -263,6 +251,17 @@ def _probabilities(table: pl.DataFrame, other: Sequence[str | None], at: Place) 
             fix="give probabilities (after the sigmoid), one for every row, or a reason in a column `refused`",
         )
     return table.rename({name: PROBABILITY})
+
+
+def _group(frame: pl.DataFrame, name: str, at: Place) -> Array:
+    column = _column(frame, name, at)
+    if column.has_nulls():
+        raise BadData(
+            f"{column.null_count()} rows have no {name!r}",
+            at=Place(file=at.file, column=name),
+            fix="fill that column, or name another for --group; without it, each row stands alone",
+        )
+    return column.to_numpy()
 
 
 def _column(frame: pl.DataFrame, name: str, at: Place) -> pl.Series:
