@@ -295,6 +295,13 @@ def test_the_report_of_a_finished_run_is_not_written_over(files):
     assert not (folder / "run" / "report.json").exists()
 
 
+def test_the_predictions_of_a_run_are_all_matched(finished, tmp_path):
+    found = evaluate_file(finished.folder / "predictions.parquet", out=tmp_path / "out")
+    assert found["sanity"] == []
+    wanted = finished.document["models"]["gbm"]["binary"]["test"]["auroc"]["value"]
+    assert found["models"]["gbm"]["binary"]["test"]["auroc"]["value"] == pytest.approx(wanted)
+
+
 def test_rows_that_only_one_file_has_are_counted_on_the_page(files):
     folder, _, risk = files
     risk.head(250).with_columns(

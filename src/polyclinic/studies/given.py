@@ -84,7 +84,7 @@ def read(
     about = joined.unique("row_id", keep="first").sort("row_id")
     groups = {group: _group(about, group, here)} if group else {}
     levels = {name: _column(about, name, here).to_numpy() for name in strata}
-    steps, unanswered = _steps(table, joined, made), truth.join(joined, on=keys, how="anti").height
+    steps, unanswered = _steps(table, joined, made), truth.join(table, on=keys, how="anti").height
     return Given(joined, made, about["row_id"].to_numpy(), groups, levels, steps, unanswered)
 
 
