@@ -68,3 +68,9 @@ def test_a_column_of_numbers_and_words_is_refused_without_a_word_of_it() -> None
     with pytest.raises(BadData, match="'lactate' holds numbers and text") as error:
         Samples.from_frame(mixed, target="y")
     assert "SMITH" not in str(error.value)
+
+
+def test_a_table_with_another_separator_is_told_so(tmp_path):
+    (tmp_path / "a.csv").write_text("name;dose\nx;0,5\n")
+    with pytest.raises(BadData, match="separated by ';', not by commas"):
+        read_table(tmp_path / "a.csv")

@@ -88,3 +88,8 @@ def test_times_are_told_on_one_clock(tmp_path):
 def test_times_with_and_without_a_zone_in_one_table_are_an_error(tmp_path):
     with pytest.raises(BadData, match=r"no zone in a\.csv: t"):
         table(tmp_path, "id,t\n1,2100-01-01T05:00:00Z\n2,2100-07-01T05:00:00\n")
+
+
+def test_a_table_with_another_separator_is_told_so(tmp_path):
+    with pytest.raises(BadData, match="separated by ';', not by commas"):
+        table(tmp_path, "name;dose\nx;0.5\n")

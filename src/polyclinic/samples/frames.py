@@ -14,6 +14,7 @@ from polyclinic.errors import BadData, Place, UnknownName, UsageError
 from polyclinic.samples.columns import Array, Column, Dense, Entity, File, Ragged
 from polyclinic.samples.inputs import InputColumns
 from polyclinic.samples.samples import Role, Samples
+from polyclinic.timelines.tables import separated
 
 MOST_LEVELS = 50
 MIXED = 0.2
@@ -37,6 +38,7 @@ def read_table(path: Path) -> pl.DataFrame:
     try:
         if path.suffix in {".csv", ".tsv", ".smi", ".txt"}:
             separator = "\t" if path.suffix in {".tsv", ".smi"} else ","
+            separated(path, separator)
             return pl.read_csv(path, separator=separator, infer_schema_length=None, try_parse_dates=True)
         return pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:

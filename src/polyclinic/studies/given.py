@@ -9,8 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from polyclinic.errors import BadData, Place, UnknownName, UsageError
+from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.evaluation.scores import Array
+from polyclinic.samples.frames import read_table
 
 PROBABILITY, TRUTH = "predicted_boolean_probability", "boolean_value"
 PREDICTED = (PROBABILITY, "predicted_boolean_value", "uncalibrated_probability", "path", "refused")
@@ -142,17 +143,7 @@ def _steps(table: pl.DataFrame, joined: pl.DataFrame, outcome: Any) -> dict[str,
 
 def _table(path: Path) -> pl.DataFrame:
     """A CSV or Parquet file; paths in it are taken from its own folder."""
-    if not path.is_file():
-        raise UsageError(f"no such file: {path}", at=Place(file=str(path)), fix="check the path")
-    try:
-        if path.suffix == ".parquet":
-            frame = pl.read_parquet(path)
-        else:
-            frame = pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise BadData(
-            "cannot be read as CSV or Parquet", at=Place(file=str(path)), fix="check the file"
-        ) from error
+    frame = read_table(path)
     here = [c for c in ("path", "reference") if frame.schema.get(c) == pl.String]
     folder = path.resolve().parent
     return frame.with_columns(

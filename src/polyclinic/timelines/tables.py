@@ -32,6 +32,19 @@ def readable(path: Path) -> Iterator[None]:
         ) from error
 
 
+def separated(path: Path, mark: str) -> None:
+    """Raise `BadData` where the first line of a CSV has another separator, as spreadsheets in much of Europe write it."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        head = lines.readline()
+    other = next((m for m in (";", "\t", "|") if m in head), None)
+    if mark == "," and other and mark not in head:
+        raise BadData(
+            f"the columns are separated by {other!r}, not by commas",
+            at=Place(file=path.name),
+            fix="save it with commas between the columns and points in the numbers",
+        )
+
+
 def scan(path: Path) -> pl.LazyFrame:
     """A table file as a lazy frame; the types of a CSV come from all its rows, and its times stay text."""
     with readable(path):
@@ -39,6 +52,7 @@ def scan(path: Path) -> pl.LazyFrame:
             frame = pl.scan_parquet(path)
         else:
             mark = "," if path.suffix.lower() == ".csv" else "\t"
+            separated(path, mark)
             frame = pl.scan_csv(path, separator=mark, infer_schema_length=None, null_values=NULLS)
         frame.collect_schema()
         return frame
