@@ -8,7 +8,7 @@ import pytest
 
 from polyclinic.errors import BadData, UnknownName
 from polyclinic.samples import Samples
-from polyclinic.samples.frames import TableInputs, read_table
+from polyclinic.samples.frames import TableInputs, read_table, write_table
 
 
 def frame() -> pl.DataFrame:
@@ -74,3 +74,11 @@ def test_a_table_with_another_separator_is_told_so(tmp_path):
     (tmp_path / "a.csv").write_text("name;dose\nx;0,5\n")
     with pytest.raises(BadData, match="separated by ';', not by commas"):
         read_table(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.parquet"])
+def test_a_table_is_written_as_its_name_says(tmp_path, name):
+    frame = pl.DataFrame({"subject_id": [1, 2], "boolean_value": [True, None]})
+    write_table(frame, tmp_path / name)
+    reads = pl.read_csv if name.endswith("csv") else pl.read_parquet
+    assert reads(tmp_path / name).equals(frame)

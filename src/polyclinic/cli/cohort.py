@@ -15,17 +15,20 @@ EXAMPLE = "polyclinic cohort timeline/ mortality.yaml --out labels.parquet"
 def command(
     timeline: Annotated[Path, typer.Argument(help="An ingested folder, or a MEDS data set.")],
     task: Annotated[str, typer.Argument(help="A task: a YAML file (every ACES file is one), or a name.")],
-    out: Annotated[Path, typer.Option(help="The Parquet file of labels to write (MEDS label schema).")],
+    out: Annotated[
+        Path, typer.Option(help="The Parquet (or .csv) file of labels to write (MEDS label schema).")
+    ],
     predicates: Annotated[
         Path | None, typer.Option(help="A file of predicates that completes the task.")
     ] = None,
     as_json: screen.AsJson = False,
 ) -> None:
     """Ask a task of a timeline: labels, and who fell out where."""
-    from polyclinic import atomic, progress
+    from polyclinic import progress
     from polyclinic.cohorts.extract import extract
     from polyclinic.cohorts.task import Task
     from polyclinic.errors import Place, UsageError
+    from polyclinic.samples.frames import write_table
     from polyclinic.timelines.ingest import open_source
     from polyclinic.timelines.timeline import Timeline
 
@@ -38,8 +41,7 @@ def command(
         )
     with progress.reporting(progress.Console()):
         found = extract(Task.load(task, predicates), source).require()
-    with atomic.file(out) as part:
-        found.labels.write_parquet(part)
+    write_table(found.labels, out)
     steps = [step_of(step) for step in found.attrition]
     if as_json:
         screen.show_json({"out": str(out), "rows": found.labels.height, "attrition": steps})

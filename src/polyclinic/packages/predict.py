@@ -9,10 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from polyclinic import atomic
 from polyclinic.errors import BadData, PolyclinicError, UnknownName
 from polyclinic.packages.package import ModelPackage
-from polyclinic.samples.frames import as_polars, read_table
+from polyclinic.samples.frames import as_polars, read_table, write_table
 from polyclinic.timelines.ingest import ingest, open_source
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
@@ -47,8 +46,7 @@ def predict(
             what = f"the source does not fit this package: {error.what}"
             raise BadData(what, at=error.at, fix=error.fix) from error
     if out is not None:
-        with atomic.file(out) as part:
-            table.write_csv(part) if out.suffix == ".csv" else table.write_parquet(part)
+        write_table(table, out)
     return table
 
 

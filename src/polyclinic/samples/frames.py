@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from polyclinic import atomic
 from polyclinic.errors import BadData, Place, UnknownName, UsageError
 from polyclinic.samples.columns import Array, Column, Dense, Entity, File, Ragged
 from polyclinic.samples.inputs import InputColumns
@@ -48,6 +49,12 @@ def read_table(path: Path) -> pl.DataFrame:
             at=Place(file=str(path)),
             fix="check that the file is whole and is a CSV or Parquet table",
         ) from error
+
+
+def write_table(frame: pl.DataFrame, path: Path) -> None:
+    """CSV where the name ends so, else Parquet; whole or not at all."""
+    with atomic.file(path) as part:
+        frame.write_csv(part) if path.suffix == ".csv" else frame.write_parquet(part)
 
 
 def need_columns(frame: pl.DataFrame, names: Sequence[str], *, file: str | None = None) -> None:
