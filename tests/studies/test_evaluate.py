@@ -41,7 +41,7 @@ def table(samples=SAMPLES, folds=5):
     return pl.concat(parts).sample(fraction=1, shuffle=True, seed=1)
 
 
-def evaluated(predictions=None, settings=QUICK, samples=SAMPLES, chosen="deep"):
+def evaluated(predictions=None, settings=QUICK, samples=SAMPLES, chosen="deep", also=()):
     return evaluate(
         table(samples) if predictions is None else predictions,
         Binary(),
@@ -49,7 +49,7 @@ def evaluated(predictions=None, settings=QUICK, samples=SAMPLES, chosen="deep"):
         row_id=samples.row_id,
         groups=samples.groups,
         strata=samples.strata,
-        roles=ROLES,
+        roles=ROLES | dict.fromkeys(also, "baseline"),
         chosen=chosen,
         seed=1,
     )
@@ -81,6 +81,24 @@ def test_the_model_is_compared_with_each_baseline_on_each_score(report):
     for c in report["comparisons"]:
         apart = [scores[m]["binary"]["test"][c["score"]]["value"] for m in (c["a"], c["b"])]
         assert c["difference"]["value"] == pytest.approx(apart[0] - apart[1])
+
+
+def test_one_answer_a_fold_ranks_nothing():
+    """Each fold's answer is the share of positives outside it: pooled as they are, they rank worse than chance."""
+    rows = table().filter(pl.col("model") == "flat", pl.col("split") == "test")
+    happened, fold = pl.col("boolean_value").cast(float), "fold"
+    outside = (happened.sum() - happened.sum().over(fold)) / (pl.len() - pl.len().over(fold))
+    naive = rows.with_columns(model=pl.lit("naive"), predicted_boolean_probability=outside)
+    plain = metrics.roc_auc_score(naive["boolean_value"], naive["predicted_boolean_probability"])
+    assert plain < 0.5
+    watched = table().filter(pl.col("model") == "flat", pl.col("split") == "validation")
+    naive = pl.concat([naive, watched.with_columns(model=pl.lit("naive"))])
+    found = evaluated(pl.concat([table(), naive]), also=["naive"])
+    scores = found["models"]["naive"]["binary"]["test"]
+    assert (scores["auroc"]["value"], scores["auroc"]["low"], scores["auroc"]["high"]) == (0.5, 0.5, 0.5)
+    assert scores["auprc"]["value"] == pytest.approx(rows["boolean_value"].mean())
+    flat = found["models"]["flat"]["binary"]["test"]["auroc"]["value"]
+    assert flat == pytest.approx(evaluated()["models"]["flat"]["binary"]["test"]["auroc"]["value"])
 
 
 def test_a_chosen_baseline_is_compared_with_all_and_no_pair_twice():

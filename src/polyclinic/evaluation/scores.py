@@ -17,6 +17,7 @@ Array: TypeAlias = npt.NDArray[Any]
 Score: TypeAlias = Callable[[Array], npt.NDArray[np.float64]]
 
 LOWER_IS_BETTER = frozenset({"brier", "log_loss"})
+RANKING = frozenset({"auroc", "auprc"})  # these see only the order of the answers
 
 
 def ratio(numerator: Array, denominator: Array) -> Score:

@@ -168,15 +168,8 @@ def _score_lead(report: Report) -> str:
 
 def _one_answer(report: Report) -> str:
     """What the rank score of a model means that does not tell rows apart."""
-    told: dict[str, str] = {}
-    for o in reading.outcomes(report):
-        more = (
-            "; a pooled value other than 0.5 comes of folds whose answers differ" if o.fold_count > 1 else ""
-        )
-        told |= {
-            m: f" {m} {o.same_answer}: its rank score is chance by definition{more}." for m in o.constant
-        }
-    return "".join(told.values())
+    words = {m: o.same_answer for o in reading.outcomes(report) for m in o.constant}
+    return "".join(f" {m} {told}: its rank score is chance by definition." for m, told in words.items())
 
 
 def _score_line(o: Outcome, model: str, score: str) -> Line:

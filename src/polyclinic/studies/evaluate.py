@@ -16,7 +16,7 @@ from polyclinic import atomic, fingerprint, registry
 from polyclinic.errors import BadData, Place, UnknownName, UsageError
 from polyclinic.evaluation import calibration, decision
 from polyclinic.evaluation.bootstrap import Draws, bootstrap, levels
-from polyclinic.evaluation.scores import LOWER_IS_BETTER, Array, at_threshold, of_all
+from polyclinic.evaluation.scores import LOWER_IS_BETTER, RANKING, Array, at_threshold, of_all
 from polyclinic.studies import given
 
 HELD_OUT = ("validation", "test")
@@ -74,11 +74,13 @@ class Part:
 
     frames: model → labelled rows of the predictions table; place: where each row stands among the samples;
     groups: what is drawn. A row that several folds held out stands there once for each.
+    tied: the models that give every row of a fold the same answer.
     """
 
     frames: Mapping[str, pl.DataFrame]
     place: Array
     groups: Array
+    tied: frozenset[str]
 
     @classmethod
     def of(
@@ -109,12 +111,35 @@ class Part:
         order = np.argsort(row_id, kind="stable")
         ids = keys[0]["row_id"].to_numpy() if keys else row_id[:0]
         place = order[np.searchsorted(row_id, ids, sorter=order)]
-        return cls(frames, place, groups[place])
+        tied = frozenset(name for name, frame in frames.items() if _one_answer(frame, groups[place]))
+        return cls(frames, place, groups[place], tied)
 
     def take(self, rows: Array) -> Part:
         """Some of the rows."""
         frames = {name: frame[rows] for name, frame in self.frames.items()}
-        return Part(frames, self.place[rows], self.groups[rows])
+        return Part(frames, self.place[rows], self.groups[rows], self.tied)
+
+    def ranked(self, model: str) -> pl.DataFrame:
+        """A model's rows as rank scores see them; those of a model in `tied` are one tie.
+
+        Such a model ranks nothing, so that its AUROC is 0.5 and its AUPRC the prevalence. Pooled as they are, its
+        answers would rank the folds, and against their test rows: a fold that holds back positives learns fewer.
+        """
+        frame = self.frames[model]
+        return frame.with_columns(pl.col(given.PROBABILITY).mean()) if model in self.tied else frame
+
+
+def _one_answer(frame: pl.DataFrame, groups: Array) -> bool:
+    """Whether every row of a fold has the same probability.
+
+    Folds of one group each cannot show it: there a model that reads only what a group shares answers so, too.
+    """
+    if given.PROBABILITY not in frame.columns or frame.is_empty():
+        return False
+    answer = pl.col(given.PROBABILITY)
+    folds = frame.with_columns(drawn=pl.Series(groups)).group_by("fold")
+    found = folds.agg(spread=answer.max() - answer.min(), top=answer.max(), groups=pl.col("drawn").n_unique())
+    return bool((found["spread"] <= 1e-6 * found["top"]).all() and found["groups"].sum() >= 2 * len(found))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,13 +154,20 @@ class Evaluator:
 
     def drawn(self, part: Part, models: Sequence[str] | None = None) -> Draws[tuple[str, str]]:
         """Every score of these models, on shared resamples."""
-        kept = part.frames if models is None else {m: part.frames[m] for m in models}
         measures = {
             (model, name): score
-            for model, f in kept.items()
-            for name, score in self.outcome.measures(f).items()
+            for model in (part.frames if models is None else models)
+            for name, score in self.measures(part, model).items()
         }
         return self.resampled(measures, part)
+
+    def measures(self, part: Part, model: str) -> dict[str, Any]:
+        """Weighted scores of a model's rows; those that see only the order, of its `ranked` rows."""
+        found = dict(self.outcome.measures(part.frames[model]))
+        if model in part.tied:
+            tied = self.outcome.measures(part.ranked(model))
+            found |= {name: score for name, score in tied.items() if name in RANKING}
+        return found
 
     def resampled(self, measures: Mapping[Any, Any], part: Part) -> Draws[Any]:
         """Measures of a part's rows with their resamples."""
@@ -238,7 +270,8 @@ class Usefulness:
 
     def curves(self) -> dict[str, Any]:
         """ROC and precision–recall of each model."""
-        found = {m: decision.curves(*self.known(self.test, m)) for m in self.test.frames}
+        known = self.evaluator.outcome.probabilities
+        found = {m: decision.curves(*known(self.test.ranked(m))) for m in self.test.frames}
         return {kind: {m: curve[kind] for m, curve in found.items()} for kind in ("roc", "pr")}
 
 
