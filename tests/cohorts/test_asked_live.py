@@ -8,6 +8,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
@@ -135,6 +137,19 @@ def test_ties_and_ranges_hold_for_any_reader_of_events() -> None:
     kept = plausible(events, TASK["values"]).select("code", "numeric_value").collect()
     assert sorted(kept.rows(), key=str) == [("HR", 5.0), ("MAP", 70.0), ("MAP", None)]
     assert set_aside(events, TASK["values"])["MAP"] == {"readings": 3, "outside": 1, "tied": 1}
+
+
+EVENT = st.tuples(
+    st.integers(1, 3), st.none() | st.integers(0, 4), st.sampled_from("abcd"), st.none() | st.integers(0, 50)
+)
+
+
+@given(st.lists(EVENT, max_size=30))
+def test_events_in_memory_are_believed_as_they_are_lazily(rows) -> None:
+    schema = {"subject_id": pl.Int64, "time": pl.Int64, "code": pl.String, "numeric_value": pl.Float32}
+    events = pl.DataFrame(rows, schema=schema, orient="row").with_row_index("n")
+    values = {"a": {"plausible": [5, 40], "ties": "min"}, "b": {"ties": "max"}, "d": {"plausible": [0, 30]}}
+    assert plausible(events, values).equals(plausible(events.lazy(), values).collect())
 
 
 def test_a_cohort_of_nobody_says_which_step_left_it_empty() -> None:

@@ -24,12 +24,17 @@ def plausible(events: Events, values: Mapping[str, Any]) -> Events:
     if not tied:
         return events
     keys = [k for k in ("subject_id", "time", "available_time", "code") if k in events.collect_schema()]
-    one_value = pl.col("code").is_in(list(tied)) & pl.col("numeric_value").is_not_null()
-    parts = [events.filter(~one_value)]
-    parts += [
-        _one_an_instant(events.filter(one_value, pl.col("code") == code), keys, how)
-        for code, how in tied.items()
-    ]
+    filled = pl.col("numeric_value").is_not_null()
+    of_code = {code: filled & (pl.col("code") == code) for code in tied}
+    if isinstance(
+        events, pl.DataFrame
+    ):  # one patient live: mostly, no instant has two values, which is soon seen
+        number = pl.coalesce(*(pl.when(one).then(n) for n, one in enumerate(of_code.values(), start=1)), 0)
+        ordered = events.sort("subject_id", "time", number, nulls_last=False, maintain_order=True)
+        if not ordered.filter(pl.any_horizontal(*of_code.values())).select(keys).is_duplicated().any():
+            return ordered
+    parts = [events.filter(~pl.any_horizontal(*of_code.values()))]
+    parts += [_one_an_instant(events.filter(one), keys, tied[code]) for code, one in of_code.items()]
     return pl.concat(parts).sort("subject_id", "time", nulls_last=False, maintain_order=True)
 
 
@@ -53,8 +58,6 @@ def _outside(ranges: Mapping[str, Any]) -> pl.Expr:
 
 
 def _one_an_instant(events: Events, keys: list[str], how: str) -> Events:
-    if isinstance(events, pl.DataFrame) and not events.select(keys).is_duplicated().any():
-        return events
     order = events.collect_schema().names()
     value = getattr(pl.col("numeric_value"), how)()
     rest = pl.exclude(*keys, "numeric_value").first()

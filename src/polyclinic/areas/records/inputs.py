@@ -27,6 +27,7 @@ NEWEST = "newest//"
 TIMELESS = np.iinfo(np.int64).min
 YEAR = 365.25 * 86_400e6
 UNKNOWN = "unknown"
+READ = ("subject_id", "time", "code", "numeric_value", "available_time", "end_time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +90,19 @@ class RecordsInputs:
 
     def _told(self, events: pl.LazyFrame, rows: pl.DataFrame) -> pl.LazyFrame:
         """The subjects' events that some window may show, those without a time, and those that tell a stratum."""
-        known = known_at(events.collect_schema().names())
+        names = events.collect_schema().names()
+        known = known_at(names)
         asked = _micro(rows["prediction_time"])
         opens, shuts = (int(v) for v in ((asked.min(), asked.max()) if len(asked) else (0, 0)))
-        ended = [pl.col("end_time").is_not_null()] if "end_time" in events.collect_schema() else []
+        ended = [pl.col("end_time").is_not_null()] if "end_time" in names else []
         told = "|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', how.code)})" for how in self.strata.values())
         stratum = [pl.col("code").str.contains(told)] if told else []
         shown = known.is_null() | known.to_physical().is_between(opens - self._span, shuts)
         subjects = pl.Series(np.unique(rows["subject_id"].to_numpy())).implode()
-        return events.filter(pl.col("subject_id").is_in(subjects), pl.any_horizontal(shown, *ended, *stratum))
+        told_of = events.filter(
+            pl.col("subject_id").is_in(subjects), pl.any_horizontal(shown, *ended, *stratum)
+        )
+        return told_of.select(name for name in READ if name in names)
 
     @property
     def _span(self) -> int:
