@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
@@ -140,16 +141,20 @@ def test_ties_and_ranges_hold_for_any_reader_of_events() -> None:
 
 
 EVENT = st.tuples(
-    st.integers(1, 3), st.none() | st.integers(0, 4), st.sampled_from("abcd"), st.none() | st.integers(0, 50)
+    *(st.integers(1, 3), st.none() | st.integers(0, 4), st.none() | st.integers(0, 4)),
+    *(st.sampled_from("abcde"), st.none() | st.integers(0, 50)),
 )
 
 
-@given(st.lists(EVENT, max_size=30))
-def test_events_in_memory_are_believed_as_they_are_lazily(rows) -> None:
-    schema = {"subject_id": pl.Int64, "time": pl.Int64, "code": pl.String, "numeric_value": pl.Float32}
+@given(st.lists(EVENT, max_size=30), st.booleans())
+def test_events_in_memory_are_believed_as_they_are_lazily(rows, with_availability: bool) -> None:
+    times = {"time": pl.Int64, "available_time": pl.Int64}
+    schema = {"subject_id": pl.Int64, **times, "code": pl.String, "numeric_value": pl.Float32}
     events = pl.DataFrame(rows, schema=schema, orient="row").with_row_index("n")
-    values = {"a": {"plausible": [5, 40], "ties": "min"}, "b": {"ties": "max"}, "d": {"plausible": [0, 30]}}
-    assert plausible(events, values).equals(plausible(events.lazy(), values).collect())
+    events = events if with_availability else events.drop("available_time")
+    ties = {"a": {"plausible": [5, 40], "ties": "min"}, "b": {"ties": "max"}, "e": {"ties": "mean"}}
+    values = {**ties, "d": {"plausible": [0, 30]}}
+    assert_frame_equal(plausible(events, values), plausible(events.lazy(), values).collect())
 
 
 def test_a_cohort_of_nobody_says_which_step_left_it_empty() -> None:

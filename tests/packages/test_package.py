@@ -6,16 +6,22 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from tests.deaths import patients
 
 from polyclinic.errors import BadData, BadPackage
+from polyclinic.outcomes.outcome import mean
 from polyclinic.packages import parts
+from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.package import ModelPackage
-from polyclinic.packages.predict import predict
+from polyclinic.packages.predict import opened_source, predict
+from polyclinic.packages.question import ask, samples
+from polyclinic.packages.state import State
 from polyclinic.packages.verify import verify
 from polyclinic.reports.report import Report
 from polyclinic.timelines.timeline import Timeline
@@ -55,6 +61,22 @@ def test_a_newer_package_says_that_it_is_newer(package: Path) -> None:
     (package / "recipe.json").write_text(json.dumps(recipe | {"format": 2}))
     with pytest.raises(BadPackage, match="format 2; this version reads format 1"):
         verify(package)
+
+
+def test_members_that_encode_alike_share_one_encoding(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ModelPackage.open(package)
+    source = opened_source(patients(30), None, tmp_path / "source")
+    rows = samples(made.question, source, ask(made.question, source, live=True), live=True)
+    one, *rest = made.members
+    members = [one, replace(one, state=State({**one.state.values, "seen": 1})), *rest, one]
+    expected = mean([member.answer(rows, made.question.outcome) for member in members]).values
+    encoded, calls = Fitted.encoded, []
+    monkeypatch.setattr(Fitted, "encoded", lambda m, rows: calls.append(m) or encoded(m, rows))
+    found = replace(made, members=members, calibration={}).answer(rows).values
+    assert len(calls) == 2
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_folder_that_is_no_package_says_so(tmp_path: Path) -> None:

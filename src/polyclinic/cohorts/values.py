@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+TIMELESS = np.iinfo(np.int64).min
 TIES = ("min", "max", "mean")
 Events = TypeVar("Events", pl.LazyFrame, pl.DataFrame)
 
@@ -17,22 +20,15 @@ def plausible(events: Events, values: Mapping[str, Any]) -> Events:
     values: code → {"plausible": [low, high], "ties": "min" | "max" | "mean"}. Events without a value stay. Where any
     code has `ties`, the rows come back sorted by subject and time.
     """
-    ranges = {code: v["plausible"] for code, v in values.items() if v.get("plausible")}
-    if ranges:
-        events = events.filter(~_outside(ranges))
+    outside = _outside({code: v["plausible"] for code, v in values.items() if v.get("plausible")})
     tied = {code: v["ties"] for code, v in values.items() if v.get("ties")}
+    if tied and isinstance(events, pl.DataFrame):
+        return _in_memory(events, outside, tied)
+    events = events.filter(~outside)
     if not tied:
         return events
+    of_code = {code: _filled(code) for code in tied}
     keys = [k for k in ("subject_id", "time", "available_time", "code") if k in events.collect_schema()]
-    filled = pl.col("numeric_value").is_not_null()
-    of_code = {code: filled & (pl.col("code") == code) for code in tied}
-    if isinstance(
-        events, pl.DataFrame
-    ):  # one patient live: mostly, no instant has two values, which is soon seen
-        number = pl.coalesce(*(pl.when(one).then(n) for n, one in enumerate(of_code.values(), start=1)), 0)
-        ordered = events.sort("subject_id", "time", number, nulls_last=False, maintain_order=True)
-        if not ordered.filter(pl.any_horizontal(*of_code.values())).select(keys).is_duplicated().any():
-            return ordered
     parts = [events.filter(~pl.any_horizontal(*of_code.values()))]
     parts += [_one_an_instant(events.filter(one), keys, tied[code]) for code, one in of_code.items()]
     return pl.concat(parts).sort("subject_id", "time", nulls_last=False, maintain_order=True)
@@ -50,11 +46,48 @@ def set_aside(events: pl.LazyFrame, values: Mapping[str, Any]) -> dict[str, dict
     return found
 
 
+def _in_memory(events: pl.DataFrame, outside: pl.Expr, tied: Mapping[str, str]) -> pl.DataFrame:
+    """What `plausible` gives, by three small queries: one patient live has no time for one to each code."""
+    number = pl.coalesce(*(pl.when(_filled(code)).then(n) for n, code in enumerate(tied, start=1)), 0)
+    times = [pl.col(c).to_physical().fill_null(TIMELESS) for c in ("time", "available_time") if c in events]
+    told = events.select(
+        "subject_id", *times, "numeric_value", number.alias("number"), outside.alias("aside")
+    )
+    subject, time, *available, value, code, aside = (column.to_numpy() for column in told)
+    place = np.arange(len(code))
+    heard = np.where(code > 0, available[0] if available else 0, place)  # other events stand for themselves
+    order = np.lexsort((heard, code, time, subject))
+    order = order[~aside[order]]
+    keys = np.stack([subject, time, code, heard])[:, order]
+    first = np.flatnonzero(np.append(True, (keys[:, 1:] != keys[:, :-1]).any(axis=0))[: len(order)])
+    kept, one = order[first], value.copy()
+    for n, how in enumerate(tied.values(), start=1):
+        mine = code[kept] == n
+        one[kept[mine]] = REDUCED[how](value[order], first)[mine]
+    kept = kept[np.lexsort((kept, code[kept], time[kept], subject[kept]))]
+    found: pl.DataFrame = events[kept]
+    if len(kept) == len(order):
+        return found
+    settled = pl.when(pl.Series(code[kept] > 0)).then(pl.Series(one[kept])).otherwise("numeric_value")
+    return found.with_columns(numeric_value=settled)
+
+
+def _mean(values: npt.NDArray[Any], first: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    return np.add.reduceat(values.astype(float), first) / np.diff(np.append(first, len(values)))
+
+
+REDUCED: dict[str, Any] = {"min": np.fmin.reduceat, "max": np.fmax.reduceat, "mean": _mean}
+
+
+def _filled(code: str) -> pl.Expr:
+    return pl.col("numeric_value").is_not_null() & (pl.col("code") == code)
+
+
 def _outside(ranges: Mapping[str, Any]) -> pl.Expr:
     """Whether a value lies outside its code's range; a missing value does not."""
     value = pl.col("numeric_value")
     tests = [(pl.col("code") == code) & ~value.is_between(low, high) for code, (low, high) in ranges.items()]
-    return pl.any_horizontal(tests).fill_null(False)
+    return pl.any_horizontal(False, *tests).fill_null(False)
 
 
 def _one_an_instant(events: Events, keys: list[str], how: str) -> Events:

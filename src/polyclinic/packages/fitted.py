@@ -12,7 +12,7 @@ import numpy as np
 
 from polyclinic import config, registry
 from polyclinic.outcomes.outcome import Outcome, Raw, concatenate
-from polyclinic.packages.parts import OnnxPart, Part, load_parts, require, run, save_parts
+from polyclinic.packages.parts import OnnxPart, Part, Values, load_parts, require, run, save_parts
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
 
@@ -40,17 +40,23 @@ class Fitted:
 
     def raw(self, rows: Samples) -> Raw:
         """What the parts give for these rows."""
-        if len(rows) <= self.batch:
-            return self._raw(rows)
-        chunks = [
-            self._raw(rows.take(np.arange(i, min(i + self.batch, len(rows)))))
-            for i in range(0, len(rows), self.batch)
-        ]
-        return concatenate(chunks)
+        starts = range(0, max(len(rows), 1), self.batch)
+        chunks = [rows.take(np.arange(i, min(i + self.batch, len(rows)))) for i in starts]
+        return concatenate([self.of_encoded(self.encoded(c)) for c in chunks])
 
-    def _raw(self, rows: Samples) -> Raw:
-        values = run(self.parts, dict(self.model.encode(rows.without_targets(), self.state)))
-        return Raw(np.asarray(values["raw"]), values.get("shape"))
+    def encoded(self, rows: Samples) -> Values:
+        """What the model makes of these rows, targets unseen: at most `batch` of them."""
+        return dict(self.model.encode(rows.without_targets(), self.state))
+
+    def of_encoded(self, values: Values) -> Raw:
+        """What the parts give for encoded rows."""
+        found = run(self.parts, values)
+        return Raw(np.asarray(found["raw"]), found.get("shape"))
+
+    def encodes_like(self, other: Fitted) -> bool:
+        """Whether both encode any rows to the same values: the same model, settings and state."""
+        mine, theirs = ((f.name, config.settings_of(f.model)) for f in (self, other))
+        return mine == theirs and self.state.equals(other.state)
 
     def answer(self, rows: Samples, outcome: Outcome) -> Raw:
         """Linked answers (probabilities) for these rows."""

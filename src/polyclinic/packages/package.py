@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,25 @@ class ModelPackage:
         """Whether ONNX parts alone answer."""
         return all(member.portable for member in self.members)
 
+    @property
+    def rows_at_a_time(self) -> int:
+        """Rows that fit in memory at once."""
+        return min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])
+
+    @cached_property
+    def _encoded_alike(self) -> list[list[int]]:
+        """Numbers of the members, together where one encoding serves them: folds often choose the same columns."""
+        numbered = list(enumerate(self.members))
+        first = [next(k for k, other in numbered if other.encodes_like(member)) for member in self.members]
+        return [[n for n, k in enumerate(first) if k == one] for one in dict.fromkeys(first)]
+
     def answer(self, rows: Samples) -> Raw:
-        """Averaged and calibrated answers for samples."""
-        outcome = self.question.outcome
-        answer = mean([member.answer(rows, outcome) for member in self.members])
+        """Averaged and calibrated answers for samples: at most `rows_at_a_time` of them."""
+        outcome, raw = self.question.outcome, dict[int, Raw]()
+        for alike in self._encoded_alike:
+            values = self.members[alike[0]].encoded(rows)
+            raw |= {n: self.members[n].of_encoded(values) for n in alike}
+        answer = mean([outcome.link(raw[n]) for n in range(len(self.members))])
         return outcome.calibrated(answer, self.calibration) if self.calibration else answer
 
     def predict(
@@ -75,7 +91,7 @@ class ModelPackage:
             raise BadData(
                 "nobody is asked about in this source", fix="check the source, or give a time with --at"
             )
-        size = min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])
+        size = self.rows_at_a_time
         chunks = [
             self._chunk(source, readable[i : i + size], folder)
             for i in range(0, max(readable.height, 1), size)

@@ -18,6 +18,12 @@ class State:
     values: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, Array] = field(default_factory=dict)
 
+    def equals(self, other: State) -> bool:
+        """Whether values and arrays are the same, NaN like NaN."""
+        if self.values != other.values or set(self.arrays) != set(other.arrays):
+            return False
+        return all(v.tobytes() == other.arrays[name].tobytes() for name, v in self.arrays.items())
+
     def save(self, folder: Path) -> None:
         """Write `state.json` and `state.safetensors`."""
         folder.mkdir(parents=True, exist_ok=True)
