@@ -41,11 +41,9 @@ def _beside(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT} and "No space left" not in str(error):
             raise
-        raise BadData(
-            "no space left on the disk; nothing was left half written",
-            at=Place(file=str(path)),
-            fix="free some space or name another --out; finished steps are kept",
-        ) from error
+        what = "no space left on the disk; nothing was left half written"
+        fix = "free some space or name another --out; finished steps are kept"
+        raise BadData(what, at=Place(file=str(path)), fix=fix) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
-from polyclinic.errors import Place, UsageError, nearest
+from polyclinic.errors import Place, UnknownName, UsageError
 
 T = TypeVar("T")
 Keys = tuple[str | int, ...]
@@ -31,12 +31,10 @@ def parse(text: str, file: str = "<text>") -> Any:
     try:
         return YAML(typ="rt", pure=True).load(text)
     except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise UsageError(
-            f"cannot be read as YAML: {getattr(error, 'problem', None) or 'not YAML'}",
-            at=Place(file=file, line=mark.line + 1 if mark else None),
-            fix="check the indentation, quotes and brackets on that line",
-        ) from error
+        mark, problem = (getattr(error, name, None) for name in ("problem_mark", "problem"))
+        what, at = f"cannot be read as YAML: {problem or 'not YAML'}", mark and mark.line + 1
+        fix = "check the indentation, quotes and brackets on that line"
+        raise UsageError(what, at=Place(file=file, line=at), fix=fix) from error
 
 
 def dump(value: Any) -> str:
@@ -74,15 +72,10 @@ def place(node: Any, keys: Keys, file: str) -> Place:
 
 
 def known_keys(given: Mapping[str, Any], known: Sequence[str], *, node: Any, keys: Keys, file: str) -> None:
-    """Raise `UsageError` for the first key that is not known, with its line and the nearest one."""
+    """Raise `UnknownName` for the first key that is not known, with its line and the nearest one."""
     for key in given:
         if key not in known:
-            near = nearest(str(key), known)
-            raise UsageError(
-                f"unknown key {str(key)!r}",
-                at=place(node, (*keys, str(key)), file),
-                fix=f"did you mean {near!r}?" if near else f"known: {', '.join(sorted(known))}",
-            )
+            raise UnknownName("key", str(key), known, at=place(node, (*keys, str(key)), file))
 
 
 @cache
@@ -93,52 +86,38 @@ def _adapter(cls: type) -> Any:
 
 
 def build(
-    cls: type[T],
-    given: Mapping[str, Any] | None,
-    *,
-    node: Any = None,
-    keys: Keys = (),
-    file: str = "<settings>",
+    cls: type[T], given: Mapping[str, Any] | None, *, node: Any = None, keys: Keys = (), file: str = "<text>"
 ) -> T:
-    """A frozen dataclass from a mapping; checks names and types of its fields.
+    """A frozen dataclass from a mapping; checks names and types of its fields. Of a field that is settings itself,
+    what is not given keeps the default of the outer settings.
 
-    node, keys, file: the YAML document, where in it `given` stands, and its file, for the error's place.
-    Raises `UsageError` with key and line.
+    node, keys, file: the YAML document (`given` itself, where it is none), where in it `given` stands, and its
+    file, for the error's place. Raises `UsageError` with key and line.
     """
     from pydantic import ValidationError
 
-    names = [f.name for f in fields(cast(Any, cls)) if f.init]
+    node = given if node is None else node
+    settings, at = fields(cast(Any, cls)), place(node, keys, file)
+    names = [f.name for f in settings if f.init]
     if given is not None and not isinstance(given, Mapping):
-        raise UsageError(
-            f"{'.'.join(map(str, keys)) or 'this'} must be a mapping of settings",
-            at=place(node, keys, file),
-            fix=f"write key: value lines; known keys: {', '.join(names)}",
-        )
-    values = plain(given or {})
+        what = f"{at.key or 'this'} must be a mapping of settings"
+        raise UsageError(what, at=at, fix=f"write key: value lines; known keys: {', '.join(names)}")
+    values, hints = plain(given or {}), get_type_hints(cls)
     known_keys(values, names, node=node, keys=keys, file=file)
-    for name, inner, given in _nested(cls, values):
-        values[name] = build(inner, given, node=node, keys=(*keys, name), file=file)
+    for item in settings:
+        inner, own = hints[item.name], values.get(item.name)
+        if isinstance(own, Mapping) and is_dataclass(inner):
+            default = item.default if item.default_factory is MISSING else item.default_factory()
+            before = {} if default is MISSING else settings_of(default)
+            own = {**before, **own}
+            values[item.name] = build(cast(type, inner), own, node=node, keys=(*keys, item.name), file=file)
     try:
         return cast(T, _adapter(cast(Any, cls)).validate_python(values))
     except ValidationError as error:
         first = error.errors()[0]
-        where = (*keys, *(k for k in first["loc"] if isinstance(k, (str, int))))
-        raise UsageError(
-            f"{'.'.join(map(str, where))}: {first['msg'].removeprefix('Value error, ').lower()}",
-            at=place(node, where, file),
-            fix=f"see the settings of {cls.__name__}",
-        ) from error
-
-
-def _nested(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, type, dict[str, Any]]]:
-    """Fields that are settings themselves; what is not given keeps the default of the outer settings."""
-    hints = get_type_hints(cls)
-    for item in fields(cls):
-        given = values.get(item.name)
-        if isinstance(given, Mapping) and is_dataclass(hints[item.name]):
-            default = item.default if item.default_factory is MISSING else item.default_factory()
-            before = {} if default is MISSING else settings_of(default)
-            yield item.name, cast(type, hints[item.name]), {**before, **given}
+        at = place(node, (*keys, *first["loc"]), file)
+        what = f"{at.key or 'this'}: {first['msg'].removeprefix('Value error, ').lower()}"
+        raise UsageError(what, at=at, fix=f"see the settings of {cls.__name__}") from error
 
 
 def settings_of(item: Any) -> dict[str, Any]:

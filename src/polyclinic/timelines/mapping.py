@@ -124,5 +124,4 @@ class SourceMap:
 @cache
 def load(path: Path) -> SourceMap:
     """A mapping from its file; raises `UsageError` with key and line."""
-    document = config.read(path)
-    return config.build(SourceMap, document, node=document, file=path.name)
+    return config.build(SourceMap, config.read(path), file=path.name)
