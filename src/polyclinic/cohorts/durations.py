@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from polyclinic.errors import Place, UsageError
 
@@ -15,11 +15,12 @@ _UNITS = {
     "minutes": r"m|mins?|minutes?",
     "seconds": r"s|secs?|seconds?",
 }
-_PART = {name: rf"(?:(?P<{name}>[\d.]+)\s*(?:{words})\s*(?:[,/]\s*)?)?" for name, words in _UNITS.items()}
+_NUMBER = r"\d+\.?\d*|\.\d+"
+_PART = {n: rf"(?:(?P<{n}>{_NUMBER})\s*(?:{words})\s*(?:[,/]\s*)?)?" for n, words in _UNITS.items()}
 _SECONDS = r"(?P<seconds>\d{2}(?:\.\d+)?)"
 _CLOCK = rf"(?P<hours>\d+):(?P<minutes>\d{{2}}):{_SECONDS}"
 _FORMS = [
-    re.compile(rf"\s*{form}\s*", re.IGNORECASE)
+    re.compile(form, re.IGNORECASE)
     for form in (
         r"\s*".join(_PART.values()),
         rf"(?P<minutes>\d{{1,2}}):{_SECONDS}",
@@ -38,25 +39,13 @@ def duration(text: str, *, at: Place | None = None) -> timedelta:
 
     Raises `UsageError` where the text is no span of time.
     """
-    sign, rest = _signed(str(text))
-    for form in _FORMS:
-        found = form.fullmatch(rest)
-        if found and rest.strip():
-            try:
-                return sign * _sum(found.groupdict())
-            except InvalidOperation:
-                continue
-    raise UsageError(
-        f"{str(text)!r} is not a span of time",
-        at=at,
-        fix="write a number and a unit, for example 24h or 1 day 12 hours",
-    )
-
-
-def _signed(text: str) -> tuple[int, str]:
-    found = re.fullmatch(r"\s*([+-]?)\s*(.*)", text, re.DOTALL)
-    sign, rest = found.groups() if found else ("", text)
-    return (-1 if sign == "-" else 1), rest
+    bare = str(text).strip()
+    rest = re.sub(r"^[+-]\s*", "", bare)
+    found = next((m for form in _FORMS if rest and (m := form.fullmatch(rest))), None)
+    if found is None:
+        what = f"{str(text)!r} is not a span of time"
+        raise UsageError(what, at=at, fix="write a number and a unit, for example 24h or 1 day 12 hours")
+    return (-1 if bare.startswith("-") else 1) * _sum(found.groupdict())
 
 
 def _sum(parts: dict[str, str | None]) -> timedelta:
@@ -64,6 +53,4 @@ def _sum(parts: dict[str, str | None]) -> timedelta:
     size = {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60}
     coarse = sum((Decimal(parts.get(name) or 0) * seconds for name, seconds in size.items()), Decimal(0))
     fine = parts.get("seconds") or "0"
-    if fine.isdigit():
-        return timedelta(seconds=int(coarse) + int(fine))
-    return timedelta(seconds=float(coarse + Decimal(fine)))
+    return timedelta(seconds=int(coarse) + int(fine) if fine.isdigit() else float(coarse + Decimal(fine)))

@@ -18,6 +18,7 @@ from polyclinic.errors import Place, UsageError
 
 ANY, START, END = "_ANY_EVENT", "_RECORD_START", "_RECORD_END"
 SPECIAL = (ANY, START, END)
+_CALL = re.compile(r"\b(and|or)\s*\((\s*#?\w+\s*(?:,\s*#?\w+\s*)+)\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +40,14 @@ class Plain:
     @property
     def wanted(self) -> list[str]:
         """The codes, or the pattern, as they are written."""
-        return (
-            [self.code] if isinstance(self.code, str) else list(self.code.get("any") or [self.code["regex"]])
-        )
+        codes = {"any": [self.code]} if isinstance(self.code, str) else self.code
+        return list(codes.get("any") or [codes["regex"]])
 
     def codes(self) -> pl.Expr:
         """Whether an event has one of the codes."""
-        if isinstance(self.code, Mapping):
-            return pl.col("code").is_in(self.wanted) if "any" in self.code else matches(*self.wanted)
-        return pl.col("code") == self.code
+        if isinstance(self.code, str):
+            return pl.col("code") == self.code
+        return pl.col("code").is_in(self.wanted) if "any" in self.code else matches(*self.wanted)
 
     def holds(self) -> pl.Expr:
         """Whether an event satisfies the predicate (null where a value is missing)."""
@@ -106,40 +106,26 @@ def check_pattern(pattern: Any, at: Place) -> None:
         pl.select(pl.lit("", pl.String).str.contains(pattern))
     except (ValueError, pl.exceptions.ComputeError) as error:
         why = str(error).strip().splitlines()[-1].removeprefix("error: ")
-        raise UsageError(
-            f"not a regular expression: {why}", at=at, fix="escape its special characters with \\"
-        ) from None
+        what, fix = f"not a regular expression: {why}", "escape its special characters with \\"
+        raise UsageError(what, at=at, fix=fix) from None
 
 
 def read_expression(text: str, at: Place) -> Derived:
-    """`or(a, and(b, c))` → `Derived`; raises `UsageError` where it is none."""
-    tokens = re.findall(r"\w+|[(),]|[^\s\w(),]+", text)
-    found = _expression(tokens, text, at)
-    if tokens or isinstance(found, str):
-        raise _no_expression(text, at)
-    return found
+    """`or(a, and(b, c))` → `Derived`; raises `UsageError` where it is none. Read from the innermost call outwards."""
+    calls: list[Derived] = []
 
+    def take(call: re.Match[str]) -> str:
+        inputs = (part.strip() for part in call[2].split(","))
+        calls.append(Derived(call[1], tuple(calls[int(p[1:])] if p[0] == "#" else p for p in inputs)))
+        return f"#{len(calls) - 1}"
 
-def _no_expression(text: str, at: Place) -> UsageError:
-    return UsageError(
-        f"{text!r} is not an expression", at=at, fix="write and(a, b) or or(a, b) with two predicates or more"
-    )
-
-
-def _expression(tokens: list[str], text: str, at: Place) -> str | Derived:
-    head = tokens.pop(0) if tokens else ""
-    if not re.fullmatch(r"\w+", head):
-        raise _no_expression(text, at)
-    if not tokens or tokens[0] != "(":
-        return head
-    inputs: list[str | Derived] = []
-    while tokens and tokens.pop(0) in "(,":
-        inputs.append(_expression(tokens, text, at))
-        if tokens[:1] == [")"]:
-            tokens.pop(0)
-            break
-    else:
-        raise _no_expression(text, at)
-    if head not in ("and", "or") or len(inputs) < 2:
-        raise _no_expression(text, at)
-    return Derived(head, tuple(inputs))
+    rest, before = text.strip(), ""
+    while rest != before and "#" not in text:
+        rest, before = _CALL.sub(take, rest), rest
+    if not re.fullmatch(r"#\d+", rest) or "#" in text:
+        what, fix = (
+            f"{text!r} is not an expression",
+            "write and(a, b) or or(a, b) with two predicates or more",
+        )
+        raise UsageError(what, at=at, fix=fix)
+    return calls[-1]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from polyclinic.errors import Place, UnknownName, UsageError
 
 _PREDICATES = ("predicates", "patient_demographics")
 _BESIDE = ("description", "metadata")
+_SIDES = ("start", "end")
 _SOURCES = ("trigger", "every", "labels")
-_TASK = (*_PREDICATES, *_BESIDE, *_SOURCES, "windows", "kind", "values", "at_risk")
-_COUNTS = "write (1, None), (None, 0) or (2, 5)"
+_COUNT = r"\s*(?:([+-]?\d+)|None|null|)\s*"
+
+Rule = Callable[[Any], Any]
 
 
 def completed(document: Any, predicates: Path) -> Any:
@@ -28,7 +31,7 @@ def completed(document: Any, predicates: Path) -> Any:
     given = Reader(config.read(predicates), str(predicates))
     given.known(given.document, (*_PREDICATES, *_BESIDE))
     for key in _PREDICATES:
-        more = given.section(key)
+        more = given.under(key, given.mapping, given.document.get(key) or {})
         if more and isinstance(document, Mapping):
             document[key] = document.get(key) or {}  # type: ignore[index]
             document[key].update(more)
@@ -39,68 +42,81 @@ def completed(document: Any, predicates: Path) -> Any:
 class Reader:
     """A document, the file it came from, and how it becomes a `Task`.
 
-    A rule reads the value under a key: it is given the value and the keys that lead to it.
+    A rule reads the value under a key; path: the keys that lead to what is being read.
     """
 
     document: Any
     file: str
     found: dict[str, Predicate] = field(default_factory=dict)
+    path: list[str] = field(default_factory=list)
 
-    def at(self, *keys: str) -> Place:
-        return config.place(self.document, keys, self.file)
+    def at(self, *more: str) -> Place:
+        return config.place(self.document, (*self.path, *more), self.file)
 
-    def must(self, holds: Any, what: str, fix: str, *keys: str) -> None:
+    def must(self, holds: Any, what: str, fix: str, *more: str) -> None:
         if not holds:
-            raise UsageError(what, at=self.at(*keys), fix=fix)
+            raise UsageError(what, at=self.at(*more), fix=fix)
 
-    def one_of(self, known: Iterable[str], kind: str, name: Any, *keys: str) -> str:
+    def be(self, holds: Any, given: Any, kind: str) -> Any:
+        """What is given, where it is of the kind that its key wants."""
+        self.must(holds, f"{self.path[-1]} must be {kind}, not {given!r}", f"write {kind}")
+        return config.plain(given)
+
+    def one_of(self, known: Iterable[str], kind: str, name: Any, *more: str) -> str:
         if str(name) not in (names := list(known)):
-            raise UnknownName(kind, str(name), names, at=self.at(*keys))
+            raise UnknownName(kind, str(name), names, at=self.at(*more))
         return str(name)
 
-    def known(self, given: Any, names: Sequence[str], *keys: str) -> None:
-        what = f"{'.'.join(keys) or 'a task'} must hold key: value lines"
-        self.must(isinstance(given, Mapping), what, f"known keys: {', '.join(names)}", *keys)
-        config.known_keys(given, names, node=self.document, keys=keys, file=self.file)
+    def mapping(self, given: Any) -> dict[str, Any]:
+        what = f"{'.'.join(self.path) or 'a task'} must hold key: value lines"
+        self.must(isinstance(given, Mapping), what, "write a key, a colon and what it stands for")
+        return {str(name): value for name, value in given.items()}
 
-    def read(self, given: Any, rules: Mapping[str, Callable[..., Any]], *keys: str) -> dict[str, Any]:
+    def known(self, given: Any, names: Sequence[str]) -> dict[str, Any]:
+        found = self.mapping(given)
+        config.known_keys(found, names, node=self.document, keys=tuple(self.path), file=self.file)
+        return found
+
+    def under(self, key: str, rule: Rule, given: Any) -> Any:
+        self.path.append(key)
+        found = rule(given)
+        self.path.pop()
+        return found
+
+    def read(self, given: Any, rules: Mapping[str, Rule]) -> dict[str, Any]:
         """What is given, each key read by its rule; a key without a value is left to its default."""
-        self.known(given, list(rules), *keys)
-        return {k: rule(given[k], *keys, k) for k, rule in rules.items() if given.get(k) is not None}
+        found = self.known(given, list(rules))
+        return {k: self.under(k, rule, found[k]) for k, rule in rules.items() if found.get(k) is not None}
 
-    def named(self, given: Any, *keys: str) -> dict[str, Any]:
-        """A mapping whose keys are names of the user's own."""
-        lines = isinstance(given or {}, Mapping)
-        self.must(
-            lines,
-            f"{'.'.join(keys)} must hold key: value lines",
-            "write a name, a colon and what it stands for",
-            *keys,
-        )
-        return {str(name): value for name, value in (given or {}).items()}
-
-    def section(self, key: str) -> dict[str, Any]:
-        return self.named(self.document.get(key), key)
+    def each(self, rule: Rule, given: Any) -> dict[str, Any]:
+        """A mapping whose keys are names of the user's own, all read by one rule."""
+        return {name: self.under(name, rule, one) for name, one in self.mapping(given).items()}
 
     def task(self) -> Task:
-        self.known(self.document, _TASK)
-        self.read_predicates()
-        trigger, labels = self.document.get("trigger"), self.labels()
-        task = Task(
-            document={**config.plain(self.document), **({"labels": str(labels)} if labels else {})},
-            predicates=self.found,
-            kind=str(self.document.get("kind") or "binary"),
-            trigger=None if trigger is None else self.predicate(trigger, "trigger"),
-            windows={n: self.window(one, "windows", n) for n, one in self.section("windows").items()},
-            values=self.values(),
-            every=self.every(),
-            last=self.last(),
-            labels=labels,
-        )
+        believed: dict[str, Rule] = {
+            "plausible": self.limits,
+            "ties": partial(self.one_of, TIES, "rule for ties"),
+        }
+        rules: dict[str, Rule] = {
+            **dict.fromkeys(_PREDICATES, partial(self.each, self.one_predicate)),
+            "kind": str,
+            "trigger": self.predicate,
+            "windows": partial(self.each, self.window),
+            "values": partial(self.each, partial(self.read, rules=believed)),
+            "every": self.every,
+            "at_risk": partial(self.read, rules={"last": partial(self.each, self.last)}),
+            "labels": self.labels,
+        }
+        given = {k: v for k, v in self.mapping(self.document).items() if k not in _BESIDE}
+        found = self.read(given, rules)
+        _, demographics = (found.pop(key, {}) for key in _PREDICATES)
+        document = config.plain(self.document) | {k: str(v) for k, v in found.items() if k == "labels"}
+        task = Task(document=document, predicates=self.found, **found.pop("at_risk", {}), **found)
         self.check_source(task)
+        self.check_derived(task)
         self.check_windows(task)
         # A static predicate is a criterion only where something names it, or where it is a demographic (as in ACES).
-        used = task.asked | set(self.section("patient_demographics"))
+        used = {*task.asked, *demographics}
         return replace(task, predicates={n: p for n, p in self.found.items() if n in used or not p.static})
 
     def check_source(self, task: Task) -> None:
@@ -113,122 +129,111 @@ class Reader:
 
     # predicates ------------------------------------------------------------------------------------------------------
 
-    def read_predicates(self) -> None:
-        for key in _PREDICATES:
-            for name, given in self.section(key).items():
-                self.name(name, "predicate", key, name)
-                self.found[name] = self.one_predicate(given, key, name)
-        for name, predicate in self.found.items():
+    def check_derived(self, task: Task) -> None:
+        for name, predicate in task.predicates.items():
             keys = ("predicates", name, "expr")
             for part in predicate.names() if isinstance(predicate, Derived) else ():
                 self.one_of(self.found, "predicate", part, *keys)
                 around = name in inputs_of(self.found, [part])
                 self.must(not around, f"{name} is derived from itself", "break the circle", *keys)
 
-    def name(self, name: str, kind: str, *keys: str) -> None:
-        free = re.fullmatch(r"\w+", name) and (kind, name) != ("window", TRIGGER)
-        self.must(free, f"a {kind} cannot be called {name!r}", "use letters, digits and _", *keys)
+    def name(self, kind: str, *taken: str) -> str:
+        name = self.path[-1]
+        free = re.fullmatch(r"\w+", name) and name not in taken
+        self.must(free, f"a {kind} cannot be called {name!r}", "use letters, digits and _")
+        return name
 
-    def one_predicate(self, given: Any, *keys: str) -> Predicate:
-        name, says = keys[-1], isinstance(given, Mapping)
-        self.must(says, f"{name} must say `code` or `expr`", f"write {name}: {{code: …}}", *keys)
-        if "expr" in given:
-            self.known(given, ("expr", "static"), *keys)
-            read = read_expression(str(given["expr"]), self.at(*keys, "expr"))
-            return replace(read, static=bool(given.get("static")))
-        self.must("code" in given, f"{name} has no code", "add code: …, or expr: …", *keys)
-        rules = {
+    def one_predicate(self, given: Any) -> None:
+        name = self.name("predicate")
+        says = isinstance(given, Mapping) and (given.get("code") or given.get("expr"))
+        self.must(says, f"{name} must say `code` or `expr`", f"write {name}: {{code: …}}")
+        if given.get("expr") is not None:
+            read = self.read(given, {"expr": self.expression, "static": self.truth})
+            self.found[name] = replace(read["expr"], static=read.get("static", False))
+            return
+        rules: dict[str, Rule] = {
+            "code": self.code,
             **dict.fromkeys(("value_min", "value_max"), self.number),
             **dict.fromkeys(("value_min_inclusive", "value_max_inclusive", "static"), self.truth),
-            "other_cols": self.named,
+            "other_cols": self.mapping,
         }
-        code = self.code(given["code"], *keys, "code")
-        own = self.read({k: v for k, v in given.items() if k in rules}, rules, *keys)
-        more = {k: v for k, v in given.items() if k not in (*rules, "code")}
+        own = self.read({k: v for k, v in given.items() if k in rules}, rules)
+        more = {k: v for k, v in given.items() if k not in rules}
         columns = config.plain(own.pop("other_cols", {}) | more)
-        static = own.pop("static", False) or keys[0] == "patient_demographics"
-        return Plain(code=code, **own, static=static, columns=columns)
+        static = own.pop("static", False) or self.path[0] == "patient_demographics"
+        self.found[name] = Plain(**own, static=static, columns=columns)
 
-    def code(self, given: Any, *keys: str) -> Any:
-        if isinstance(given, Mapping) and len(given) == 1:
-            rules = {"regex": lambda text, *where: check_pattern(text, self.at(*where)), "any": self.codes}
-            self.read({k: v if v is not None else "" for k, v in given.items()}, rules, *keys)
-        else:
-            what = f"{keys[1]}: the code must be a text, a regex or a list"
-            self.must(isinstance(given, str), what, "write code: A, or {regex: …}, or {any: [A, B]}", *keys)
-        return config.plain(given)
+    def expression(self, given: Any) -> Derived:
+        return read_expression(str(given), self.at())
 
-    def codes(self, given: Any, *keys: str) -> None:
-        several = given and isinstance(given, Sequence) and not isinstance(given, str)
-        self.must(several, f"{keys[1]}: `any` must list codes", "write {any: [A, B]}", *keys[:-1])
+    def code(self, given: Any) -> Any:
+        if not (isinstance(given, Mapping) and len(given) == 1):
+            return self.be(isinstance(given, str), given, "a code, {regex: …} or {any: [A, B]}")
+        told = {k: "" if v is None else v for k, v in given.items()}
+        return self.read(told, {"regex": self.pattern, "any": self.codes})
 
-    def predicate(self, name: Any, *keys: str) -> str:
-        return str(name) if name in SPECIAL else self.one_of(self.found, "predicate", name, *keys)
+    def pattern(self, given: Any) -> str:
+        check_pattern(given, self.at())
+        return str(given)
 
-    def plain_predicate(self, name: Any, *keys: str) -> str:
-        plain = isinstance(self.found.get(self.predicate(name, *keys)), Plain)
-        self.must(plain, f"{name} is not a plain predicate", "name a predicate with a code", *keys)
+    def codes(self, given: Any) -> Any:
+        return self.be(given and _several(given), given, "a list of codes")
+
+    def predicate(self, name: Any) -> str:
+        return str(name) if name in SPECIAL else self.one_of(self.found, "predicate", name)
+
+    def plain_predicate(self, name: Any) -> str:
+        plain = isinstance(self.found.get(self.predicate(name)), Plain)
+        self.must(plain, f"{name} is not a plain predicate", "name a predicate with a code")
         return str(name)
 
     # windows ---------------------------------------------------------------------------------------------------------
 
-    def window(self, given: Any, *keys: str) -> Window:
-        name = keys[-1]
-        self.name(name, "window", *keys)
-        rules = {
-            **dict.fromkeys(("start", "end"), self.bound),
+    def window(self, given: Any) -> Window:
+        name = self.name("window", TRIGGER)
+        rules: dict[str, Rule] = {
+            **dict.fromkeys(_SIDES, self.bound),
             **dict.fromkeys(("start_inclusive", "end_inclusive"), self.truth),
-            "has": self.has,
+            "has": partial(self.each, self.counts),
             "label": self.predicate,
-            "index_timestamp": self.side,
+            "index_timestamp": partial(self.one_of, _SIDES, "end of a window"),
         }
-        found = self.read(given, rules, *keys)
-        fix = "hang one of them on trigger or another window"
-        self.must({"start", "end"} & set(found), f"window {name} has no start and no end", fix, *keys)
+        found = self.read(given, rules)
+        self.must({*_SIDES} & set(found), f"window {name} has no start and no end", "hang one on trigger")
         window = Window(**found)
-        start, end = (b.point == other for b, other in ((window.start, "end"), (window.end, "start")))
-        what = f"window {name}: one of start and end must hang on the other"
-        self.must(start != end, what, "for example end: start + 24h", *keys)
+        start, end = window.start.point == "end", window.end.point == "start"
+        self.must(start != end, f"window {name}: one end must hang on the other", "such as end: start + 24h")
         wrong = window.start.backwards is False if start else window.end.backwards
-        self.must(not wrong, f"window {name} ends before it starts", "turn the sign or the arrow", *keys)
+        self.must(not wrong, f"window {name} ends before it starts", "turn the sign or the arrow")
         return window
 
-    def has(self, given: Any, *keys: str) -> dict[str, Any]:
-        limits = self.named(given, *keys)
-        return {self.predicate(name, *keys, name): self.counts(limits[name], *keys, name) for name in limits}
-
-    def side(self, given: Any, *keys: str) -> str:
-        what = f"index_timestamp must be start or end, not {given!r}"
-        self.must(given in ("start", "end"), what, "write start or end", *keys)
-        return str(given)
-
-    def bound(self, given: Any, *keys: str) -> Bound:
+    def bound(self, given: Any) -> Bound:
         text = str(given)
         found = re.fullmatch(r"\s*(\w+(?:\.\w+)?)\s*(?:(->|<-|\+|-)\s*(.*?)\s*)?", text, re.DOTALL)
-        fix = "for example trigger + 24h, start -> discharge, gap.end"
-        self.must(found, f"{text!r} is no end of a window", fix, *keys)
+        self.must(
+            found, f"{text!r} is no end of a window", "such as trigger + 24h, start -> discharge, gap.end"
+        )
         point, sign, rest = found.groups() if found else ()
-        self.check_point(point, *keys)
+        self.check_point(point)
         if sign in ("->", "<-"):
-            event = self.predicate(rest, *keys)
+            event = self.predicate(rest)
             lost = (sign, event) in (("->", "_RECORD_START"), ("<-", "_RECORD_END"))
-            self.must(not lost, f"{event} cannot be reached by {sign}", "turn the arrow", *keys)
+            self.must(not lost, f"{event} cannot be reached by {sign}", "turn the arrow")
             return Bound(point, event=event, before=sign == "<-")
-        several = re.search(r"[+-]", rest or "")
-        fix = "write one span, for example start + 1 day 2 hours"
-        self.must(not several, f"{text!r} has more than one sign", fix, *keys)
-        span = duration(rest, at=self.at(*keys)) if sign else timedelta(0)
+        one = not re.search(r"[+-]", rest or "")
+        self.must(one, f"{text!r} has more than one sign", "write one span, such as start + 1 day 2 hours")
+        span = duration(rest, at=self.at()) if sign else timedelta(0)
         return Bound(point, offset=-span if sign == "-" else span)
 
-    def check_point(self, point: str, *keys: str) -> None:
+    def check_point(self, point: str) -> None:
         window, _, side = point.partition(".")
         if side:
-            self.one_of(self.section("windows"), "window", window, *keys)
-            self.one_of(("start", "end"), "end of a window", side, *keys)
+            self.one_of(map(str, self.document["windows"]), "window", window)
+            self.one_of(_SIDES, "end of a window", side)
         else:
-            self.one_of((TRIGGER, "start", "end"), "point", point, *keys)
-            what = f"the {point} of a window cannot hang on itself"
-            self.must(point != keys[-1], what, "hang it on trigger or another window", *keys)
+            self.one_of((TRIGGER, *_SIDES), "point", point)
+            itself = f"the {point} of a window cannot hang on itself"
+            self.must(point != self.path[-1], itself, "hang it on trigger or another window")
 
     def check_windows(self, task: Task) -> None:
         for key in ("label", "index_timestamp"):
@@ -244,84 +249,58 @@ class Reader:
 
     # values of one kind ----------------------------------------------------------------------------------------------
 
-    def counts(self, given: Any, *keys: str) -> tuple[int | None, int | None]:
-        several = isinstance(given, Sequence) and not isinstance(given, str)
-        parts = given if several else str(given).strip("()[] ").split(",")
-        try:
-            low, high = (None if str(p).strip() in ("None", "null", "") else int(str(p)) for p in parts)
-        except ValueError:
-            raise UsageError(
-                f"{str(given)!r} is no range of counts", at=self.at(*keys), fix=_COUNTS
-            ) from None
+    def counts(self, given: Any) -> tuple[int | None, int | None]:
+        self.predicate(self.path[-1])
+        text = ",".join(map(str, given)) if _several(given) else str(given)
+        found = re.fullmatch(rf"[(\[\s]*{_COUNT},{_COUNT}[)\]\s]*", text)
+        low, high = (None if n is None else int(n) for n in (found.groups() if found else (None, None)))
         limits = low is not None if high is None else low is None or low <= high
-        self.must(limits, f"{str(given)!r} limits nothing, or nothing fits it", _COUNTS, *keys)
+        what = f"{text!r} is no range of counts, limits nothing, or nothing fits it"
+        self.must(limits, what, "write (1, None), (None, 0) or (2, 5)")
         return low, high
 
-    def truth(self, given: Any, *keys: str) -> bool:
-        what = f"{keys[-1]} must be true or false, not {given!r}"
-        self.must(isinstance(given, bool), what, "write true or false", *keys)
-        return bool(given)
+    def truth(self, given: Any) -> bool:
+        return bool(self.be(isinstance(given, bool), given, "true or false"))
 
-    def number(self, given: Any, *keys: str) -> Any:
-        what = f"{keys[-1]} must be a number, not {given!r}"
-        self.must(_is_number(given), what, "write a number", *keys)
-        return config.plain(given)
+    def number(self, given: Any) -> Any:
+        return self.be(_is_number(given), given, "a number")
 
-    def span(self, given: Any, *keys: str) -> timedelta:
-        found = duration(str(given), at=self.at(*keys))
-        self.must(found >= timedelta(0), f"{keys[-1]} cannot be negative", "turn the sign", *keys)
+    def span(self, given: Any) -> timedelta:
+        found = duration(str(given), at=self.at())
+        self.must(found >= timedelta(0), f"{self.path[-1]} cannot be negative", "turn the sign")
         return found
 
     # our own keys ----------------------------------------------------------------------------------------------------
 
-    def values(self) -> dict[str, Any]:
-        rules = {"plausible": self.limits, "ties": self.ties}
-        return {code: self.read(how, rules, "values", code) for code, how in self.section("values").items()}
+    def limits(self, given: Any) -> Any:
+        two = _several(given) and len(given) == 2 and all(map(_is_number, given))
+        return self.be(two and given[0] <= given[1], given, "[lowest, highest], such as [20, 200]")
 
-    def limits(self, given: Any, *keys: str) -> Any:
-        two = isinstance(given, Sequence) and len(given) == 2 and all(map(_is_number, given))
-        what = f"{keys[1]}: plausible must be [lowest, highest]"
-        self.must(two and given[0] <= given[1], what, "for example [20, 200]", *keys)
-        return config.plain(given)
-
-    def ties(self, given: Any, *keys: str) -> str:
-        return self.one_of(TIES, "rule for ties", given, *keys)
-
-    def every(self) -> Every | None:
-        if self.document.get("every") is None:
-            return None
-        rules = {"step": self.span, "while": self.between, "after": self.span}
-        found = self.read(self.document["every"], rules, "every")
-        need = "every needs while: [begin, end]"
-        self.must("while" in found, need, "name two predicates", "every", "while")
-        more = "the step of every must be more than nothing"
-        self.must(found.get("step"), more, "for example step: 1h", "every", "step")
+    def every(self, given: Any) -> Every:
+        found = self.read(given, {"step": self.span, "while": self.between, "after": self.span})
+        self.must("while" in found, "every needs while: [begin, end]", "name two predicates", "while")
+        self.must(found.get("step"), "every needs a step of more than nothing", "such as step: 1h", "step")
         begin, end = found.pop("while")
         return Every(begin=begin, end=end, **found)
 
-    def between(self, given: Any, *keys: str) -> list[str]:
-        two = isinstance(given, Sequence) and not isinstance(given, str) and len(given) == 2
-        self.must(two, "every needs while: [begin, end]", "name two predicates", *keys)
-        return [self.plain_predicate(name, *keys) for name in given]
+    def between(self, given: Any) -> list[str]:
+        self.be(_several(given) and len(given) == 2, given, "two predicates: [begin, end]")
+        return [self.plain_predicate(name) for name in given]
 
-    def last(self) -> dict[str, Last]:
-        rules = {"within": self.span, "value_min": self.number, "value_max": self.number}
-        given = self.read(self.section("at_risk"), {"last": self.named}, "at_risk").get("last", {})
-        found = {}
-        for name, how in given.items():
-            keys = ("at_risk", "last", self.plain_predicate(name, "at_risk", "last", name))
-            found[name] = Last(**self.read(how, rules, *keys))
-        return found
+    def last(self, given: Any) -> Last:
+        self.plain_predicate(self.path[-1])
+        rules: dict[str, Rule] = {"within": self.span, "value_min": self.number, "value_max": self.number}
+        return Last(**self.read(given, rules))
 
-    def labels(self) -> Path | None:
-        given = self.document.get("labels")
-        if given is None:
-            return None
+    def labels(self, given: Any) -> Path:
         beside = Path(self.file).parent / str(given)
-        fix = "name a table of labels beside the task"
-        self.must(beside.is_file(), f"no such file: {given}", fix, "labels")
+        self.must(beside.is_file(), f"no such file: {given}", "name a table of labels beside the task")
         return beside.resolve()
 
 
 def _is_number(given: Any) -> bool:
     return isinstance(given, int | float) and not isinstance(given, bool)
+
+
+def _several(given: Any) -> bool:
+    return isinstance(given, Sequence) and not isinstance(given, str)

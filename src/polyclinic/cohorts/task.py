@@ -139,12 +139,9 @@ class Task:
 
 def inputs_of(predicates: Mapping[str, Predicate], names: Iterable[str]) -> set[str]:
     """The names, and everything that they are derived from."""
-    found: set[str] = set()
-    waiting = list(names)
+    found, waiting = set[str](), set(names)
     while waiting:
-        name = waiting.pop()
-        predicate = predicates.get(name)
-        if name not in found and isinstance(predicate, Derived):
-            waiting += predicate.names()
-        found.add(name)
+        found |= waiting
+        derived = (p for p in map(predicates.get, waiting) if isinstance(p, Derived))
+        waiting = {name for p in derived for name in p.names()} - found
     return found
