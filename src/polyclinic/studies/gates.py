@@ -6,15 +6,17 @@ or where there is nothing to measure: too little evidence is never "held".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf, isinf
 from typing import Any, TypeAlias
 
 from polyclinic.errors import UsageError
 from polyclinic.evaluation.scores import LOWER_IS_BETTER
 
-Bounds: TypeAlias = tuple[float | None, float | None]
-NOTHING: dict[str, Any] = {"value": None, "low": None, "high": None, "n": 0}
+Score: TypeAlias = Mapping[str, Any]
+NOTHING: Score = {"value": None, "low": None, "high": None, "n": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,121 +39,84 @@ def judge(gates: Gates, report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Raises `UsageError` where a gate names a model or a score that the report does not have.
     """
-    found = []
-    for outcome, model in report["chosen"].items():
-        if gates.better_than is not None:
-            found.append(_better(gates.better_than, report, outcome, model))
-        if gates.calibration_slope is not None:
-            found.append(_slope(gates.calibration_slope, report, outcome, model))
-        if gates.worst_subgroup:
-            found += _worst(gates.worst_subgroup, report, outcome, model)
-        found += [_least(score, bound, report, outcome, model) for score, bound in gates.min.items()]
-    return found
+    return [gate for chosen in report["chosen"].items() for gate in _each(gates, report, *chosen)]
 
 
-def _better(other: str, report: Mapping[str, Any], outcome: str, model: str) -> dict[str, Any]:
-    gate = f"better than {other}"
+def _each(gates: Gates, report: Mapping[str, Any], outcome: str, model: str) -> Iterator[dict[str, Any]]:
+    scores = report["models"][model][outcome].get("test", {})
+    if gates.better_than is not None:
+        yield _better(gates.better_than, report, outcome, model, next(iter(scores), ""))
+    if gates.calibration_slope is not None:
+        found = report["calibration"].get(model, {}).get(outcome, {})
+        given = found.get("after") or found.get("before") or {}
+        yield _judged("calibration slope", given.get("slope_interval", NOTHING), gates.calibration_slope)
+    mine = [s for s in report["subgroups"] if (s["model"], s["outcome"]) == (model, outcome)]
+    wanted = dict(gates.worst_subgroup)
+    fewest = wanted.pop("min_subjects", 0)
+    for score, bound in wanted.items():
+        yield _worst([s for s in mine if s["groups"] >= fewest], score, bound, fewest)
+    for score, bound in gates.min.items():
+        if score not in scores:
+            what = f"the gate min names {score!r}, which is not scored"
+            raise UsageError(what, fix=f"name one of {', '.join(scores)}")
+        yield _judged(score, scores[score], _bounds(score, bound))
+
+
+def _better(other: str, report: Mapping[str, Any], outcome: str, model: str, score: str) -> dict[str, Any]:
     if other not in report["models"]:
-        raise UsageError(
-            f"the gate better_than names {other!r}, which is no model of this study",
-            fix=f"name one of {', '.join(report['models'])}",
-        )
+        what = f"the gate better_than names {other!r}, which is no model of this study"
+        raise UsageError(what, fix=f"name one of {', '.join(report['models'])}")
     if other == model:
-        return _entry(gate, "failed", NOTHING, "better", f"validation chose {other} itself")
-    first = next(iter(report["models"][model][outcome]["test"]), "")
-    asked = (model, other, outcome, first)
-    same = [c["difference"] for c in report["comparisons"] if _names(c) == asked]
-    return _judged(f"{gate} ({first})", same[0] if same else NOTHING, *_bounds(first, 0.0), strict=True)
+        return _entry(f"better than {other}", "failed", NOTHING, "better", f"validation chose {other} itself")
+    asked = {"a": model, "b": other, "outcome": outcome, "score": score}
+    found = (c["difference"] for c in report["comparisons"] if asked.items() <= c.items())
+    return _judged(f"better than {other} ({score})", next(found, NOTHING), _bounds(score, 0.0), strict=True)
 
 
-def _names(comparison: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    return comparison["a"], comparison["b"], comparison["outcome"], comparison["score"]
-
-
-def _slope(bounds: Bounds, report: Mapping[str, Any], outcome: str, model: str) -> dict[str, Any]:
-    found = report["calibration"].get(model, {}).get(outcome, {})
-    given = found.get("after") or found.get("before") or {}
-    return _judged("calibration slope", given.get("slope_interval", NOTHING), *bounds)
-
-
-def _worst(
-    wanted: Mapping[str, float], report: Mapping[str, Any], outcome: str, model: str
-) -> list[dict[str, Any]]:
-    fewest = wanted.get("min_subjects", 0)
-    mine = [
-        s
-        for s in report["subgroups"]
-        if (s["model"], s["outcome"]) == (model, outcome) and s["groups"] >= fewest
-    ]
-    return [
-        _worst_of(mine, score, bound, fewest) for score, bound in wanted.items() if score != "min_subjects"
-    ]
-
-
-def _worst_of(
-    subgroups: Sequence[Mapping[str, Any]], score: str, bound: float, fewest: float
-) -> dict[str, Any]:
+def _worst(subgroups: Sequence[Score], score: str, bound: float, fewest: float) -> dict[str, Any]:
     gate, bounds = f"worst subgroup: {score}", _bounds(score, bound)
     scored = [s for s in subgroups if s["scores"].get(score, NOTHING)["value"] is not None]
     if not scored:
         why = f"no subgroup is large enough to be scored (at least {fewest:g} groups)"
-        return _entry(gate, "not tested", NOTHING, _words(*bounds, strict=False), why)
+        return _entry(gate, "not tested", NOTHING, _words(bounds), why)
     pick = max if score in LOWER_IS_BETTER else min
     worst = pick(scored, key=lambda s: s["scores"][score]["value"])
-    return _judged(f"{gate} ({worst['column']} {worst['level']})", worst["scores"][score], *bounds)
+    return _judged(f"{gate} ({worst['column']} {worst['level']})", worst["scores"][score], bounds)
 
 
-def _least(score: str, bound: float, report: Mapping[str, Any], outcome: str, model: str) -> dict[str, Any]:
-    scores = report["models"][model][outcome]["test"]
-    if score not in scores:
-        raise UsageError(
-            f"the gate min names {score!r}, which is not scored", fix=f"name one of {', '.join(scores)}"
-        )
-    return _judged(score, scores[score], *_bounds(score, bound))
-
-
-def _bounds(score: str, bound: float) -> Bounds:
+def _bounds(score: str, bound: float) -> tuple[float, float]:
     """Least and most that are wanted of a score."""
-    return (None, bound) if score in LOWER_IS_BETTER else (bound, None)
+    return (-inf, bound) if score in LOWER_IS_BETTER else (bound, inf)
 
 
-def _judged(
-    gate: str, score: Mapping[str, Any], least: float | None, most: float | None, *, strict: bool = False
-) -> dict[str, Any]:
+def _judged(gate: str, score: Score, bounds: tuple[float, float], *, strict: bool = False) -> dict[str, Any]:
+    below, (least, most) = operator.lt if strict else operator.le, bounds
+
     def kept(number: float) -> bool:
-        over = least is None or (number > least if strict else number >= least)
-        return over and (most is None or (number < most if strict else number <= most))
+        return bool(below(least, number) and below(number, most))
 
-    value, low, high = score["value"], score["low"], score["high"]
-    wanted = _words(least, most, strict=strict)
-    if value is None or low is None or high is None:
-        return _entry(gate, "not tested", score, wanted, "there are too few groups for an interval")
-    if not kept(value):
-        return _entry(gate, "failed", score, wanted, "")
-    if kept(low) and kept(high):
-        return _entry(gate, "held", score, wanted, "")
-    return _entry(
-        gate, "not tested", score, wanted, "the interval reaches beyond what is wanted: too little evidence"
-    )
+    numbers = [score[name] for name in ("value", "low", "high")]
+    if None in numbers:
+        state, why = "not tested", "there are too few groups for an interval"
+    elif not kept(score["value"]):
+        state, why = "failed", ""
+    elif all(map(kept, numbers)):
+        state, why = "held", ""
+    else:
+        state, why = "not tested", "the interval reaches beyond what is wanted: too little evidence"
+    return _entry(gate, state, score, _words(bounds, strict=strict), why)
 
 
-def _words(least: float | None, most: float | None, *, strict: bool) -> str:
-    if least is not None and most is not None:
-        return f"{least:g} to {most:g}"
-    if most is not None:
+def _words(bounds: tuple[float, float], *, strict: bool = False) -> str:
+    least, most = bounds
+    if isinf(least):
         return f"{'below' if strict else 'at most'} {most:g}"
-    return f"{'above' if strict else 'at least'} {least:g}"
+    return f"{'above' if strict else 'at least'} {least:g}" if isinf(most) else f"{least:g} to {most:g}"
 
 
-def _entry(gate: str, state: str, score: Mapping[str, Any], wanted: str, why: str) -> dict[str, Any]:
+def _entry(gate: str, state: str, score: Score, wanted: str, why: str) -> dict[str, Any]:
     value, low, high = score["value"], score["low"], score["high"]
     measured = "nothing" if value is None else f"{value:.3f}"
     measured += "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
-    return {
-        "gate": gate,
-        "state": state,
-        "measured": measured,
-        "wanted": wanted,
-        "why": why,
-        "numbers": dict(score),
-    }
+    told = {"gate": gate, "state": state, "measured": measured, "wanted": wanted, "why": why}
+    return {**told, "numbers": dict(score)}
