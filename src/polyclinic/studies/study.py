@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le
 
 from polyclinic import config, registry
+from polyclinic.cohorts.task import Task
 from polyclinic.errors import Place, UsageError
 from polyclinic.packages.question import Question
 from polyclinic.samples.splits import Split
@@ -101,47 +102,29 @@ class Study:
         document = copy.deepcopy(document)
         for assignment in settings:
             config.set_key(document, assignment)
-        return Reading(document, file).study()
+        return Reading(document, config.plain(document), file).study()
 
     def document(self) -> dict[str, Any]:
         """Every setting, defaults written out: what `study.yaml` of a run holds."""
-        blocks = ("source", "split", "training", "choose", "evaluation", "gates", "report")
-        listed = {role: [{c.name: _settings(c)} for c in self.candidates if c.role == role] for role in ROLES}
-        target = {"target": dict(self.question.target)} if self.question.target else {}
-        task = {"task": config.plain(self.question.task)} if self.question.task else {}
-        labels = {"labels": self.question.labels} if self.question.labels else {}
+        asked = {key: getattr(self.question, key) for key in ("task", "target", "labels", "inputs")}
+        models = {
+            key: [{c.name: _settings(c)} for c in self.candidates if c.role == role]
+            for key, role in ROLES.items()
+        }
         return {
-            "name": self.name,
-            "title": self.title,
-            "intended_use": self.intended_use,
-            **task,
-            **target,
-            **labels,
-            "inputs": config.plain(self.question.inputs),
-            "models": listed["model"],
-            "baselines": listed["baseline"],
-            **{name: config.settings_of(getattr(self, name)) for name in blocks},
+            **{key: getattr(self, key) for key in ("name", "title", "intended_use")},
+            **{key: config.plain(value) for key, value in asked.items() if value},
+            **models,
+            **{name: config.settings_of(getattr(self, name)) for name in BLOCKS},
             "seed": self.seed,
         }
 
 
-ROLES: tuple[Literal["model", "baseline"], ...] = ("model", "baseline")
-KEYS = (
-    *(
-        "name",
-        "title",
-        "intended_use",
-        "source",
-        "task",
-        "target",
-        "labels",
-        "inputs",
-        "split",
-        "models",
-        "baselines",
-    ),
-    *("training", "choose", "evaluation", "gates", "report", "seed"),
-)
+ROLES: dict[str, Literal["model", "baseline"]] = {"models": "model", "baselines": "baseline"}
+BLOCKS = {"source": Source, "split": Split, "training": TrainingPlan, "choose": Choose}
+BLOCKS |= {"evaluation": Evaluation, "gates": Gates, "report": ReportSettings}
+KEYS = ("name", "title", "intended_use", "task", "target", "labels", "inputs", *ROLES, *BLOCKS, "seed")
+OWNERS = {"data": "datasets", "format": "formats"}
 
 
 def _settings(candidate: Candidate) -> dict[str, Any]:
@@ -159,117 +142,80 @@ def _document(study: str | Path | Mapping[str, Any]) -> tuple[Any, str]:
         path = registry.entry("studies", str(study)).path()
     document = config.read(path)
     if not isinstance(document, Mapping):
-        raise UsageError(
-            "not a study: there are no keys", at=Place(file=str(path)), fix="see `polyclinic list studies`"
-        )
+        at, fix = Place(file=str(path)), "see `polyclinic list studies`"
+        raise UsageError("not a study: there are no keys", at=at, fix=fix)
     return document, str(path)
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A study's document on its way to a `Study`; every error names key and line."""
+    """A study's document on its way to a `Study`; every error names key and line.
 
-    given: Any
+    marked: the document that remembers its lines; given: the same as plain values.
+    """
+
+    marked: Any
+    given: Mapping[str, Any]
     file: str
 
     def study(self) -> Study:
         """Check every block."""
-        config.known_keys(self.given, KEYS, node=self.given, keys=(), file=self.file)
+        given, seed = self.given, self.given.get("seed", 0)
+        config.known_keys(given, KEYS, node=self.marked, keys=(), file=self.file)
         for key in ("name", "source"):
-            if self.given.get(key) in (None, ""):
-                raise UsageError(
-                    f"the study has no {key!r}", at=Place(file=self.file), fix=f"add a line `{key}: …`"
-                )
-        blocks = {"split": Split, "training": TrainingPlan, "choose": Choose, "evaluation": Evaluation}
-        made = {
-            key: self._block(cls, key)
-            for key, cls in {**blocks, "gates": Gates, "report": ReportSettings}.items()
-        }
+            if given.get(key) in (None, ""):
+                raise UsageError(f"the study has no {key!r}", at=self._at(), fix=f"add a line `{key}: …`")
+        if type(seed) is not int or seed < 0:
+            raise UsageError(f"seed is {seed!r}", at=self._at("seed"), fix="write a whole number from 0")
+        made: dict[str, Any] = {key: self._built(cls, given.get(key), key) for key, cls in BLOCKS.items()}
+        areas = self._areas(made["source"])
         return Study(
-            name=str(self.given["name"]),
-            title=str(self.given.get("title") or self.given["name"]),
-            intended_use=" ".join(str(self.given.get("intended_use") or "").split()),
-            source=self._source(),
-            question=self._question(),
+            name=str(given["name"]),
+            title=str(given.get("title") or given["name"]),
+            intended_use=" ".join(str(given.get("intended_use") or "").split()),
+            question=self._question(next(iter(areas), "table")),
             candidates=self._candidates(),
-            seed=self._seed(),
+            seed=seed,
             **made,
         )
 
-    def _block(self, cls: type, key: str) -> Any:
-        return config.build(cls, self.given.get(key), node=self.given, keys=(key,), file=self.file)
+    def _at(self, *keys: str | int) -> Place:
+        return config.place(self.marked, keys, self.file)
 
-    def _seed(self) -> int:
-        seed = self.given.get("seed", 0)
-        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-            at = config.place(self.given, ("seed",), self.file)
-            raise UsageError(f"seed is {seed!r}", at=at, fix="write a whole number from 0")
-        return int(seed)
+    def _built(self, cls: type, given: Any, *keys: str | int) -> Any:
+        return config.build(cls, given, node=self.marked, keys=keys, file=self.file)
 
-    def _source(self) -> Source:
-        source: Source = self._block(Source, "source")
+    def _areas(self, source: Source) -> list[str]:
+        """The areas that own the data set, the format or timelines."""
         if sum(v is not None for v in (source.data, source.path, source.timeline, source.frame)) != 1:
-            raise UsageError(
-                "a source is one of data, path (with format), timeline, frame",
-                at=config.place(self.given, ("source",), self.file),
-                fix="for example  source: {data: clif-demo}  or  source: {format: clif, path: DIR}",
-            )
-        if source.data is not None:
-            registry.entry(
-                "datasets", source.data, at=config.place(self.given, ("source", "data"), self.file)
-            )
-        if source.format is not None:
-            registry.entry(
-                "formats", source.format, at=config.place(self.given, ("source", "format"), self.file)
-            )
-        return source
+            what = "a source is one of data, path (with format), timeline, frame"
+            fix = "for example  source: {data: clif-demo}  or  source: {format: clif, path: DIR}"
+            raise UsageError(what, at=self._at("source"), fix=fix)
+        named = {key: getattr(source, key) for key in OWNERS if getattr(source, key) is not None}
+        found = [registry.entry(OWNERS[k], name, at=self._at("source", k)).area for k, name in named.items()]
+        return found + ["records"] * (source.timeline is not None)
 
-    def _question(self) -> Question:
-        task, target = self.given.get("task"), config.plain(self.given.get("target") or {})
-        if task is None and not target and not self.given.get("labels"):
-            raise UsageError(
-                "the study asks nothing: it has neither task nor target nor labels",
-                at=Place(file=self.file),
-                fix="add `task: FILE`, or `target: {column: y, kind: binary}` where there are no times",
-            )
+    def _question(self, area: str) -> Question:
+        """area: whose inputs are meant where none are named; those of a plain table where it has none."""
+        task, target, labels = (self.given.get(key) for key in ("task", "target", "labels"))
+        if not (task or target or labels):
+            what = "the study asks nothing: it has neither task nor target nor labels"
+            fix = "add `task: FILE`, or `target: {column: y, kind: binary}` where there are no times"
+            raise UsageError(what, at=self._at(), fix=fix)
+        if task and not isinstance(task, Mapping):
+            task = Task.load(self._beside(str(task))).document
+        inputs = self.given.get("inputs") or {}
+        for name, settings in inputs.items():
+            cls = registry.load("inputs", name, at=self._at("inputs", name))
+            self._built(cls, settings, "inputs", name)
         question = Question(
-            inputs=self._inputs(),
-            task=None if task is None else self._task(task),
-            target=target,
-            labels=None if not self.given.get("labels") else str(self._beside(str(self.given["labels"]))),
+            inputs=inputs or {area if area in registry.entries("inputs") else "table": {}},
+            task=task,
+            target=target or {},
+            labels=str(self._beside(str(labels))) if labels else None,
         )
         _ = question.outcome, question.readers  # their settings are checked as they are made
         return question
-
-    def _inputs(self) -> dict[str, Any]:
-        given = config.plain(self.given.get("inputs") or {})
-        for name in given:
-            registry.entry("inputs", name, at=config.place(self.given, ("inputs", name), self.file))
-            config.build(
-                registry.load("inputs", name),
-                given[name],
-                node=self.given,
-                keys=("inputs", name),
-                file=self.file,
-            )
-        return given or {self._default_inputs(): {}}
-
-    def _default_inputs(self) -> str:
-        """The area that owns the data set or the format; a plain table otherwise."""
-        source = self.given["source"]
-        for kind, key in (("datasets", "data"), ("formats", "format")):
-            if source.get(key) is not None:
-                area = registry.entry(kind, source[key]).area
-                return area if area in registry.entries("inputs") else "table"
-        return "records" if "timeline" in source and "records" in registry.entries("inputs") else "table"
-
-    def _task(self, task: Any) -> Mapping[str, Any]:
-        from polyclinic.cohorts.task import Task
-
-        if isinstance(task, Mapping):
-            return config.plain(task)  # type: ignore[no-any-return]
-        beside = self._beside(str(task))
-        return Task.load(beside if beside.is_file() else str(task)).document
 
     def _beside(self, name: str) -> Path:
         """A file named in the study lies beside it, or at the path given."""
@@ -278,37 +224,30 @@ class Reading:
 
     def _candidates(self) -> list[Candidate]:
         found: list[Candidate] = []
-        for key, role in (("models", ROLES[0]), ("baselines", ROLES[1])):
+        for key, role in ROLES.items():
             listed = self.given.get(key) or []
-            for number, item in enumerate([listed] if isinstance(listed, (str, Mapping)) else listed):
-                found.append(self._candidate(item, role, (key, number)))
-        names = [c.name for c in found]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if not found or twice:
-            what = f"two models are called {twice[0]!r}" if twice else "the study names no models"
-            fix = "write  another-name: {model: …}" if twice else "add `models: [gbm]`"
-            raise UsageError(what, at=config.place(self.given, ("models",), self.file), fix=fix)
+            items = [listed] if isinstance(listed, (str, Mapping)) else listed
+            found += [self._candidate(item, role, key, number) for number, item in enumerate(items)]
+        names, at = [c.name for c in found], self._at("models")
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            fix = "write  another-name: {model: …}"
+            raise UsageError(f"two models are called {twice[0]!r}", at=at, fix=fix)
+        if not found:
+            raise UsageError("the study names no models", at=at, fix="add `models: [gbm]`")
         return found
 
-    def _candidate(self, item: Any, role: Any, keys: tuple[str, int]) -> Candidate:
-        if hasattr(item, "get_params") and not isinstance(item, type):
-            model = registry.load("models", "sklearn").of(item)
-            return Candidate(type(item).__name__, "sklearn", model, role)
-        if hasattr(item, "prepare"):
-            name = next(
-                n
-                for n, e in registry.entries("models").items()
-                if e.target.endswith(f":{type(item).__name__}")
-            )
-            return Candidate(name, name, item, role)
+    def _candidate(self, item: Any, role: Literal["model", "baseline"], *keys: str | int) -> Candidate:
+        kind = type(item).__name__
         if isinstance(item, type):
-            raise UsageError(
-                f"{item.__name__} is a class, not a model", fix=f"write {item.__name__}() with its settings"
-            )
-        (name, given) = next(iter(item.items())) if isinstance(item, Mapping) else (str(item), {})
-        given = dict(config.plain(given or {}))
-        registered = str(given.pop("model", name))
-        at = config.place(self.given, keys, self.file)
-        cls = registry.load("models", registered, at=at)
-        model = config.build(cls, given, node=self.given, keys=(*keys, name), file=self.file)
-        return Candidate(str(name), registered, model, role)
+            fix = f"write {item.__name__}() with its settings"
+            raise UsageError(f"{item.__name__} is a class, not a model", fix=fix)
+        if hasattr(item, "get_params"):
+            return Candidate(kind, "sklearn", registry.load("models", "sklearn").of(item), role)
+        if hasattr(item, "prepare"):
+            name = next(n for n, e in registry.entries("models").items() if e.target.endswith(f":{kind}"))
+            return Candidate(name, name, item, role)
+        (name, settings) = next(iter(item.items())) if isinstance(item, Mapping) else (str(item), {})
+        settings = dict(settings or {})
+        registered = str(settings.pop("model", name))
+        cls = registry.load("models", registered, at=self._at(*keys))
+        return Candidate(name, registered, self._built(cls, settings, *keys, name), role)
