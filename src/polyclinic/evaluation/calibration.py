@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from polyclinic.evaluation.bootstrap import bootstrap
-from polyclinic.evaluation.scores import Array, Score, of_all, ratio
+from polyclinic.evaluation.scores import Array, Score, finite, of_all, ratio
 
 EDGE = 1e-12
 
@@ -118,11 +118,11 @@ def report(
     draws = bootstrap({**shares, "slope": fit["slope"]}, groups, resamples=resamples, seed=seed)
     points = [_point(probability[rows], draws.interval(k)) for k, rows in enumerate(inside)]
     gaps = [abs(p["observed"] - p["predicted"]) * p["n"] for p in points]
-    slope, intercept = draws.interval("slope"), of_all(fit["intercept"], len(happened))
+    slope = draws.interval("slope")
     return {
         "slope": slope["value"],
         "slope_interval": slope,
-        "intercept": intercept if np.isfinite(intercept) else None,
+        "intercept": finite(of_all(fit["intercept"], len(happened))),
         "ece": float(sum(gaps) / len(happened)) if count else None,
         "curve": points,
     }

@@ -111,6 +111,11 @@ def at_threshold(happened: Array, answer: Array, threshold: float) -> dict[str, 
     }
 
 
+def finite(value: float) -> float | None:
+    """A number that JSON can hold: None where it is NaN or infinite."""
+    return float(value) if np.isfinite(value) else None
+
+
 def of_all(score: Score, rows: int) -> float:
     """The score of the rows as they are, each once."""
     return float(score(np.ones((1, rows)))[0])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from polyclinic.reports.report import Report
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.samples import names_of
 from polyclinic.studies.evaluate import evaluate
-from polyclinic.studies.fits import Tuned
+from polyclinic.studies.fits import FoldFit, Tuned
 from polyclinic.studies.gates import judge
 from polyclinic.studies.study import Study
 from polyclinic.timelines.rows import RowTable
@@ -39,126 +40,94 @@ MOST_CODES = 20
 def attrition(asked: Asked, source: Timeline | RowTable) -> list[dict[str, Any]]:
     """Who fell out at each step, before and behind the index."""
     if asked.cohort is not None:
-        return [
-            {
-                "step": s.step,
-                "rows": s.rows,
-                "groups": dict(s.groups),
-                "past_index": s.past_index,
-                "excluded": s.excluded,
-            }
-            for s in asked.cohort.attrition
-        ]
-    summary = source.summary()
-    steps = [("rows of the source", summary["rows_in"]), ("rows that can be read", asked.rows.height)]
-    return [{"step": name, "rows": rows, "groups": {}, "past_index": False} for name, rows in steps]
+        return [asdict(step) for step in asked.cohort.attrition]
+    steps = {"rows of the source": source.summary()["rows_in"], "rows that can be read": asked.rows.height}
+    return [{"step": name, "rows": rows, "groups": {}, "past_index": False} for name, rows in steps.items()]
 
 
-def licence(study: Study) -> dict[str, Any]:
-    """The name and the licence of a registered data set: they go wherever the model goes."""
+def about(study: Study, source_format: str) -> dict[str, Any]:
+    """What the package says of itself; a registered data set's name and licence go wherever the model goes."""
+    named = {"study": study.name, "title": study.title, "intended_use": study.intended_use}
+    told = {**named, "source_format": source_format, "seed": study.seed}
     if study.source.data is None:
-        return {}
+        return told
     entry = datasets.listing()[study.source.data]
-    return {"data": entry.name, "data_licence": entry.licence, "data_commercial": entry.commercial}
+    return {**told, "data": entry.name, "data_licence": entry.licence, "data_commercial": entry.commercial}
 
 
-def for_card(
-    study: Study, package: ModelPackage, validation: Mapping[str, float], limits: Mapping[str, Any]
-) -> dict[str, Any]:
+def for_card(package: ModelPackage, validation: Mapping[str, float]) -> dict[str, Any]:
     """What the model card says. It knows validation rows alone: test rows must not change a byte of the package."""
     return {
-        "title": study.title,
-        "name": study.name,
-        "intended_use": study.intended_use,
-        "about": dict(package.about),
+        "title": package.about["title"],
+        "intended_use": package.about["intended_use"],
+        "about": package.about,
         "outcome": package.question.kind,
         "model": package.members[0].name,
         "members": len(package.members),
         "portable": package.portable,
-        "calibration": dict(package.calibration),
+        "calibration": package.calibration,
         "threshold": package.threshold,
-        "validation": dict(validation),
-        "limits": dict(limits),
+        "validation": validation,
+        "limits": package.limits,
         "past_index": bool(package.question.task),
     }
 
 
-def report(run: Run, tuned: Sequence[Tuned], chosen: int, predictions: pl.DataFrame) -> dict[str, Any]:
-    """Everything that `report.json` holds."""
-    study, rows = run.study, run.rows
-    kind = run.outcome.kind
-    roles = {t.candidate.name: t.candidate.role for t in tuned}
+def report(run: Run, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.DataFrame) -> dict[str, Any]:
+    """Everything that `report.json` holds of one run, whenever it was made."""
+    study, rows, source = run.study, run.rows, run.study.source
+    name = chosen.candidate.name
     document: dict[str, Any] = {
-        "format": 1,
         "study": study.name,
         "title": study.title,
         "intended_use": study.intended_use,
-        "finding": "",
-        "roles": roles,
-        "chosen": {kind: tuned[chosen].candidate.name},
-        "seed": study.seed,
         "cohort": cohort(run),
-        "training": training(tuned),
+        "training": [trained(one) for t in tuned for one in t.fits],
         "environment": environment(),
-        "data": data(run),
+        "data": {source.data or source.format or "table": fingerprint.of_folder(run.where[0])},
         "sanity": [],
-        "package": packaged(tuned[chosen]),
+        "package": {
+            "portable": all(f.fitted().portable for f in chosen.fits),
+            "models": [name],
+            "members": len(chosen.fits),
+            "calibration": dict(chosen.calibration),
+            "threshold": chosen.threshold,
+        },
     }
     document |= evaluate(
-        predictions.filter(pl.col("fold") != "package"),
+        predictions,
         run.outcome,
         study.evaluation,
         row_id=rows.row_id,
         groups=rows.groups,
         strata=rows.strata,
-        roles=roles,
-        chosen=tuned[chosen].candidate.name,
+        roles={t.candidate.name: t.candidate.role for t in tuned},
+        chosen=name,
         seed=study.seed,
     )
-    document["gates"] = judge(study.gates, document)
-    return document
-
-
-def packaged(chosen: Tuned) -> dict[str, Any]:
-    """What the package holds."""
-    return {
-        "portable": all(f.fitted().portable for f in chosen.fits),
-        "models": [chosen.candidate.name],
-        "members": len(chosen.fits),
-        "calibration": dict(chosen.calibration),
-        "threshold": chosen.threshold,
-    }
+    return {**document, "gates": judge(study.gates, document)}
 
 
 def cohort(run: Run) -> dict[str, Any]:
     """The cohort: flow, groups, targets, table 1, what is missing, how rows were divided."""
-    rows, kind = run.rows, run.outcome.kind
-    folder = next(d.folder for d in run.steps.done if d.name == "cohort")
-    labelled = rows.take(rows.labelled)
-    steps = json.loads((folder / "attrition.json").read_text())
-    if steps and steps[-1]["rows"] != len(labelled):
-        steps.append(
-            {"step": "labelled", "rows": len(labelled), "groups": groups(labelled), "past_index": True}
-        )
+    rows, kind, parts = run.rows, run.outcome.kind, ("train", "validation", "test")
+    known = rows.take(rows.labelled)
+    size = {"rows": len(known), "groups": groups(known)}
+    steps = json.loads((run.steps.folder("cohort") / "attrition.json").read_text())
+    if steps and steps[-1]["rows"] != len(known):
+        steps.append({"step": "labelled", **size, "past_index": True})
     found: dict[str, Any] = {
         "attrition": steps,
-        "rows": len(labelled),
-        "groups": groups(labelled),
-        "targets": {kind: run.outcome.summary(labelled)},
-        "table1": table1(labelled, kind),
-        "missing": missing(labelled),
-        "splits": [division(labelled_part, f.name, part, kind) for f, part, labelled_part in parts(run)],
+        **size,
+        "targets": {kind: run.outcome.summary(known)},
+        "table1": table1(known, kind),
+        "missing": missing(known),
+        "splits": [division(rows.take(getattr(f, p)), f.name, p, kind) for f in run.folds for p in parts],
         "summary": source_summary(run.source.summary()),
     }
-    if rows.time is not None:
-        found["time"] = {"from": str(labelled.time.min())[:10], "to": str(labelled.time.max())[:10]}  # type: ignore[union-attr]
+    if known.time is not None:
+        found["time"] = {"from": str(known.time.min())[:10], "to": str(known.time.max())[:10]}
     return found
-
-
-def parts(run: Run) -> list[tuple[Any, str, Samples]]:
-    """Each fold's parts with their rows."""
-    named = ("train", "validation", "test")
-    return [(f, part, run.rows.take(getattr(f, part))) for f in run.folds for part in named]
 
 
 def division(rows: Samples, fold: str, part: str, kind: str) -> dict[str, Any]:
@@ -238,16 +207,13 @@ def _missing_codes(column: Ragged) -> list[dict[str, Any]]:
     ]
 
 
-def training(tuned: Sequence[Tuned]) -> list[dict[str, Any]]:
-    """One record a fit: how long it took, and its curve where it has one."""
-    found = []
-    for one in (f for t in tuned for f in t.fits):
-        curve = [dict(h) for h in one.fitted().history]
-        losses = [h["validation"] for h in curve if "validation" in h]
-        best = curve[int(np.argmin(losses))].get("epoch") if losses else None
-        name, fold = one.candidate.name, one.fold.name
-        found.append({"model": name, "fold": fold, "seconds": one.seconds(), "best": best, "curve": curve})
-    return found
+def trained(one: FoldFit) -> dict[str, Any]:
+    """The record of one fit: how long it took, and its curve where it has one."""
+    curve = [dict(h) for h in one.fitted().history]
+    losses = [h["validation"] for h in curve if "validation" in h]
+    best = curve[int(np.argmin(losses))].get("epoch") if losses else None
+    named = {"model": one.candidate.name, "fold": one.fold.name}
+    return {**named, "seconds": one.seconds(), "best": best, "curve": curve}
 
 
 def environment() -> dict[str, Any]:
@@ -268,38 +234,30 @@ def _version(name: str) -> str | None:
         return None
 
 
-def data(run: Run) -> dict[str, str]:
-    """SHA-256 of the source: one for the whole, by its name."""
-    name = run.study.source.data or run.study.source.format or "table"
-    return {name: fingerprint.of_folder(run.where[0])}
-
-
 def write(run: Run, evaluated: Done) -> Report:
-    """Write report.json, report.html and study.yaml whole or not at all; what differs from run to run is added now."""
+    """Write report.json, report.html, study.yaml and the scores; what differs from run to run is added now."""
     document = json.loads((evaluated.folder / "report.json").read_text(encoding="utf-8"))
-    steps = run.steps.done
     document["steps"] = [
         {
             "step": d.name,
             "seconds": d.seconds,
             "reused": d.reused,
-            "folder": d.folder.relative_to(run.out).as_posix(),
+            "folder": f"{d.folder.relative_to(run.out)}",
         }
-        for d in steps
+        for d in run.steps.done
     ]
-    document = schema.suppress(document, run.study.report.min_cell)
-    document["finding"] = finding(document)
-    schema.validate(document)
-    atomic.write_text(run.out / "report.json", json.dumps(document, indent=1, ensure_ascii=False))
-    atomic.write_text(run.out / "report.html", page.render(document))
+    document = publish(schema.suppress(document, run.study.report.min_cell), run.out)
     atomic.write_text(run.out / "study.yaml", config.dump(run.study.document()))
-    tables(run, document)
-    return Report(run.out, document)
+    made = Report(run.out, document)
+    with atomic.folder(run.out / "tables") as part:
+        made.scores().write_csv(part / "scores.csv")
+    return made
 
 
-def tables(run: Run, document: Mapping[str, Any]) -> None:
-    """Scores and subgroups as CSV, for whoever wants the numbers."""
-    folder = run.out / "tables"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    Report(run.out, dict(document)).scores().write_csv(folder / "scores.csv")
+def publish(document: Mapping[str, Any], out: Path) -> dict[str, Any]:
+    """Write `report.json` and `report.html`, each whole or not at all; gives the document with its finding."""
+    told = {"format": 1, **document, "finding": finding(document)}
+    schema.validate(told)
+    atomic.write_text(out / "report.json", json.dumps(told, indent=1, ensure_ascii=False))
+    atomic.write_text(out / "report.html", page.render(told))
+    return told

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,11 +11,11 @@ import numpy as np
 import polars as pl
 from annotated_types import Ge
 
-from polyclinic import atomic, fingerprint, registry
+from polyclinic import fingerprint, registry
 from polyclinic.errors import BadData, Place, UnknownName, UsageError
 from polyclinic.evaluation import calibration, decision
 from polyclinic.evaluation.bootstrap import Draws, bootstrap, levels
-from polyclinic.evaluation.scores import LOWER_IS_BETTER, RANKING, Array, at_threshold, of_all
+from polyclinic.evaluation.scores import LOWER_IS_BETTER, RANKING, Array, at_threshold, finite, of_all
 from polyclinic.studies import given
 
 HELD_OUT = ("validation", "test")
@@ -57,15 +56,18 @@ class Evaluation:
     min_subjects: int = 20
 
     def __post_init__(self) -> None:
-        point = self.operating_point
-        if (
-            len(point) > 1
-            or not set(point) <= set(decision.RULES)
-            or not all(0 <= v <= 1 for v in point.values())
-        ):
-            raise ValueError(
-                f"operating_point is one of {', '.join(decision.RULES)} with a number from 0 to 1"
-            )
+        rules, point = decision.RULES, self.operating_point
+        if len(point) > 1 or not all(k in rules and 0 <= v <= 1 for k, v in point.items()):
+            raise ValueError(f"operating_point is one of {', '.join(rules)} with a number from 0 to 1")
+
+    def known_names(self, groups: Mapping[str, Array], strata: Mapping[str, Array]) -> None:
+        """Raise `UnknownName` for a group or a stratum that is not there."""
+        over, at = self.bootstrap.over, Place(key="evaluation.subgroups")
+        if over is not None and over not in groups:
+            raise UnknownName("group", over, groups, at=Place(key="evaluation.bootstrap.over"))
+        for name in self.subgroups:
+            if name not in strata:
+                raise UnknownName("stratum", name, strata, at=at)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,33 +85,18 @@ class Part:
     tied: frozenset[str]
 
     @classmethod
-    def of(
-        cls,
-        predictions: pl.DataFrame,
-        split: str,
-        models: Sequence[str],
-        outcome: Any,
-        row_id: Array,
-        groups: Array,
-    ) -> Part:
-        """Labelled, answered, held-out rows of these models. Raises `BadData` where models answer different rows."""
-        rows = predictions.filter(pl.col("split") == split, pl.col("fold") != "package")
-        rows = rows.drop_nulls(list(getattr(outcome, "truth_columns", ())))
-        if "refused" in rows.columns:
-            rows = rows.filter(pl.col("refused").is_null())
-        present = set(rows["model"].unique())
-        names = [model for model in models if model in present]
-        frames = {name: rows.filter(pl.col("model") == name).sort("row_id", "fold") for name in names}
-        keys = [frame.select("row_id", "fold") for frame in frames.values()]
-        for name, key in zip(names, keys, strict=True):
-            if not key.equals(keys[0]):
-                raise BadData(
-                    f"models {names[0]!r} and {name!r} answer different rows of {split}",
-                    at=Place(column="model"),
-                    fix="give every model the same rows, or evaluate them one by one",
-                )
+    def of(cls, rows: pl.DataFrame, split: str, models: Iterable[str], row_id: Array, groups: Array) -> Part:
+        """Rows of these models in one split. Raises `BadData` where models answer different rows."""
+        every = {name: rows.filter(model=name, split=split).sort("row_id", "fold") for name in models}
+        frames = {name: frame for name, frame in every.items() if frame.height}
+        first, key = next(iter(frames), ""), ["row_id", "fold"]
+        for name, frame in frames.items():
+            if not frame.select(key).equals(frames[first].select(key)):
+                what = f"models {first!r} and {name!r} answer different rows of {split}"
+                fix = "give every model the same rows, or evaluate them one by one"
+                raise BadData(what, at=Place(column="model"), fix=fix)
         order = np.argsort(row_id, kind="stable")
-        ids = keys[0]["row_id"].to_numpy() if keys else row_id[:0]
+        ids = frames[first]["row_id"].to_numpy() if frames else row_id[:0]
         place = order[np.searchsorted(row_id, ids, sorter=order)]
         tied = frozenset(name for name, frame in frames.items() if _one_answer(frame, groups[place]))
         return cls(frames, place, groups[place], tied)
@@ -134,7 +121,7 @@ def _one_answer(frame: pl.DataFrame, groups: Array) -> bool:
 
     Folds of one group each cannot show it: there a model that reads only what a group shares answers so, too.
     """
-    if given.PROBABILITY not in frame.columns or frame.is_empty():
+    if given.PROBABILITY not in frame.columns:
         return False
     answer = pl.col(given.PROBABILITY)
     folds = frame.with_columns(drawn=pl.Series(groups)).group_by("fold")
@@ -144,22 +131,22 @@ def _one_answer(frame: pl.DataFrame, groups: Array) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Evaluator:
-    """One outcome of a study under evaluation."""
+    """One outcome of a study under evaluation. From `calibration` on: where the answer is one probability a row."""
 
     outcome: Any
     settings: Evaluation
     roles: Mapping[str, str]
     chosen: str
     seed: int
+    validation: Part
+    test: Part
 
-    def drawn(self, part: Part, models: Sequence[str] | None = None) -> Draws[tuple[str, str]]:
+    def drawn(self, part: Part, models: Iterable[str]) -> Draws[tuple[str, str]]:
         """Every score of these models, on shared resamples."""
-        measures = {
-            (model, name): score
-            for model in (part.frames if models is None else models)
-            for name, score in self.measures(part, model).items()
-        }
-        return self.resampled(measures, part)
+        scores = {model: self.measures(part, model) for model in models}
+        return self.resampled(
+            {(m, name): s for m, found in scores.items() for name, s in found.items()}, part
+        )
 
     def measures(self, part: Part, model: str) -> dict[str, Any]:
         """Weighted scores of a model's rows; those that see only the order, of its `ranked` rows."""
@@ -173,68 +160,65 @@ class Evaluator:
         """Measures of a part's rows with their resamples."""
         return bootstrap(measures, part.groups, resamples=self.settings.bootstrap.resamples, seed=self.seed)
 
-    def folds(self, part: Part) -> dict[str, list[dict[str, Any]]]:
-        """Model → scores of each fold by itself, without intervals."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for model, frame in part.frames.items():
-            pieces = frame.partition_by("fold", maintain_order=False, as_dict=True)
-            found[model] = [self._alone(pieces[key]) for key in sorted(pieces)] if len(pieces) > 1 else []
-        return found
+    def folds(self, frame: pl.DataFrame) -> list[dict[str, Any]]:
+        """The scores of each fold by itself, without intervals; none where there is one."""
+        pieces = frame.sort("fold", maintain_order=True).partition_by("fold", maintain_order=True)
+        return [self._alone(piece) for piece in pieces] if len(pieces) > 1 else []
 
     def _alone(self, frame: pl.DataFrame) -> dict[str, Any]:
-        values = {k: of_all(score, frame.height) for k, score in self.outcome.measures(frame).items()}
-        return {
-            k: {"value": _number(v), "low": None, "high": None, "n": frame.height} for k, v in values.items()
-        }
+        values = {name: of_all(score, frame.height) for name, score in self.outcome.measures(frame).items()}
+        told = {"low": None, "high": None, "n": frame.height}
+        return {name: {"value": finite(value), **told} for name, value in values.items()}
 
-    def comparisons(self, draws: Draws[tuple[str, str]], split: str) -> list[dict[str, Any]]:
-        """Every model, and the chosen one, less every baseline, on the same resamples."""
-        names = list(dict.fromkeys(model for model, _ in draws.points))
-        ours = [m for m in names if m == self.chosen or self.roles.get(m) != "baseline"]
-        pairs: list[tuple[str, str]] = []
-        for a, b in ((a, b) for a in sorted(ours, key=lambda m: m != self.chosen) for b in names if a != b):
-            if (b, a) not in pairs and (a == self.chosen or self.roles.get(b) == "baseline"):
-                pairs.append((a, b))
-        found = []
-        for a, b in pairs:
-            for score in [score for model, score in draws.points if model == a]:
-                named = {"a": a, "b": b, "outcome": self.outcome.kind, "score": score, "split": split}
-                found.append({**named, "difference": draws.difference((a, score), (b, score))})
-        return found
+    def comparisons(self, draws: Draws[tuple[str, str]]) -> list[dict[str, Any]]:
+        """The chosen model less every other, and every model less every baseline, on the same resamples."""
+        names = sorted(dict.fromkeys(model for model, _ in draws.points), key=lambda m: m != self.chosen)
+        pairs = [(a, b) for a in names for b in self.roles if b in names and self._compared(a, b)]
+        named = {"outcome": self.outcome.kind, "split": "test"}
+        return [
+            {"a": a, "b": b, **named, "score": s, "difference": draws.difference((a, s), (b, s))}
+            for a, b in pairs
+            for model, s in draws.points
+            if model == a
+        ]
 
-    def subgroups(self, test: Part, strata: Mapping[str, Array]) -> list[dict[str, Any]]:
+    def _compared(self, a: str, b: str) -> bool:
+        apart = self.roles.get(a) != "baseline" and self.roles.get(b) == "baseline" and b != self.chosen
+        return a != b and (a == self.chosen or apart)
+
+    def subgroups(self, strata: Mapping[str, Array]) -> list[dict[str, Any]]:
         """The chosen model's scores in each level of each stratum."""
-        found = []
-        for column in self.settings.subgroups:
-            if column not in strata:
-                raise UnknownName("subgroup", column, strata, at=Place(key="evaluation.subgroups"))
-            for level, rows in levels(np.asarray(strata[column])[test.place]):
-                found.append({"column": column, "level": level, **self._subgroup(test.take(rows))})
-        return found
+        return [
+            {"column": column, "level": level, **self._subgroup(self.test.take(rows))}
+            for column in self.settings.subgroups
+            for level, rows in levels(np.asarray(strata[column])[self.test.place])
+        ]
 
     def _subgroup(self, part: Part) -> dict[str, Any]:
         draws = self.drawn(part, [self.chosen])
         scores = {name: draws.interval((model, name)) for model, name in draws.points}
         small = draws.groups < self.settings.min_subjects or any(s["low"] is None for s in scores.values())
         size = {"n": draws.rows, "groups": draws.groups, "too_small": small}
-        named = {"outcome": self.outcome.kind, "model": self.chosen, "scores": scores}
+        found = {**size, "outcome": self.outcome.kind, "model": self.chosen, "scores": scores}
         if small or not hasattr(self.outcome, "probabilities"):
-            return {**size, **named}
-        fit = calibration.line(*self.outcome.probabilities(part.frames[self.chosen]))
-        return {**size, **named, "calibration": {"slope": self.resampled(fit, part).interval("slope")}}
-
-
-@dataclass(frozen=True, eq=False)
-class Usefulness:
-    """What can be said beyond scores where the answer is one probability a row."""
-
-    evaluator: Evaluator
-    test: Part
-    validation: Part
+            return found
+        fit = calibration.line(*self.known(part, self.chosen))
+        return {**found, "calibration": {"slope": self.resampled(fit, part).interval("slope")}}
 
     def known(self, part: Part, model: str) -> tuple[Array, Array]:
         """What happened and its probability."""
-        return self.evaluator.outcome.probabilities(part.frames[model])  # type: ignore[no-any-return]
+        return self.outcome.probabilities(part.frames[model])  # type: ignore[no-any-return]
+
+    def useful(self) -> dict[str, Any]:
+        """`calibration, operating, decision, curves` of report.json."""
+        kind, models = self.outcome.kind, list(self.test.frames)
+        rules = self.settings.operating_point.items()
+        return {
+            "calibration": {m: {kind: self.calibration(m)} for m in models},
+            "operating": [self.operating(m, *rule) for rule in rules for m in models],
+            "decision": {kind: self.decision()},
+            "curves": {kind: self.curves()},
+        }
 
     def calibration(self, model: str) -> dict[str, Any]:
         """`before`: the probabilities as the model gave them; `after`: recalibrated, where they were."""
@@ -242,36 +226,33 @@ class Usefulness:
         frame, found = self.test.frames[model], {"before": probability}
         if "uncalibrated_probability" in frame.columns and not frame["uncalibrated_probability"].has_nulls():
             found = {"before": frame["uncalibrated_probability"].to_numpy(), "after": probability}
-        how = {"resamples": self.evaluator.settings.bootstrap.resamples, "seed": self.evaluator.seed}
+        how = {"resamples": self.settings.bootstrap.resamples, "seed": self.seed}
         return {when: calibration.report(happened, p, self.test.groups, **how) for when, p in found.items()}
 
-    def operating(self, model: str) -> dict[str, Any]:
+    def operating(self, model: str, rule: str, wanted: float) -> dict[str, Any]:
         """The operating point: its threshold comes from validation rows, or from the scored ones where there are none."""
-        rule = self.evaluator.settings.operating_point
-        where = "validation" if self.validation.frames else "test"
-        name, wanted = next(iter(rule.items()))
-        chosen_on = self.known(self.validation if where == "validation" else self.test, model)
-        threshold = decision.threshold_for(*chosen_on, name, wanted)
-        draws = self.evaluator.resampled(at_threshold(*self.known(self.test, model), threshold), self.test)
+        where, part = ("validation", self.validation) if self.validation.frames else ("test", self.test)
+        threshold = decision.threshold_for(*self.known(part, model), rule, wanted)
+        draws = self.resampled(at_threshold(*self.known(self.test, model), threshold), self.test)
         scores = {score: draws.interval(score) for score in draws.points}
         alerts = scores.pop("alerts_per_100")
-        point = {"rule": dict(rule), "threshold": _number(threshold), "chosen_on": where, "scores": scores}
-        named = {"model": model, "outcome": self.evaluator.outcome.kind}
+        named = {"model": model, "outcome": self.outcome.kind, "rule": {rule: wanted}}
+        point = {"threshold": finite(threshold), "chosen_on": where, "scores": scores}
         return {**named, **point, "alerts_per_100": alerts["value"], "alerts_interval": alerts}
 
     def decision(self) -> dict[str, Any]:
         """Net benefit of each model, of an alert for all and of none, over the thresholds."""
-        low, high = self.evaluator.settings.decision.thresholds
+        low, high = self.settings.decision.thresholds
         at = np.linspace(low, high, int(np.clip(round((high - low) * 100), 1, 199)) + 1)
-        models = {m: decision.net_benefit(*self.known(self.test, m), at).tolist() for m in self.test.frames}
-        happened, _ = self.known(self.test, next(iter(models)))
-        naive = {"none": 0, "all": decision.treat_all(happened, at).tolist()}
-        return {"thresholds": at.tolist(), **naive, "models": models}
+        known = {m: self.known(self.test, m) for m in self.test.frames}
+        models = {m: decision.net_benefit(*pair, at).tolist() for m, pair in known.items()}
+        everyone = decision.treat_all(next(iter(known.values()))[0], at)
+        return {"thresholds": at.tolist(), "none": 0, "all": everyone.tolist(), "models": models}
 
     def curves(self) -> dict[str, Any]:
         """ROC and precision–recall of each model."""
-        known = self.evaluator.outcome.probabilities
-        found = {m: decision.curves(*known(self.test.ranked(m))) for m in self.test.frames}
+        known = {m: self.outcome.probabilities(self.test.ranked(m)) for m in self.test.frames}
+        found = {m: decision.curves(*pair) for m, pair in known.items()}
         return {kind: {m: curve[kind] for m, curve in found.items()} for kind in ("roc", "pr")}
 
 
@@ -287,59 +268,49 @@ def evaluate(
     chosen: str,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """`models, comparisons, calibration, operating, decision, curves, subgroups` of report.json for one outcome.
+    """What report.json holds of one outcome: `roles, chosen, seed`, `models, comparisons, calibration, operating,
+    decision, curves, subgroups`.
 
     predictions: the predictions table with the truth in it; rows that the package answered are never scored.
     row_id, groups, strata: [row] of the samples; roles: model → model | baseline, in the
     order of the page. Raises `UnknownName` for a group or a stratum that is not there.
     """
-    drawn = _drawn_groups(settings.bootstrap.over, groups, row_id)
-    parts = {split: Part.of(predictions, split, list(roles), outcome, row_id, drawn) for split in HELD_OUT}
+    settings.known_names(groups, strata)
+    drawn = np.asarray(groups.get(settings.bootstrap.over or next(iter(groups), ""), row_id))
+    rows = given.labelled(predictions.filter(pl.col("fold") != "package"), outcome)
+    rows = rows.filter(pl.col("refused").is_null()) if "refused" in rows.columns else rows
+    parts = {split: Part.of(rows, split, roles, row_id, drawn) for split in HELD_OUT}
     test, kind = parts["test"], outcome.kind
-    evaluator = Evaluator(outcome, settings, roles, chosen, seed)
-    draws = {split: evaluator.drawn(part) for split, part in parts.items() if part.frames}
+    evaluator = Evaluator(outcome, settings, roles, chosen, seed, **parts)
     models: dict[str, Any] = {m: {kind: {}} for part in parts.values() for m in part.frames}
+    draws = {split: evaluator.drawn(part, part.frames) for split, part in parts.items()}
     for split, one in draws.items():
         for model, score in one.points:
             models[model][kind].setdefault(split, {})[score] = one.interval((model, score))
-    for model, folds in evaluator.folds(test).items():
-        models[model][kind]["folds"] = folds
-    found: dict[str, Any] = {"models": models, "comparisons": [], "calibration": {}, "operating": []}
-    if test.frames:
-        found["comparisons"] = evaluator.comparisons(draws["test"], "test")
-    if test.frames and hasattr(outcome, "probabilities"):
-        found |= _usefulness(Usefulness(evaluator, test, parts["validation"]))
-    return {**found, "subgroups": evaluator.subgroups(test, strata) if chosen in test.frames else []}
-
-
-def _usefulness(use: Usefulness) -> dict[str, Any]:
-    kind, names = use.evaluator.outcome.kind, list(use.test.frames)
+    for model, frame in test.frames.items():
+        models[model][kind]["folds"] = evaluator.folds(frame)
+    useful = test.frames and hasattr(outcome, "probabilities")
     return {
-        "calibration": {m: {kind: use.calibration(m)} for m in names},
-        "operating": [use.operating(m) for m in names] if use.evaluator.settings.operating_point else [],
-        "decision": {kind: use.decision()},
-        "curves": {kind: use.curves()},
+        "roles": dict(roles),
+        "chosen": {kind: chosen},
+        "seed": seed,
+        "models": models,
+        "comparisons": evaluator.comparisons(draws["test"]),
+        **(evaluator.useful() if useful else {"calibration": {}, "operating": []}),
+        "subgroups": evaluator.subgroups(strata) if chosen in test.frames else [],
     }
 
 
-def _drawn_groups(over: str | None, groups: Mapping[str, Array], row_id: Array) -> Array:
-    if over is None:
-        return np.asarray(next(iter(groups.values()), row_id))
-    if over not in groups:
-        raise UnknownName("group", over, groups, at=Place(key="evaluation.bootstrap.over"))
-    return np.asarray(groups[over])
+def best(predictions: pl.DataFrame, models: Sequence[str], outcome: Any, score: str | None = None) -> str:
+    """The model with the best score on validation rows; the first one where there are no such rows.
 
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def best(predictions: pl.DataFrame, models: Sequence[str], outcome: Any) -> str:
-    """The model with the best first score on validation rows; the first one where there are no such rows."""
-    rows = predictions.filter(pl.col("split") == "validation").drop_nulls(list(outcome.truth_columns))
-    sign = -1 if outcome.primary in LOWER_IS_BETTER else 1
-    frames = [rows.filter(pl.col("model") == model) for model in models]
-    found = [of_all(outcome.measures(f)[outcome.primary], f.height) if f.height else np.nan for f in frames]
+    score: the outcome's first one where it is None.
+    """
+    score = score or outcome.primary
+    sign = -1 if score in LOWER_IS_BETTER else 1
+    rows = given.labelled(predictions.filter(split="validation"), outcome)
+    frames = [rows.filter(model=model) for model in models]
+    found = [of_all(outcome.measures(f)[score], f.height) if f.height else np.nan for f in frames]
     return models[int(np.argmax(np.nan_to_num(sign * np.array(found), nan=-np.inf)))]
 
 
@@ -360,50 +331,28 @@ def evaluate_file(
     others. outcome: a name, or an outcome itself.
     Raises `BadData` for rows that cannot be joined or probabilities that are none, `UnknownName` for a column.
     """
-    predictions, out = Path(predictions), Path(out)
-    if (out / "package").exists():
-        raise UsageError(
-            "this is the folder of a run, whose own report would be lost",
-            at=Place(file=str(out)),
-            fix="name another folder with --out",
-        )
-    from polyclinic.reports import page, schema
-    from polyclinic.reports.finding import finding
+    from polyclinic.studies.assemble import environment, publish
 
+    files = [Path(file) for file in (predictions, labels) if file is not None]
+    if (Path(out) / "package").exists():
+        what = "this is the folder of a run, whose own report would be lost"
+        raise UsageError(what, at=Place(file=str(out)), fix="name another folder with --out")
     asked = registry.load("outcomes", outcome) if isinstance(outcome, str) else outcome
-    settings, files = settings or Evaluation(), [predictions, *([Path(labels)] if labels is not None else [])]
-    table = given.read(
-        predictions, files[-1] if labels is not None else None, group, asked, settings.subgroups
-    )
-    document = _scored(table, settings) | {
-        "study": predictions.stem,
-        "title": f"Evaluation of {predictions.name}",
-        "data": {path.name: fingerprint.of_file(path) for path in files},
-    }
-    document["finding"] = finding(document)
-    schema.validate(document)
-    atomic.write_text(out / "report.json", json.dumps(document, indent=1, ensure_ascii=False))
-    atomic.write_text(out / "report.html", page.render(document))
-    return document
-
-
-def _scored(table: given.Given, settings: Evaluation) -> dict[str, Any]:
-    """The report of predictions of which nothing is known but themselves."""
-    from polyclinic.studies.assemble import environment
-
-    names, kind = table.predictions["model"].unique(maintain_order=True).to_list(), table.outcome.kind
+    how = settings or Evaluation()
+    table = given.read(files[0], files[1] if labels is not None else None, group, asked, how.subgroups)
+    names = table.predictions["model"].unique(maintain_order=True).to_list()
     chosen = best(table.predictions, names, table.outcome)
     roles = {name: "model" if name == chosen else "baseline" for name in names}
     rows: Any = {"row_id": table.row_id, "groups": table.groups, "strata": table.strata}
-    return {
-        "format": 1,
+    document = {
+        "study": files[0].stem,
+        "title": f"Evaluation of {files[0].name}",
         "intended_use": "",
-        "roles": roles,
-        "chosen": {kind: chosen},
-        "seed": 0,
+        "data": {path.name: fingerprint.of_file(path) for path in files},
         "environment": environment(),
         "cohort": table.cohort(),
         "sanity": table.warnings(),
         "gates": [],
-        **evaluate(table.predictions, table.outcome, settings, **rows, roles=roles, chosen=chosen),
+        **evaluate(table.predictions, table.outcome, how, **rows, roles=roles, chosen=chosen),
     }
+    return publish(document, Path(out))

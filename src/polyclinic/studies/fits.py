@@ -17,12 +17,12 @@ from polyclinic.outcomes.outcome import Raw, concatenate
 from polyclinic.packages.fitted import Fitted
 from polyclinic.samples import Samples
 from polyclinic.samples.splits import Fold
+from polyclinic.studies.evaluate import HELD_OUT
 from polyclinic.studies.steps import Done, Steps
 from polyclinic.studies.study import Candidate, Study
 from polyclinic.training.loop import fit
 
 CODE = ("polyclinic.training", "polyclinic.packages", "polyclinic.outcomes", "polyclinic.samples")
-HELD_OUT = ("validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,18 +37,9 @@ class FoldFit:
         """The fold's model, read back: what answers is what was stored."""
         return Fitted.load(self.done.folder / "state", self.done.folder / "parts")
 
-    def rows(self, part: str) -> Any:
-        """Positions of a part's rows in the samples."""
-        return getattr(self.fold, part)
-
     def answers(self, part: str) -> Raw:
-        """Linked answers for the validation or the test rows."""
-        with np.load(self.done.folder / f"{part}.npz") as stored:
-            return Raw(stored["values"], stored.get("shape", None))
-
-    def table(self, part: str) -> pl.DataFrame:
-        """Predictions that were written at once, because they are files."""
-        return pl.read_parquet(self.done.folder / f"{part}.parquet")
+        """Linked answers for the validation or the test rows, one a row."""
+        return Raw(np.load(self.done.folder / f"{part}.npy"))
 
     def seconds(self) -> float:
         """How long the fit took when it was made."""
@@ -75,7 +66,7 @@ def fit_fold(
         began = time.perf_counter()
         outcome = study.question.outcome
         train, validation = samples.take(fold.train), samples.take(fold.validation)
-        _check(outcome, train, f"the training rows of fold {fold.name}")
+        _checked(outcome, train, f"the training rows of fold {fold.name}")
         fitted = fit(candidate.model, train, validation, outcome, session).named(candidate.registered)
         (folder / "seconds.txt").write_text(f"{time.perf_counter() - began:.2f}")
         fitted.save(folder / "state", folder / "parts")
@@ -86,87 +77,76 @@ def fit_fold(
     return FoldFit(candidate, fold, steps.step(name, inputs, (*CODE, "polyclinic.models", module), make))
 
 
-def _check(outcome: Any, rows: Samples, where: str) -> None:
+def _checked(outcome: Any, rows: Samples, where: str) -> Any:
+    """The target of these rows; raises where the outcome finds nothing in them to learn."""
+    target = outcome.target(rows)
     if hasattr(outcome, "check"):
-        outcome.check(outcome.target(rows), where)
+        outcome.check(target, where)
+    return target
 
 
 def _keep(folder: Path, part: str, fitted: Fitted, rows: Samples, outcome: Any) -> None:
     """Answers stay numbers where they are yet to be calibrated; otherwise predictions are written at once."""
     if hasattr(outcome, "calibrate"):
-        answer = fitted.answer(rows, outcome)
-        kept = {"values": answer.values} | ({} if answer.shape is None else {"shape": answer.shape})
-        np.savez(folder / f"{part}.npz", **kept)  # type: ignore[arg-type]
+        np.save(folder / f"{part}.npy", fitted.answer(rows, outcome).values)
         return
-    size = fitted.batch
-    chunks = [rows.take(np.arange(i, min(i + size, len(rows)))) for i in range(0, len(rows), size)]
-    tables = [
-        outcome.predictions(fitted.answer(c, outcome), c, threshold=None, folder=folder / part)
-        for c in chunks
-    ]
+    starts = range(0, len(rows), fitted.batch)
+    chunks = [rows.take(np.arange(i, min(i + fitted.batch, len(rows)))) for i in starts]
+    tables = [fitted.predict(chunk, outcome, folder=folder / part) for chunk in chunks]
     pl.concat(tables).write_parquet(folder / f"{part}.parquet")
 
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """A candidate's fold models, its one calibration and its one threshold, both from pooled validation answers."""
+    """A candidate's fold models, its one calibration and its one threshold, both from pooled validation answers.
+
+    table: its rows of the predictions table: every fold's validation and test rows, with what really happened.
+    """
 
     candidate: Candidate
     fits: Sequence[FoldFit]
     calibration: Mapping[str, float]
     threshold: float | None
+    table: pl.DataFrame
 
 
-def tune(study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Any) -> Tuned:
-    """Calibrate on pooled validation answers, then choose the threshold on them."""
-    candidate = fits[0].candidate
-    if not hasattr(outcome, "calibrate"):
-        return Tuned(candidate, fits, {}, None)
-    answer = concatenate([f.answers("validation") for f in fits])
-    target = np.concatenate([outcome.target(samples.take(f.rows("validation"))) for f in fits])
-    _check(outcome, samples.take(np.concatenate([f.rows("validation") for f in fits])), "the validation rows")
-    calibration = outcome.calibrate(answer, target)
-    rule = study.evaluation.operating_point
-    threshold = outcome.decide(outcome.calibrated(answer, calibration), target, rule) if rule else None
-    return Tuned(candidate, fits, calibration, threshold)
+def tune(study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Any, out: Path) -> Tuned:
+    """Calibrate on pooled validation answers, choose the threshold on them, and tell what that predicts.
 
-
-def predictions(tuned: Tuned, samples: Samples, outcome: Any, out: Path) -> pl.DataFrame:
-    """Rows of the predictions table: every fold's validation and test rows, with what really happened."""
-    tables = [_part(tuned, f, part, samples, outcome, out) for f in tuned.fits for part in HELD_OUT]
-    return pl.concat(tables, how="diagonal")
-
-
-def _part(tuned: Tuned, one: FoldFit, part: str, samples: Samples, outcome: Any, out: Path) -> pl.DataFrame:
-    rows = samples.take(one.rows(part))
+    out: the folder of the run, where predictions that are files get their names.
+    """
+    calibration, threshold, rule = {}, None, study.evaluation.operating_point
     if hasattr(outcome, "calibrate"):
-        before = one.answers(part)
-        after = outcome.calibrated(before, tuned.calibration)
-        found = outcome.predictions(after, rows, threshold=tuned.threshold, folder=out)
-        found = found.with_columns(uncalibrated_probability=pl.Series(before.values[:, 0]))
-    else:
-        found = linked(one.table(part), one.done.folder, out)
-    head = identity(rows, outcome.kind, tuned.candidate.name, one.fold.name, part)
-    known = [c for c in outcome.truth(rows).iter_columns() if c.name not in found.columns]
-    whole: pl.DataFrame = pl.concat([head, pl.DataFrame(known), found], how="horizontal")
-    return whole
+        answer = concatenate([f.answers("validation") for f in fits])
+        rows = samples.take(np.concatenate([f.fold.validation for f in fits]))
+        target = _checked(outcome, rows, "the validation rows")
+        calibration = outcome.calibrate(answer, target)
+        threshold = outcome.decide(outcome.calibrated(answer, calibration), target, rule) if rule else None
+
+    def told(one: FoldFit, part: str) -> pl.DataFrame:
+        rows = samples.take(getattr(one.fold, part))
+        if hasattr(outcome, "calibrate"):
+            before = one.answers(part)
+            after = outcome.calibrated(before, calibration)
+            found = outcome.predictions(after, rows, threshold=threshold, folder=out)
+            found = found.with_columns(uncalibrated_probability=pl.Series(before.values[:, 0]))
+        else:
+            found = linked(pl.read_parquet(one.done.folder / f"{part}.parquet"), one.done.folder, out)
+        head = identity(rows, outcome.kind, one.candidate.name, one.fold.name, part)
+        return head.hstack(outcome.truth(rows).drop(found.columns, strict=False)).hstack(found)
+
+    table = pl.concat([told(one, part) for one in fits for part in HELD_OUT], how="diagonal")
+    return Tuned(fits[0].candidate, fits, calibration, threshold, table)
 
 
 def identity(rows: Samples, kind: str, model: str, fold: str, split: str) -> pl.DataFrame:
     """The first columns of the predictions table."""
     subject = rows.groups.get("subject")
     numbers = subject is not None and np.asarray(subject).dtype.kind in "iu"
-    nothing = pl.Series([None] * len(rows), dtype=pl.Int64)
-    when = (
-        pl.Series([None] * len(rows), dtype=pl.Datetime("us")) if rows.time is None else pl.Series(rows.time)
-    )
-    return pl.DataFrame(
-        {
-            "row_id": rows.row_id,
-            "subject_id": pl.Series(np.asarray(subject, np.int64)) if numbers else nothing,
-            "prediction_time": when.cast(pl.Datetime("us")),
-        }
-    ).with_columns(outcome=pl.lit(kind), model=pl.lit(model), fold=pl.lit(fold), split=pl.lit(split))
+    known = {"row_id": rows.row_id, "subject_id": subject if numbers else None, "prediction_time": rows.time}
+    schema: Any = {"row_id": pl.Int64, "subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
+    named = {"outcome": kind, "model": model, "fold": fold, "split": split}
+    return pl.DataFrame(known, schema).with_columns(pl.lit(v).alias(k) for k, v in named.items())
 
 
 def linked(table: pl.DataFrame, step: Path, out: Path) -> pl.DataFrame:

@@ -62,6 +62,11 @@ class Given:
         return {name: rows[name].n_unique() for name in self.groups if name in rows.columns}
 
 
+def labelled(frame: pl.DataFrame, outcome: Any) -> pl.DataFrame:
+    """The rows of which it is known what happened."""
+    return frame.drop_nulls(list(getattr(outcome, "truth_columns", ())))
+
+
 def read(
     predictions: Path, labels: Path | None, group: str | None, outcome: Any, strata: Sequence[str]
 ) -> Given:
@@ -136,9 +141,9 @@ def _settled(outcome: Any, joined: pl.DataFrame) -> Any:
 def _steps(table: pl.DataFrame, joined: pl.DataFrame, outcome: Any) -> dict[str, pl.DataFrame]:
     """Who fell out on the way, by the first model's rows."""
     first = (pl.col("model") == table["model"][0]) & (pl.col("split") == "test")
-    labelled = joined.filter(first).drop_nulls(list(getattr(outcome, "truth_columns", ())))
-    named = {"rows of the predictions": table.filter(first), "with a row in the labels": joined.filter(first)}
-    return {**named, "labelled": labelled}
+    asked, found = table.filter(first), joined.filter(first)
+    named = {"rows of the predictions": asked, "with a row in the labels": found}
+    return {**named, "labelled": labelled(found, outcome)}
 
 
 def _table(path: Path) -> pl.DataFrame:

@@ -16,6 +16,7 @@ import polars as pl
 from polyclinic import atomic, config, datasets, fingerprint, progress, registry
 from polyclinic.errors import BadData, Interrupted, Place, UnknownName
 from polyclinic.evaluation.leak import single_column
+from polyclinic.evaluation.scores import of_all
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.package import ModelPackage, limits_of
 from polyclinic.packages.question import Asked, Question, ask, samples, unreadable
@@ -25,9 +26,10 @@ from polyclinic.samples import Samples, store
 from polyclinic.samples.frames import as_polars, read_table
 from polyclinic.samples.splits import Fold, split
 from polyclinic.studies import assemble, fits
+from polyclinic.studies.evaluate import best
 from polyclinic.studies.steps import Done, Steps
 from polyclinic.studies.study import Candidate, Study
-from polyclinic.timelines.ingest import ingest, open_source
+from polyclinic.timelines.ingest import detect, ingest, open_source
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
 
@@ -53,9 +55,8 @@ def run(
     try:
         return Run(read, folder, Steps(folder / "steps", planned=dry_run)).report()
     except KeyboardInterrupt as stop:
-        raise Interrupted(
-            "stopped; what was finished is kept", fix="run the same command again to go on"
-        ) from stop
+        what, fix = "stopped; what was finished is kept", "run the same command again to go on"
+        raise Interrupted(what, fix=fix) from stop
 
 
 def kept_frame(study: Any, out: Path, dry_run: bool) -> Any:
@@ -92,10 +93,10 @@ class Run:
         if self.steps.planned:
             return self._plan(table)
         tuned = self.fitted(table)
-        chosen = self.choose(tuned)
-        package = self.package(table, tuned[chosen])
+        chosen = self.chosen(tuned)
+        package = self.package(chosen)
         answered = self.answered(read, package)
-        return self.written(table, tuned, chosen, package, answered)
+        return self.written(tuned, chosen, package, answered)
 
     # -- the data ----------------------------------------------------------------------------------------------------
 
@@ -104,13 +105,10 @@ class Run:
         source = self.study.source
         path, format = self.where
         inputs = {"format": format, "files": fingerprint.of_folder(path), "bound": source.max_quarantined}
-        module = (
-            registry.entry("formats", format).target.partition(":")[0] if format != "meds" else READING[0]
-        )
+        module = registry.entry("formats", format).target.partition(":")[0]
 
         def make(folder: Path) -> None:
-            made = folder / "source"
-            ingest(format, path, made, max_quarantined=source.max_quarantined)
+            ingest(format, path, folder / "source", max_quarantined=source.max_quarantined)
 
         return self.steps.step("ingest", inputs, (*READING, module), make)
 
@@ -120,54 +118,33 @@ class Run:
         source = self.study.source
         if source.data is not None:
             return datasets.get(source.data), datasets.listing()[source.data].format
-        if source.frame is not None:
-            return self._there(source.frame), "table"
-        if source.timeline is not None:
-            return self._there(source.timeline), "meds"
-        path = self._there(str(source.path))
-        if source.format is None:
-            from polyclinic.timelines.ingest import detect
-
-            return path, detect(path)
-        return path, source.format
-
-    def _there(self, name: str) -> Path:
-        if not Path(name).exists():
-            raise BadData(
-                f"no such file or folder: {name}", at=Place(key="source"), fix="check `source` of the study"
-            )
-        return Path(name)
+        path = Path(source.frame or source.timeline or str(source.path))
+        if not path.exists():
+            what = f"no such file or folder: {path}"
+            raise BadData(what, at=Place(key="source"), fix="check `source` of the study")
+        given = "table" if source.frame else "meds" if source.timeline else source.format
+        return path, given or detect(path)
 
     @cached_property
     def source(self) -> Timeline | RowTable:
         """The ingested source, opened."""
-        return open_source(self.steps.done[0].folder / "source")
+        return open_source(self.steps.folder("ingest") / "source")
 
     @cached_property
     def question(self) -> Question:
         """The question with everything resolved that the rows decide: the columns of a table and their levels."""
-        question = self.study.question
+        question, separate = self.study.question, self.study.split.separate
         if not isinstance(self.source, RowTable):
             return question
-        rows = self.source.rows()
-        leave_out = [
-            str(question.target.get("column")),
-            *self.study.split.separate,
-            *self.study.evaluation.subgroups,
-        ]
-        readers = question.readers
-        made = {
-            name: config.settings_of(self._table(r).resolved(rows, leave_out))
-            if hasattr(r, "resolved")
-            else given
-            for (name, r), given in zip(readers.items(), question.inputs.values(), strict=True)
-        }
-        return replace(question, inputs=made)
-
-    def _table(self, inputs: Any) -> Any:
-        """Tables name their groups and strata in the study: what is kept apart, and what results are broken down by."""
-        groups = inputs.groups or tuple(n for n in self.study.split.separate if n != "row")
-        return replace(inputs, groups=groups, strata=inputs.strata or tuple(self.study.evaluation.subgroups))
+        rows, strata = self.source.rows(), self.study.evaluation.subgroups
+        left_out = [str(question.target.get("column")), *separate, *strata]
+        inputs = dict(question.inputs)
+        for name, reader in question.readers.items():
+            if hasattr(reader, "resolved"):  # its groups and strata are what is kept apart and broken down by
+                groups = reader.groups or tuple(n for n in separate if n != "row")
+                named = replace(reader, groups=groups, strata=reader.strata or strata)
+                inputs[name] = config.settings_of(named.resolved(rows, left_out))
+        return replace(question, inputs=inputs)
 
     def cohort(self, read: Done) -> Done:
         """The rows that are asked, and who fell out on the way."""
@@ -185,14 +162,10 @@ class Run:
 
     def samples(self, read: Done, rows: Done) -> Done:
         """Samples for every row that is asked."""
-        study = self.study
-        modules = [registry.entry("inputs", n).target.partition(":")[0] for n in study.question.inputs]
-        named = (
-            [list(study.split.separate), list(study.evaluation.subgroups)]
-            if "table" in study.question.inputs
-            else []
-        )
-        inputs = {"ingest": read.key, "cohort": rows.key, "inputs": study.question.inputs, "named": named}
+        given = self.study.question.inputs
+        modules = [registry.entry("inputs", name).target.partition(":")[0] for name in given]
+        named = [self.study.split.separate, self.study.evaluation.subgroups] if "table" in given else []
+        inputs = {"ingest": read.key, "cohort": rows.key, "inputs": given, "named": named}
 
         def make(folder: Path) -> None:
             asked = pl.read_parquet(rows.folder / "rows.parquet")
@@ -208,31 +181,20 @@ class Run:
 
     def fitted(self, table: Done) -> list[fits.Tuned]:
         """Every candidate on every fold, tuned on pooled validation answers."""
-        made = self.rows
-        self.known_names()
-        above = {"samples": table.key, "outcome": [self.outcome.kind, self.study.question.target]}
-        work = [(c, f) for c in self.study.candidates for f in self.folds]
-        found: dict[str, list[fits.FoldFit]] = {c.name: [] for c in self.study.candidates}
+        study, rows = self.study, self.rows
+        study.evaluation.known_names(rows.groups, rows.strata)
+        above = {"samples": table.key, "outcome": [self.outcome.kind, study.question.target]}
+        work = [(c, f) for c in study.candidates for f in self.folds]
+        found: dict[str, list[fits.FoldFit]] = {c.name: [] for c in study.candidates}
         for candidate, fold in progress.track(work, text="fitting", total=len(work)):
-            one = fits.fit_fold(self.study, made, fold, candidate, self.steps, above)
+            one = fits.fit_fold(study, rows, fold, candidate, self.steps, above)
             found[candidate.name].append(one)
-        return [fits.tune(self.study, made, found[c.name], self.outcome) for c in self.study.candidates]
-
-    def known_names(self) -> None:
-        """Groups and strata that the evaluation names must be there before anything is fitted."""
-        how = self.study.evaluation
-        if how.bootstrap.over is not None and how.bootstrap.over not in self.rows.groups:
-            at = Place(key="evaluation.bootstrap.over")
-            raise UnknownName("group", how.bootstrap.over, self.rows.groups, at=at)
-        for name in how.subgroups:
-            if name not in self.rows.strata:
-                raise UnknownName("stratum", name, self.rows.strata, at=Place(key="evaluation.subgroups"))
+        return [fits.tune(study, rows, fitted, self.outcome, self.out) for fitted in found.values()]
 
     @cached_property
     def rows(self) -> Samples:
         """The samples, as memory maps."""
-        folder = next(d.folder for d in self.steps.done if d.name == "samples")
-        return store.load(folder / "samples")
+        return store.load(self.steps.folder("samples") / "samples")
 
     @cached_property
     def folds(self) -> list[Fold]:
@@ -243,60 +205,33 @@ class Run:
             how = replace(how, separate=tuple(groups))
         return split(self.rows, how, self.study.seed)
 
-    @cached_property
-    def predicted(self) -> dict[str, pl.DataFrame]:
-        """Model → its rows of the predictions table, filled by `choose`."""
-        return {}
-
-    def choose(self, tuned: Sequence[fits.Tuned]) -> int:
+    def chosen(self, tuned: Sequence[fits.Tuned]) -> fits.Tuned:
         """The candidate with the best score on pooled validation rows; test rows are not read."""
-        score = self.study.choose.by or self.outcome.primary
-        if score not in self.outcome.scores:
+        score = self.study.choose.by
+        if score is not None and score not in self.outcome.scores:
             raise UnknownName("score", score, self.outcome.scores, at=Place(key="choose.by"))
-        values = []
-        for one in tuned:
-            frame = fits.predictions(one, self.rows, self.outcome, self.out)
-            self.predicted[one.candidate.name] = frame
-            part = frame.filter(pl.col("split") == "validation")
-            values.append(float(self.outcome.measures(part)[score](np.ones((1, part.height)))[0]))
-        lower = score in getattr(self.outcome, "lower_is_better", ("brier", "log_loss"))
-        ranked = np.nan_to_num(np.asarray(values) * (-1 if lower else 1), nan=-np.inf)
-        return int(np.argmax(ranked))
+        named = {t.candidate.name: t for t in tuned}
+        table = pl.concat([t.table for t in tuned], how="diagonal")
+        return named[best(table, list(named), self.outcome, score)]
 
     # -- what leaves -------------------------------------------------------------------------------------------------
 
-    def package(self, table: Done, chosen: fits.Tuned) -> Done:
+    def package(self, chosen: fits.Tuned) -> Done:
         """The mean of the chosen model's folds, with its calibration, threshold, limits and card."""
-        study = self.study
-        about: dict[str, Any] = {
-            "study": study.name,
-            "title": study.title,
-            "intended_use": study.intended_use,
-        }
-        about |= {"source_format": self.where[1], "seed": study.seed, **assemble.licence(study)}
-        inputs = {
-            "fits": [f.done.key for f in chosen.fits],
-            "about": about,
-            "rule": [study.evaluation.operating_point, config.settings_of(study.split)],
-        }
+        about = assemble.about(self.study, self.where[1])
+        rule = [self.study.evaluation.operating_point, config.settings_of(self.study.split)]
+        inputs = {"fits": [f.done.key for f in chosen.fits], "about": about, "rule": rule}
 
         def make(folder: Path) -> None:
-            learned = np.unique(np.concatenate([f.rows("train") for f in chosen.fits]))
-            members = [f.fitted() for f in chosen.fits]
-            limits = limits_of(self.rows.take(learned))
+            learned = np.unique(np.concatenate([f.fold.train for f in chosen.fits]))
+            members, limits = [f.fitted() for f in chosen.fits], limits_of(self.rows.take(learned))
             made = ModelPackage(self.question, members, about, chosen.calibration, chosen.threshold, limits)
-            made.save(
-                folder / "package", card(assemble.for_card(study, made, self.validation(chosen), limits))
-            )
+            known = chosen.table.filter(split="validation")
+            scores = {n: of_all(score, known.height) for n, score in self.outcome.measures(known).items()}
+            made.save(folder / "package", card(assemble.for_card(made, scores)))
 
         code = ("polyclinic.packages", "polyclinic.reports.card", "polyclinic.outcomes")
         return self.steps.step("package", inputs, code, make)
-
-    def validation(self, chosen: fits.Tuned) -> dict[str, float]:
-        """Scores of the chosen model on pooled validation rows: what the package may know of itself."""
-        frame = self.predicted[chosen.candidate.name].filter(pl.col("split") == "validation")
-        measures = self.outcome.measures(frame)
-        return {name: float(score(np.ones((1, frame.height)))[0]) for name, score in measures.items()}
 
     def answered(self, read: Done, package: Done) -> Done:
         """Every row that is asked, answered by the package itself: what `polyclinic predict` repeats."""
@@ -311,37 +246,26 @@ class Run:
         return self.steps.step("answer", inputs, (*ASKING, "polyclinic.packages"), make)
 
     def written(
-        self, table: Done, tuned: Sequence[fits.Tuned], chosen: int, package: Done, answered: Done
+        self, tuned: Sequence[fits.Tuned], chosen: fits.Tuned, package: Done, answered: Done
     ) -> Report:
         """predictions.parquet, report.json, report.html, study.yaml and package/, each whole or not at all."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        everything = self._predictions(answered)
+        own = fits.linked(pl.read_parquet(answered.folder / "answers.parquet"), answered.folder, self.out)
+        truth = self.outcome.truth(self.rows).with_columns(row_id=pl.Series(self.rows.row_id))
+        own = own.join(truth, on="row_id", how="left", maintain_order="left")
+        everything = pl.concat([*(t.table for t in tuned), own], how="diagonal_relaxed")
         with atomic.file(self.out / "predictions.parquet") as part:
             everything.write_parquet(part)
         with atomic.folder(self.out / "package") as part:
             shutil.copytree(package.folder / "package", part, dirs_exist_ok=True)
-        inputs = {
-            "fits": [f.done.key for t in tuned for f in t.fits],
-            "package": package.key,
-            "study": self.study.document(),
-        }
+        keys = [f.done.key for t in tuned for f in t.fits]
+        inputs = {"fits": keys, "package": package.key, "study": self.study.document()}
 
         def make(folder: Path) -> None:
             document = assemble.report(self, tuned, chosen, everything)
             (folder / "report.json").write_text(json.dumps(document, indent=1, ensure_ascii=False))
 
         code = ("polyclinic.evaluation", "polyclinic.studies", "polyclinic.outcomes", "polyclinic.reports")
-        evaluated = self.steps.step("evaluate", inputs, code, make)
-        return assemble.write(self, evaluated)
-
-    def _predictions(self, answered: Done) -> pl.DataFrame:
-        """Out-of-fold rows of every model, then the rows that the package answered, with what happened."""
-        own = pl.read_parquet(answered.folder / "answers.parquet")
-        if "path" in own.columns:
-            own = fits.linked(own, answered.folder, self.out)
-        truth = self.outcome.truth(self.rows).with_columns(row_id=pl.Series(self.rows.row_id))
-        own = own.join(truth, on="row_id", how="left", maintain_order="left")
-        return pl.concat([*self.predicted.values(), own], how="diagonal_relaxed")
+        return assemble.write(self, self.steps.step("evaluate", inputs, code, make))
 
     def _plan(self, table: Done) -> Report:
         """The steps of a dry run: those before the models are known to be reused or not, the others are named."""

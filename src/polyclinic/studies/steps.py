@@ -30,6 +30,10 @@ class Steps:
     planned: bool = False
     done: list[Done] = field(default_factory=list)
 
+    def folder(self, name: str) -> Path:
+        """The folder of a step that was taken."""
+        return next(d.folder for d in self.done if d.name == name)
+
     def step(
         self, name: str, inputs: Mapping[str, Any], code: tuple[str, ...], make: Callable[[Path], None]
     ) -> Done:
