@@ -17,7 +17,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from polyclinic import seeds
-from polyclinic.evaluation.scores import Array, Score, of_all
+from polyclinic.evaluation.scores import Array, Score, finite, of_all
 
 K = TypeVar("K", bound=Hashable)
 
@@ -26,6 +26,9 @@ BLOCK = 1_000_000
 
 FEWEST = 5
 """Groups below which there is no interval: resamples of three patients say nothing about a fourth."""
+
+LEVEL = 0.95
+"""The share of resamples that lie within an interval."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +42,6 @@ class Draws(Generic[K]):
     draws: Mapping[K, npt.NDArray[np.float64]]
     rows: int
     groups: int
-    level: float = 0.95
 
     def interval(self, key: K) -> dict[str, Any]:
         """`value`, `low`, `high`, `n`: percentiles of the resamples; null where they cannot be had."""
@@ -50,28 +52,15 @@ class Draws(Generic[K]):
         return self._scored(self.points[a] - self.points[b], self.draws[a] - self.draws[b])
 
     def _scored(self, value: float, draws: Array) -> dict[str, Any]:
-        low, high = (
-            _percentiles(draws, self.level) if self.groups >= FEWEST and np.isfinite(value) else (None, None)
-        )
-        return {
-            "value": float(value) if np.isfinite(value) else None,
-            "low": low,
-            "high": high,
-            "n": self.rows,
-        }
-
-
-def _percentiles(draws: Array, level: float) -> tuple[float | None, float | None]:
-    """Percentile interval; none where more than a twentieth of the resamples could not be scored."""
-    finite = draws[np.isfinite(draws)]
-    if len(finite) == 0 or len(finite) < 0.95 * len(draws):
-        return None, None
-    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+        """No interval where more than a twentieth of the resamples could not be scored."""
+        known = draws[np.isfinite(draws)]
+        told = np.isfinite(value) and self.groups >= FEWEST and len(known) >= max(0.95 * len(draws), 1)
+        low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist() if told else (None, None)
+        return {"value": finite(value), "low": low, "high": high, "n": self.rows}
 
 
 def bootstrap(
-    measures: Mapping[K, Score], groups: Array, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
+    measures: Mapping[K, Score], groups: Array, *, resamples: int = 1000, seed: int = 0
 ) -> Draws[K]:
     """Score all rows and every resample of groups.
 
@@ -93,7 +82,7 @@ def bootstrap(
     # BLAS threads beside these would wait for one another: up to eight times slower on a busy machine
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         list(pool.map(fill, starts))
-    return Draws(points, found, len(group), len(names), level)
+    return Draws(points, found, len(group), len(names))
 
 
 def drawn(groups: int, resamples: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -24,9 +24,8 @@ def single_column(samples: Samples) -> None:
         return
     rows = np.flatnonzero(samples.labelled)
     if not len(rows):
-        raise BadData(
-            "no row has a label: there is nothing to learn", fix="check the target column or the labels"
-        )
+        what = "no row has a label: there is nothing to learn"
+        raise BadData(what, fix="check the target column or the labels")
     happened = np.asarray(target.values[rows], float).reshape(len(rows), -1)[:, 0]
     if not np.isin(happened, (0, 1)).all() or min(happened.sum(), (1 - happened).sum()) < FEWEST:
         return
@@ -35,12 +34,7 @@ def single_column(samples: Samples) -> None:
         for feature, values in zip(names_of(name, column), features, strict=True):
             tells = of_all(auroc(happened, np.where(np.isnan(values), -np.inf, values)), len(rows))
             if max(tells, 1 - tells) >= PERFECT:
-                _refuse(feature)
-
-
-def _refuse(feature: str) -> None:
-    raise BadData(
-        f"the input {feature!r} tells the target all by itself (AUROC 1.0): it is the label, or was written after it",
-        at=Place(column=feature),
-        fix=f"take {feature!r} out of the inputs, or give it the time at which it became known",
-    )
+                what = f"the input {feature!r} tells the target all by itself (AUROC 1.0): "
+                what += "it is the label, or was written after it"
+                fix = f"take {feature!r} out of the inputs, or give it the time at which it became known"
+                raise BadData(what, at=Place(column=feature), fix=fix)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 from scipy.special import expit
 
 from polyclinic.errors import BadData, Place, UnknownName
@@ -16,10 +17,7 @@ from polyclinic.evaluation import calibration as calibrations
 from polyclinic.evaluation.decision import RULES, threshold_for
 from polyclinic.evaluation.scores import Score, auprc, auroc, brier, log_loss
 from polyclinic.outcomes.outcome import Head, Raw
-from polyclinic.samples import Column, Dense, Ragged, Samples
-
-if TYPE_CHECKING:
-    import polars as pl
+from polyclinic.samples import Column, Dense, Ragged, Role, Samples
 
 
 @dataclass(frozen=True)
@@ -39,25 +37,18 @@ class Binary:
         values = np.asarray(rows.y, np.float32).reshape(len(rows))
         if not (np.isnan(values) | (values == 0) | (values == 1)).all():
             name = next(iter(rows.having("target")))
-            raise BadData(
-                f"the target {name!r} has values other than 0, 1, true, false and missing",
-                at=Place(column=name),
-                fix="turn it into yes or no first, for example by a threshold",
-            )
+            what = f"the target {name!r} has values other than 0, 1, true, false and missing"
+            fix = "turn it into yes or no first, for example by a threshold"
+            raise BadData(what, at=Place(column=name), fix=fix)
         return values
 
     def check(self, target: npt.NDArray[Any], where: str) -> None:
         """Raise `BadData` unless both answers occur among the labelled rows; `where` names them in the error."""
-        classes = np.unique(target[~np.isnan(target)])
-        if len(classes) < 2:
-            found = (
-                "no label" if len(classes) == 0 else f"only {'positive' if classes[0] else 'negative'} rows"
-            )
-            raise BadData(
-                f"{found} in {where}: there is nothing to tell apart",
-                at=Place(file=where),
-                fix="use fewer folds, a larger cohort, or another split; or look at how the label is defined",
-            )
+        classes = tuple(np.unique(target[~np.isnan(target)]))
+        if found := {(): "no label", (0,): "only negative rows", (1,): "only positive rows"}.get(classes):
+            what = f"{found} in {where}: there is nothing to tell apart"
+            fix = "use fewer folds, a larger cohort, or another split; or look at how the label is defined"
+            raise BadData(what, at=Place(file=where), fix=fix)
 
     def head(self, rows: Samples) -> Head:
         """One logit a row."""
@@ -100,16 +91,12 @@ class Binary:
         self, answer: Raw, rows: Samples, *, threshold: float | None, folder: Path
     ) -> pl.DataFrame:
         """`predicted_boolean_probability`, and `predicted_boolean_value` at the threshold (0.5 where there is none)."""
-        import polars as pl
-
         probability = answer.values[:, 0].astype(np.float64)
         yes = probability >= (0.5 if threshold is None else threshold)
         return pl.DataFrame({"predicted_boolean_value": yes, "predicted_boolean_probability": probability})
 
     def truth(self, rows: Samples) -> pl.DataFrame:
         """`boolean_value`, null where it is not known."""
-        import polars as pl
-
         target = self.target(rows) if rows.having("target") else np.full(len(rows), np.nan, np.float32)
         value = pl.Series("boolean_value", target).fill_nan(None).cast(pl.Boolean)
         return pl.DataFrame([value])
@@ -139,19 +126,11 @@ class Binary:
         x = rng.normal(size=(n, 4)).astype(np.float32)
         positive = x[:, 0] + 0.2 * rng.normal(size=n) > 0.3
         time = np.datetime64("2020-01-01", "us") + np.arange(n) * np.timedelta64(12, "h")
-        columns: dict[str, Column] = {
-            "x": Dense(x, ("signal", "a", "b", "c")),
-            "events": _events(rng, x[:, 0], time),
-            "y": Dense(positive.astype(np.float32)),
-        }
-        return Samples(
-            np.arange(n, dtype=np.int64),
-            columns,
-            {"x": "input", "events": "input", "y": "target"},
-            {"subject": np.arange(n, dtype=np.int64) // 3},
-            time,
-            {"side": np.where(rng.random(n) < 0.5, "left", "right")},
-        )
+        columns: dict[str, Column] = {"x": Dense(x, ("signal", "a", "b", "c"))}
+        columns |= {"events": _events(rng, x[:, 0], time), "y": Dense(positive.astype(np.float32))}
+        roles: dict[str, Role] = {"x": "input", "events": "input", "y": "target"}
+        row, side = np.arange(n, dtype=np.int64), np.where(rng.random(n) < 0.5, "left", "right")
+        return Samples(row, columns, roles, {"subject": row // 3}, time, {"side": side})
 
 
 def _events(rng: np.random.Generator, signal: npt.NDArray[Any], time: npt.NDArray[np.datetime64]) -> Ragged:
@@ -160,14 +139,9 @@ def _events(rng: np.random.Generator, signal: npt.NDArray[Any], time: npt.NDArra
     stop = np.cumsum(lengths)
     row, last = np.repeat(np.arange(len(signal)), lengths), stop - 1
     before = (np.repeat(stop, lengths) - np.arange(stop[-1])) * 60_000_000
-    code = rng.integers(0, 2, stop[-1]).astype(np.int64)
+    code = rng.integers(0, 2, stop[-1])
     value = rng.normal(size=stop[-1]).astype(np.float32)
     code[last], value[last] = 0, signal
-    values = {
-        "code": code,
-        "time": time.astype("datetime64[us]").astype(np.int64)[row] - before,
-        "value": value,
-    }
-    return Ragged(
-        (stop - lengths).astype(np.int64), stop.astype(np.int64), values, {"code": ("level", "noise")}
-    )
+    when = time.astype("datetime64[us]").astype(np.int64)[row] - before
+    values = {"code": code, "time": when, "value": value}
+    return Ragged(stop - lengths, stop, values, {"code": ("level", "noise")})

@@ -60,10 +60,9 @@ def concatenate(parts: list[Raw]) -> Raw:
     return Raw(np.concatenate([p.values for p in parts]), np.concatenate(shapes) if shapes else None)
 
 
-def mean(parts: list[Raw], weights: list[float] | None = None) -> Raw:
-    """The (weighted) mean answer of several models for the same rows."""
-    share = np.asarray(weights or [1.0] * len(parts), np.float64)
-    total = sum(w * p.values.astype(np.float64) for w, p in zip(share / share.sum(), parts, strict=True))
+def mean(parts: list[Raw]) -> Raw:
+    """The mean answer of several models for the same rows."""
+    total = sum(1 / len(parts) * p.values.astype(np.float64) for p in parts)
     return Raw(np.asarray(total), parts[0].shape)
 
 

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from polyclinic import registry
 from polyclinic.errors import BadData, Place
 from polyclinic.evaluation.scores import Array, Score, row_mean
 from polyclinic.outcomes.outcome import Head, Raw
-from polyclinic.samples import File, Samples
+from polyclinic.samples import File, Role, Samples
 from polyclinic.samples.samples import of_rows
-
-if TYPE_CHECKING:
-    import polars as pl
 
 HERE = "polyclinic.outcomes.voxels"
 
@@ -57,21 +55,18 @@ class Voxels:
     def target(self, rows: Samples) -> npt.NDArray[Any]:
         """One int64 array of channel numbers [x, y, z] a row. Raises `BadData` for a label that has no name."""
         column = rows.target
+        paths = column.references.tolist() if isinstance(column, File) else []
         pictures = column.read_all() if isinstance(column, File) else []
-        found = np.empty(len(pictures), object)
-        for row, picture in enumerate(pictures):
-            found[row] = self._channels(picture.values, str(column.references[row]))  # type: ignore[union-attr]
-        return found
+        found = (self._channels(p.values, path) for p, path in zip(pictures, paths, strict=True))
+        return np.fromiter(found, object)
 
     def _channels(self, values: Array, file: str) -> npt.NDArray[np.int64]:
         known = np.array([0, *self.names])
         place = np.searchsorted(known, values).clip(0, len(known) - 1)
         if (wrong := known[place] != values).any():
-            raise BadData(
-                f"a label picture has {int(wrong.sum())} voxels with a label that has no name",
-                at=Place(file=file),
-                fix=f"name every label of the pictures in `labels`; named: {', '.join(map(str, known))}",
-            )
+            what = f"a label picture has {wrong.sum()} voxels with a label that has no name"
+            fix = f"name every label of the pictures in `labels`; named: {', '.join(map(str, known))}"
+            raise BadData(what, at=Place(file=file), fix=fix)
         return place.astype(np.int64)
 
     def head(self, rows: Samples) -> Head:
@@ -108,73 +103,56 @@ class Voxels:
         The path is relative to the parent of `folder`, so that a table beside that folder can be moved with it.
         Where the rows have a target, `dice//NAME` holds each row's own Dice (null: the structure is in neither).
         """
-        import polars as pl
-
         pictures = next(iter(of_rows(rows, File).values()))
         write = _function(pictures.spec["writer"])
         numbers = np.array([0, *self.names])
         maps = [grid.argmax(axis=-1) for grid in answer.rows()]
-        paths = []
+        sources = pictures.references.tolist()
+        names = [f"{row}{_ending(source)}" for row, source in zip(rows.row_id, sources, strict=True)]
         folder.mkdir(parents=True, exist_ok=True)
-        for row, (found, source) in enumerate(zip(maps, map(str, pictures.references), strict=True)):
-            out = folder / f"{rows.row_id[row]}{_ending(source)}"
-            write(numbers[found].astype(np.int16), source, out)
-            paths.append(out.relative_to(folder.parent).as_posix())
-        return pl.DataFrame({"path": pl.Series(paths, dtype=pl.String), **self._dice(maps, rows)})
-
-    def _dice(self, maps: Sequence[Array], rows: Samples) -> Mapping[str, pl.Series]:
+        for found, source, name in zip(maps, sources, names, strict=True):
+            write(numbers[found].astype(np.int16), source, folder / name)
+        table = pl.DataFrame({"path": [f"{folder.name}/{name}" for name in names]}, {"path": pl.String})
         if not rows.having("target"):
-            return {}
-        known = np.flatnonzero(rows.labelled)
-        table = np.full((len(rows), len(self.names)), np.nan)
-        for row, truth in zip(known.tolist(), self.target(rows.take(known)), strict=True):
-            table[row] = dice(maps[row], truth, len(self.names))
-        return self._columns(table)
+            return table
+        known = np.flatnonzero(rows.labelled).tolist()
+        truth = dict(zip(known, self.target(rows.take(known)), strict=True))
+        return table.hstack(self._dice((found, truth.get(row)) for row, found in enumerate(maps)))
 
-    def _columns(self, table: Array) -> dict[str, pl.Series]:
-        import polars as pl
-
-        names = [f"dice//{name}" for name in self.names.values()]
-        return {name: pl.Series(name, v).fill_nan(None) for name, v in zip(names, table.T, strict=True)}
+    def _dice(self, pairs: Iterable[tuple[Array, Array | None]]) -> pl.DataFrame:
+        """The Dice of each structure; null where neither picture has it, or there is none to compare with."""
+        nothing = np.full(len(self.names), np.nan)
+        table = [nothing if truth is None else dice(found, truth, len(nothing)) for found, truth in pairs]
+        return pl.DataFrame(np.reshape(table, (-1, len(nothing))), list(self.scores[1:])).fill_nan(None)
 
     def truth(self, rows: Samples) -> pl.DataFrame:
         """`reference`: the path of the true label picture, null where there is none."""
-        import polars as pl
-
-        target = list(rows.having("target").values())
-        paths = [str(p) or None for p in target[0].references] if target else [None] * len(rows)  # type: ignore[union-attr]
-        return pl.DataFrame({"reference": pl.Series(paths, dtype=pl.String)})
+        paths: Any = getattr(rows.target, "references", None) if rows.having("target") else None
+        named = [None] * len(rows) if paths is None else [path or None for path in paths.tolist()]
+        return pl.DataFrame({"reference": named}, {"reference": pl.String})
 
     def measures(self, frame: pl.DataFrame) -> dict[str, Score]:
         """`dice` is a row's mean over its structures, averaged over rows; `dice//NAME` is one structure's.
 
         Reads `path` and `reference` with `reader` only where the table lacks the rows' own Dice.
         """
-        import polars as pl
+        named = set(self.scores[1:]) <= set(frame.columns)
+        table = frame.select(self.scores[1:]).cast(pl.Float64) if named else self._dice(self._read(frame))
+        means = {"dice": table.fill_nan(None).mean_horizontal(), **table.to_dict()}
+        return {name: row_mean(column.to_numpy()) for name, column in means.items()}
 
-        names = list(self.scores[1:])
-        if not set(names) <= set(frame.columns):
-            frame = frame.with_columns(**self._columns(self._read(frame)))
-        table = frame.select(names).cast(pl.Float64).to_numpy()
-        present = ~np.isnan(table)
-        sums, counts = np.where(present, table, 0).sum(axis=1), present.sum(axis=1)
-        mean = np.divide(sums, counts, out=np.full(len(table), np.nan), where=counts > 0)
-        return {"dice": row_mean(mean), **{n: row_mean(v) for n, v in zip(names, table.T, strict=True)}}
-
-    def _read(self, frame: pl.DataFrame) -> Array:
-        read, table = _function(self.reader), np.full((frame.height, len(self.names)), np.nan)
+    def _read(self, frame: pl.DataFrame) -> Iterator[tuple[Array, Array | None]]:
+        read = _function(self.reader)
         for row, (path, reference) in enumerate(frame.select("path", "reference").iter_rows()):
-            if path and reference:
-                found, truth = read(path).values, read(reference).values
-                if found.shape != truth.shape:
-                    raise BadData(
-                        f"the predicted picture has shape {found.shape}, its reference {truth.shape}",
-                        at=Place(file=path, row=row),
-                        fix="write predictions on the grid of the reference",
-                    )
-                pair = self._channels(found, path), self._channels(truth, reference)
-                table[row] = dice(*pair, len(self.names))
-        return table
+            if not (path and reference):
+                yield np.zeros(0, np.int64), None
+                continue
+            found, truth = read(path).values, read(reference).values
+            if found.shape != truth.shape:
+                what = f"the predicted picture has shape {found.shape}, its reference {truth.shape}"
+                fix = "write predictions on the grid of the reference"
+                raise BadData(what, at=Place(file=path, row=row), fix=fix)
+            yield self._channels(found, path), self._channels(truth, reference)
 
     @classmethod
     def of_table(cls, frame: pl.DataFrame) -> Voxels:
@@ -192,37 +170,26 @@ class Voxels:
         seen = set().union(*(np.unique(t).tolist() for t in target))
         absent = [name for k, name in enumerate(self.names.values(), start=1) if k not in seen]
         if absent:
-            raise BadData(
-                f"no voxel of {absent[0]!r} in {where}: there is nothing to learn it from",
-                at=Place(file=where),
-                fix="check the numbers in `labels`, or use fewer folds",
-            )
+            what = f"no voxel of {absent[0]!r} in {where}: there is nothing to learn it from"
+            fix = "check the numbers in `labels`, or use fewer folds"
+            raise BadData(what, at=Place(file=where), fix=fix)
 
     def summary(self, rows: Samples) -> dict[str, Any]:
         """Voxels by label over all labelled rows, and how many rows are labelled."""
         totals = np.zeros(len(self.names) + 1, np.int64)
         for picture in self.target(rows.take(rows.labelled)):
             totals += np.bincount(picture.ravel(), minlength=len(totals))
-        names = ["background", *self.names.values()]
-        return {
-            "labelled": int(rows.labelled.sum()),
-            "voxels": dict(zip(names, totals.tolist(), strict=True)),
-        }
+        voxels = dict(zip(["background", *self.names.values()], totals.tolist(), strict=True))
+        return {"labelled": int(rows.labelled.sum()), "voxels": voxels}
 
     def planted(self, n: int, seed: int) -> Samples:
         """Noisy volumes of unequal size with one ball of each label, the brighter the higher the label."""
-        folder = _planted(n, seed, tuple(self.names))
-        here = Path(folder.name)
+        here, rows = _planted(n, seed, tuple(self.names)).name, np.arange(n, dtype=np.int64)
         spec = {"writer": f"{HERE}:write_planted", "channels": 1}
-        columns = {
-            kind: File(
-                np.array([str(here / f"{i}-{kind}.npy") for i in range(n)], str), f"{HERE}:read_planted", spec
-            )
-            for kind in ("image", "label")
-        }
-        roles = {"image": "input", "label": "target"}
-        rows = np.arange(n, dtype=np.int64)
-        return Samples(rows, columns, roles, {"subject": rows})  # type: ignore[arg-type]
+        roles: dict[str, Role] = {"image": "input", "label": "target"}
+        paths = {kind: np.array([f"{here}/{row}-{kind}.npy" for row in rows], str) for kind in roles}
+        columns = {kind: File(names, f"{HERE}:read_planted", spec) for kind, names in paths.items()}
+        return Samples(rows, columns, roles, {"subject": rows})
 
 
 def dice(found: Array, truth: Array, structures: int) -> npt.NDArray[np.float64]:
@@ -247,11 +214,8 @@ def _reader_of(path: Path) -> str:
         found = registry.load("formats", name)()
         if found.gives == "rows" and found.files and found.sniff(path):
             return str(list(found.files.values())[-1]["reader"])
-    raise BadData(
-        "no installed format reads this picture",
-        at=Place(file=str(path)),
-        fix="see `polyclinic list formats`",
-    )
+    at, fix = Place(file=str(path)), "see `polyclinic list formats`"
+    raise BadData("no installed format reads this picture", at=at, fix=fix)
 
 
 def _function(dotted: str) -> Any:

@@ -160,6 +160,17 @@ class Evaluator:
         """Measures of a part's rows with their resamples."""
         return bootstrap(measures, part.groups, resamples=self.settings.bootstrap.resamples, seed=self.seed)
 
+    def models(self, draws: Mapping[str, Draws[tuple[str, str]]]) -> dict[str, Any]:
+        """`models` of report.json: each split's scores with their intervals, and those of each test fold."""
+        kind, parts = self.outcome.kind, (self.validation, self.test)
+        found: dict[str, Any] = {model: {kind: {}} for part in parts for model in part.frames}
+        for split, one in draws.items():
+            for model, score in one.points:
+                found[model][kind].setdefault(split, {})[score] = one.interval((model, score))
+        for model, frame in self.test.frames.items():
+            found[model][kind]["folds"] = self.folds(frame)
+        return found
+
     def folds(self, frame: pl.DataFrame) -> list[dict[str, Any]]:
         """The scores of each fold by itself, without intervals; none where there is one."""
         pieces = frame.sort("fold", maintain_order=True).partition_by("fold", maintain_order=True)
@@ -280,24 +291,18 @@ def evaluate(
     rows = given.labelled(predictions.filter(pl.col("fold") != "package"), outcome)
     rows = rows.filter(pl.col("refused").is_null()) if "refused" in rows.columns else rows
     parts = {split: Part.of(rows, split, roles, row_id, drawn) for split in HELD_OUT}
-    test, kind = parts["test"], outcome.kind
     evaluator = Evaluator(outcome, settings, roles, chosen, seed, **parts)
-    models: dict[str, Any] = {m: {kind: {}} for part in parts.values() for m in part.frames}
     draws = {split: evaluator.drawn(part, part.frames) for split, part in parts.items()}
-    for split, one in draws.items():
-        for model, score in one.points:
-            models[model][kind].setdefault(split, {})[score] = one.interval((model, score))
-    for model, frame in test.frames.items():
-        models[model][kind]["folds"] = evaluator.folds(frame)
-    useful = test.frames and hasattr(outcome, "probabilities")
+    tested = parts["test"].frames
+    useful = tested and hasattr(outcome, "probabilities")
     return {
         "roles": dict(roles),
-        "chosen": {kind: chosen},
+        "chosen": {outcome.kind: chosen},
         "seed": seed,
-        "models": models,
+        "models": evaluator.models(draws),
         "comparisons": evaluator.comparisons(draws["test"]),
         **(evaluator.useful() if useful else {"calibration": {}, "operating": []}),
-        "subgroups": evaluator.subgroups(strata) if chosen in test.frames else [],
+        "subgroups": evaluator.subgroups(strata) if chosen in tested else [],
     }
 
 

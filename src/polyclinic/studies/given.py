@@ -33,25 +33,19 @@ class Given:
 
     def cohort(self) -> dict[str, Any]:
         """The flow, how many rows and groups are scored, and what their targets are; of the first model."""
-        rows = list(self.steps.values())[-1]
-        flow = [
-            {"step": name, "rows": f.height, "groups": self._groups(f), "past_index": name == "labelled"}
-            for name, f in self.steps.items()
-        ]
-        target: dict[str, Any] = {"labelled": rows.height}
-        if TRUTH in rows.columns:
-            target = {"positive": int(rows[TRUTH].sum()), **target}
-        targets = {self.outcome.kind: target}
-        return {"attrition": flow, "rows": rows.height, "groups": self._groups(rows), "targets": targets}
+        rows = self.steps["labelled"]
+        size = {name: {"rows": f.height, "groups": self._groups(f)} for name, f in self.steps.items()}
+        flow = [{"step": name, **n, "past_index": name == "labelled"} for name, n in size.items()]
+        positive = {"positive": int(rows[TRUTH].sum())} if TRUTH in rows.columns else {}
+        targets = {self.outcome.kind: {**positive, "labelled": rows.height}}
+        return {"attrition": flow, **size["labelled"], "targets": targets}
 
     def warnings(self) -> list[dict[str, Any]]:
         """What was left out because one file has a row that the other lacks: entries of `sanity`."""
         asked, joined, *_ = (frame.height for frame in self.steps.values())
         found = {"predictions without a row in the labels": (asked - joined, asked)}
         found["labels without a prediction"] = (self.unanswered, self.unanswered + joined)
-        why = (
-            "Rows that only one of the files has are not scored; keys written otherwise are the usual reason."
-        )
+        why = "Rows that only one file has are not scored; keys written otherwise are the usual reason."
         return [
             {"check": check, "applies": True, "result": f"{n:,} of {of:,}", "why": why}
             for check, (n, of) in found.items()
@@ -110,11 +104,8 @@ def _joined(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str], at: P
     numbered = truth.select(rest).with_columns(number=pl.int_range(truth.height))
     joined = table.join(numbered, on=keys, how="inner", maintain_order="left")
     if joined.is_empty():
-        raise BadData(
-            f"no row of the predictions has a row in the labels (joined by {', '.join(keys)})",
-            at=at,
-            fix="check that both files name patients and times alike",
-        )
+        what = f"no row of the predictions has a row in the labels (joined by {', '.join(keys)})"
+        raise BadData(what, at=at, fix="check that both files name patients and times alike")
     return joined.drop("row_id", strict=False).rename({"number": "row_id"})
 
 
@@ -124,12 +115,10 @@ def _scorable(joined: pl.DataFrame, outcome: Any, at: Place) -> None:
         if name not in joined.columns:
             raise UnknownName(f"column (of what happened, {outcome.kind})", name, joined.columns, at=at)
     if outcome.kind == "binary" and joined[TRUTH].n_unique() - joined[TRUTH].has_nulls() < 2:
-        known = joined[TRUTH].drop_nulls()
-        raise BadData(
-            f"{len(known):,} rows are labelled and {int(known.sum()):,} of them are positive: there is nothing to tell apart",
-            at=Place(file=at.file, column=TRUTH),
-            fix="give rows of both kinds; or look at how the label is defined",
-        )
+        known, positive = joined[TRUTH].count(), int(joined[TRUTH].sum())
+        what = f"{known:,} rows are labelled and {positive:,} of them are positive: nothing to tell apart"
+        fix = "give rows of both kinds; or look at how the label is defined"
+        raise BadData(what, at=Place(file=at.file, column=TRUTH), fix=fix)
 
 
 def _settled(outcome: Any, joined: pl.DataFrame) -> Any:
@@ -172,31 +161,22 @@ def _apart(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
 def _shared(table: pl.DataFrame, truth: pl.DataFrame, here: Place, there: Place) -> list[str]:
     keys = [c for c in table.columns if c in truth.columns and c not in (*RUN, *PREDICTED, TRUTH)]
     if not keys:
-        raise BadData(
-            f"predictions and labels share no column ({', '.join(table.columns)}; {', '.join(truth.columns)})",
-            at=here,
-            fix="give both the columns that name a row, for example subject_id and prediction_time",
-        )
+        columns = f"{', '.join(table.columns)}; {', '.join(truth.columns)}"
+        fix = "give both the columns that name a row, for example subject_id and prediction_time"
+        raise BadData(f"predictions and labels share no column ({columns})", at=here, fix=fix)
     for key in keys:
         pair = table.schema[key], truth.schema[key]
         alike = pair[0] == pair[1] or all(t.is_temporal() for t in pair) or all(t.is_integer() for t in pair)
         if not alike:
-            raise BadData(
-                f"the column {key!r} is {pair[0]} in the predictions and {pair[1]} in the labels",
-                at=Place(file=there.file, column=key),
-                fix="write it alike in both files",
-            )
+            what = f"the column {key!r} is {pair[0]} in the predictions and {pair[1]} in the labels"
+            raise BadData(what, at=Place(file=there.file, column=key), fix="write it alike in both files")
     return keys
 
 
 def _once(frame: pl.DataFrame, keys: Sequence[str], at: Place) -> None:
-    twice = int(frame.select(keys).is_duplicated().sum())
-    if twice:
-        raise BadData(
-            f"{twice} rows have the same {', '.join(keys)} as another",
-            at=at,
-            fix="keep one row each, or add the column that tells them apart (`model` for several models)",
-        )
+    if twice := int(frame.select(keys).is_duplicated().sum()):
+        fix = "keep one row each, or add the column that tells them apart (`model` for several models)"
+        raise BadData(f"{twice} rows have the same {', '.join(keys)} as another", at=at, fix=fix)
 
 
 def _sole(frame: pl.DataFrame, wanted: str, other: Sequence[str | None], at: Place, kind: Any) -> str:
@@ -227,11 +207,9 @@ def _filled(column: pl.Series) -> pl.Series:
 def _yes_or_no(truth: pl.DataFrame, other: Sequence[str | None], at: Place) -> pl.DataFrame:
     name = _sole(truth, TRUTH, other, at, pl.Boolean)
     if not _could_be(truth[name], pl.Boolean):
-        raise BadData(
-            "what happened is not yes or no: there are values other than 0, 1, true and false",
-            at=Place(file=at.file, column=name),
-            fix="write true or false, and nothing where it is not known",
-        )
+        what = "what happened is not yes or no: there are values other than 0, 1, true and false"
+        fix = "write true or false, and nothing where it is not known"
+        raise BadData(what, at=Place(file=at.file, column=name), fix=fix)
     return truth.rename({name: TRUTH}).with_columns(_filled(truth[name]).cast(pl.Boolean).alias(TRUTH))
 
 
@@ -241,22 +219,18 @@ def _probabilities(table: pl.DataFrame, other: Sequence[str | None], at: Place) 
     column = given[name]
     wrong = ~column.is_between(0, 1).fill_null(False) if column.dtype.is_numeric() else pl.Series([True])
     if wrong.any():
-        raise BadData(
-            f"{int(wrong.sum())} predictions are no probability between 0 and 1",
-            at=Place(file=at.file, column=name, row=wrong.arg_max()),
-            fix="give probabilities (after the sigmoid), one for every row, or a reason in a column `refused`",
-        )
+        where = Place(file=at.file, column=name, row=wrong.arg_max())
+        fix = "give probabilities (after the sigmoid), one for every row, or a reason in a column `refused`"
+        raise BadData(f"{wrong.sum()} predictions are no probability between 0 and 1", at=where, fix=fix)
     return table.rename({name: PROBABILITY})
 
 
 def _group(frame: pl.DataFrame, name: str, at: Place) -> Array:
     column = _column(frame, name, at)
     if column.has_nulls():
-        raise BadData(
-            f"{column.null_count()} rows have no {name!r}",
-            at=Place(file=at.file, column=name),
-            fix="fill that column, or name another for --group; without it, each row stands alone",
-        )
+        where = Place(file=at.file, column=name)
+        fix = "fill that column, or name another for --group; without it, each row stands alone"
+        raise BadData(f"{column.null_count()} rows have no {name!r}", at=where, fix=fix)
     return column.to_numpy()
 
 
