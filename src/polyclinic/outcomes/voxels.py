@@ -8,7 +8,8 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, NamedTuple
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -55,10 +56,10 @@ class Voxels:
     def target(self, rows: Samples) -> npt.NDArray[Any]:
         """One int64 array of channel numbers [x, y, z] a row. Raises `BadData` for a label that has no name."""
         column = rows.target
-        paths = column.references.tolist() if isinstance(column, File) else []
-        pictures = column.read_all() if isinstance(column, File) else []
-        found = (self._channels(p.values, path) for p, path in zip(pictures, paths, strict=True))
-        return np.fromiter(found, object)
+        if not isinstance(column, File):
+            return np.empty(0, object)
+        pairs = zip(column.read_all(), column.references.tolist(), strict=True)
+        return np.fromiter((self._channels(picture.values, path) for picture, path in pairs), object)
 
     def _channels(self, values: Array, file: str) -> npt.NDArray[np.int64]:
         known = np.array([0, *self.names])
@@ -223,16 +224,9 @@ def _function(dotted: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-class Picture(NamedTuple):
-    """What `read_planted` gives: values [x, y, z], spacing in millimetres."""
-
-    values: Array
-    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-
-def read_planted(path: str) -> Picture:
-    """Read a `.npy` volume."""
-    return Picture(np.load(path, allow_pickle=False))
+def read_planted(path: str) -> SimpleNamespace:
+    """Read a `.npy` volume: `values` [x, y, z]."""
+    return SimpleNamespace(values=np.load(path, allow_pickle=False))
 
 
 def write_planted(values: Array, reference: str, out: Path) -> None:  # noqa: ARG001

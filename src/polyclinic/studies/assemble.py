@@ -7,7 +7,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,8 @@ from polyclinic.reports import page, schema
 from polyclinic.reports.finding import finding
 from polyclinic.reports.report import Report
 from polyclinic.samples import Dense, Ragged, Samples
-from polyclinic.samples.samples import names_of
+from polyclinic.samples.frames import write_table
+from polyclinic.samples.samples import names_of, of_rows
 from polyclinic.studies.evaluate import evaluate
 from polyclinic.studies.fits import FoldFit, Tuned
 from polyclinic.studies.gates import judge
@@ -143,9 +144,9 @@ def groups(rows: Samples) -> dict[str, int]:
 
 def source_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The counts of the ingest that a reader wants to see."""
-    left_out = {"events_out"} if summary.get("kind") == "rows" else set()
+    left_out = "events_out" if summary.get("kind") == "rows" else None
     kept = {k: v for k, v in summary.items() if isinstance(v, (int, str)) or k == "non_events"}
-    return {k: v for k, v in kept.items() if k not in left_out}
+    return {k: v for k, v in kept.items() if k != left_out}
 
 
 def table1(rows: Samples, kind: str) -> list[dict[str, Any]]:
@@ -158,7 +159,9 @@ def table1(rows: Samples, kind: str) -> list[dict[str, Any]]:
         for level in np.unique(values):
             counts = {part: int((mask & (values == level)).sum()) for part, mask in parts.items()}
             found.append({"variable": name, "level": str(level), **counts})
-    for name, column in few_valued(rows):
+    for name, column in of_rows(rows, Dense).items():
+        if not few_valued(column) or column.values.dtype.kind != "f":
+            continue
         values = column.values.reshape(len(rows), -1)
         for n, v in zip(names_of(name, column), values.T, strict=True):
             level, told = ("share", _share) if np.isin(v, (0, 1)).all() else ("median (quartiles)", _middle)
@@ -166,10 +169,9 @@ def table1(rows: Samples, kind: str) -> list[dict[str, Any]]:
     return found
 
 
-def few_valued(rows: Samples) -> list[tuple[str, Dense]]:
-    """Dense inputs of a dozen numbers at most: what a reader can take in."""
-    dense = [(n, c) for n, c in rows.inputs.items() if isinstance(c, Dense) and c.values.dtype.kind == "f"]
-    return [(name, column) for name, column in dense if np.prod(column.values.shape[1:]) <= 12]
+def few_valued(column: Dense) -> bool:
+    """Whether a row has a dozen numbers at most: what a reader can take in."""
+    return bool(np.prod(column.values.shape[1:]) <= 12)
 
 
 def _share(values: Any) -> str:
@@ -190,7 +192,7 @@ def missing(rows: Samples) -> list[dict[str, Any]]:
     for name, column in rows.inputs.items():
         if isinstance(column, Ragged):
             found += _missing_codes(column) if {"code", "time"} <= set(column.values) else []
-        elif not isinstance(column, Dense) or np.prod(column.values.shape[1:]) <= 12:
+        elif not isinstance(column, Dense) or few_valued(column):
             found.append({"column": name, "share": round(1 - float(column.present.mean()), 4)})
     return found
 
@@ -223,15 +225,8 @@ def environment() -> dict[str, Any]:
         "polyclinic": version("polyclinic"),
         "platform": platform.platform(terse=True),
         "cpu": f"{platform.machine()}, {os.cpu_count()} processors",
-        "versions": {name: found for name in LIBRARIES if (found := _version(name))},
+        "versions": {name: d.version for name in LIBRARIES for d in distributions(name=name)},
     }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def write(run: Run, evaluated: Done) -> Report:
@@ -249,8 +244,7 @@ def write(run: Run, evaluated: Done) -> Report:
     document = publish(schema.suppress(document, run.study.report.min_cell), run.out)
     atomic.write_text(run.out / "study.yaml", config.dump(run.study.document()))
     made = Report(run.out, document)
-    with atomic.folder(run.out / "tables") as part:
-        made.scores().write_csv(part / "scores.csv")
+    write_table(made.scores(), run.out / "tables" / "scores.csv")
     return made
 
 

@@ -62,12 +62,12 @@ class Evaluation:
 
     def known_names(self, groups: Mapping[str, Array], strata: Mapping[str, Array]) -> None:
         """Raise `UnknownName` for a group or a stratum that is not there."""
-        over, at = self.bootstrap.over, Place(key="evaluation.subgroups")
+        over = self.bootstrap.over
         if over is not None and over not in groups:
             raise UnknownName("group", over, groups, at=Place(key="evaluation.bootstrap.over"))
         for name in self.subgroups:
             if name not in strata:
-                raise UnknownName("stratum", name, strata, at=at)
+                raise UnknownName("stratum", name, strata, at=Place(key="evaluation.subgroups"))
 
 
 @dataclass(frozen=True, eq=False)

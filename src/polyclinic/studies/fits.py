@@ -50,7 +50,7 @@ def fit_fold(
     study: Study, samples: Samples, fold: Fold, candidate: Candidate, steps: Steps, above: Mapping[str, Any]
 ) -> FoldFit:
     """Fit one candidate on one fold, or reuse what was fitted before."""
-    entry = registry.entry("models", candidate.registered)
+    module = registry.entry("models", candidate.registered).target.partition(":")[0]
     seed = seeds.derive(study.seed, candidate.name, fold.name)
     session = Session(seed=seed, device=study.training.device, threads=study.training.threads)
     inputs = {
@@ -60,7 +60,6 @@ def fit_fold(
         "model": [candidate.name, candidate.registered, config.settings_of(candidate.model)],
         "session": config.settings_of(session),
     }
-    module = entry.target.partition(":")[0]
 
     def make(folder: Path) -> None:
         began = time.perf_counter()

@@ -80,7 +80,9 @@ def read(
         truth = _yes_or_no(truth, [*keys, group], there)
     joined = _joined(table, truth, keys, here)
     _scorable(joined, outcome, there)
-    made = _settled(outcome, joined)
+    made = outcome
+    if isinstance(outcome, type):
+        made = outcome.of_table(joined) if hasattr(outcome, "of_table") else outcome()
     about = joined.unique("row_id", keep="first").sort("row_id")
     groups = {group: _group(about, group, here)} if group else {}
     levels = {name: _column(about, name, here).to_numpy() for name in strata}
@@ -121,12 +123,6 @@ def _scorable(joined: pl.DataFrame, outcome: Any, at: Place) -> None:
         raise BadData(what, at=Place(file=at.file, column=TRUTH), fix=fix)
 
 
-def _settled(outcome: Any, joined: pl.DataFrame) -> Any:
-    if not isinstance(outcome, type):
-        return outcome
-    return outcome.of_table(joined) if hasattr(outcome, "of_table") else outcome()
-
-
 def _steps(table: pl.DataFrame, joined: pl.DataFrame, outcome: Any) -> dict[str, pl.DataFrame]:
     """Who fell out on the way, by the first model's rows."""
     first = (pl.col("model") == table["model"][0]) & (pl.col("split") == "test")
@@ -140,9 +136,7 @@ def _table(path: Path) -> pl.DataFrame:
     frame = read_table(path)
     here = [c for c in ("path", "reference") if frame.schema.get(c) == pl.String]
     folder = path.resolve().parent
-    return frame.with_columns(
-        pl.col(c).map_elements(lambda p: str(folder / p), return_dtype=pl.String) for c in here
-    )
+    return frame.with_columns(pl.col(here).map_elements(lambda p: str(folder / p), return_dtype=pl.String))
 
 
 def _apart(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:

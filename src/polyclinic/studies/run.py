@@ -23,7 +23,7 @@ from polyclinic.packages.question import Asked, Question, ask, samples, unreadab
 from polyclinic.reports.card import card
 from polyclinic.reports.report import Report
 from polyclinic.samples import Samples, store
-from polyclinic.samples.frames import as_polars, read_table
+from polyclinic.samples.frames import as_polars, read_table, write_table
 from polyclinic.samples.splits import Fold, split
 from polyclinic.studies import assemble, fits
 from polyclinic.studies.evaluate import best
@@ -67,8 +67,7 @@ def kept_frame(study: Any, out: Path, dry_run: bool) -> Any:
         return study
     path = out / "source.parquet"
     if not dry_run:
-        with atomic.file(path) as part:
-            as_polars(frame).write_parquet(part)
+        write_table(as_polars(frame), path)
     return {**study, "source": {**source, "frame": str(path)}}  # type: ignore[dict-item]
 
 
@@ -253,8 +252,7 @@ class Run:
         truth = self.outcome.truth(self.rows).with_columns(row_id=pl.Series(self.rows.row_id))
         own = own.join(truth, on="row_id", how="left", maintain_order="left")
         everything = pl.concat([*(t.table for t in tuned), own], how="diagonal_relaxed")
-        with atomic.file(self.out / "predictions.parquet") as part:
-            everything.write_parquet(part)
+        write_table(everything, self.out / "predictions.parquet")
         with atomic.folder(self.out / "package") as part:
             shutil.copytree(package.folder / "package", part, dirs_exist_ok=True)
         keys = [f.done.key for t in tuned for f in t.fits]
