@@ -59,6 +59,9 @@ def wrong(tmp_path: Path, old: str, new: str) -> UsageError:
         ("(None, 0)", "(None, None)", 12, "(1, None)"),
         ('"^ADMISSION//.*"', '"^ADMISSION(//"', 2, "escape"),
         ("{code: DEATH}", "{expr: or(admission)}", 3, "and(a, b)"),
+        ("{code: DEATH}", '{expr: "and(or(a, b)a, b)"}', 3, "and(a, b)"),
+        ("{code: DEATH}", '{expr: "or(#0, admission)"}', 3, "and(a, b)"),
+        ("{code: DEATH}", '{expr: "or(admission, nor(a, b))"}', 3, "and(a, b)"),
         ("start_inclusive: false", "start_inclusive: 'no'", 9, "true or false"),
     ],
 )

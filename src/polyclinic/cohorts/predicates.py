@@ -117,15 +117,12 @@ def read_expression(text: str, at: Place) -> Derived:
     def take(call: re.Match[str]) -> str:
         inputs = (part.strip() for part in call[2].split(","))
         calls.append(Derived(call[1], tuple(calls[int(p[1:])] if p[0] == "#" else p for p in inputs)))
-        return f"#{len(calls) - 1}"
+        return f" #{len(calls) - 1} "
 
     rest, before = text.strip(), ""
     while rest != before and "#" not in text:
         rest, before = _CALL.sub(take, rest), rest
-    if not re.fullmatch(r"#\d+", rest) or "#" in text:
-        what, fix = (
-            f"{text!r} is not an expression",
-            "write and(a, b) or or(a, b) with two predicates or more",
-        )
-        raise UsageError(what, at=at, fix=fix)
+    if not re.fullmatch(r" #\d+ ", rest) or "#" in text:
+        fix = "write and(a, b) or or(a, b) with two predicates or more"
+        raise UsageError(f"{text!r} is not an expression", at=at, fix=fix)
     return calls[-1]
