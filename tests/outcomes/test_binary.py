@@ -75,11 +75,11 @@ def test_calibration_and_threshold_come_from_labelled_rows_alone():
     truth = rng.normal(size=3000)
     target = (rng.random(3000) < expit(truth)).astype(np.float32)
     answer = Raw(expit(3 * truth - 1)[:, None])
-    learned = BINARY.calibrate(answer, target)
+    learned = BINARY.calibrate(answer, target, np.arange(3000))
     assert learned["slope"] == pytest.approx(1 / 3, abs=0.05)
     blind = np.r_[target, np.full(500, np.nan, np.float32)]
     more = Raw(np.r_[answer.values, np.full((500, 1), 0.99)])
-    assert BINARY.calibrate(more, blind) == pytest.approx(learned)
+    assert BINARY.calibrate(more, blind, np.arange(3500)) == pytest.approx(learned)
     rule = {"specificity": 0.9}
     assert BINARY.decide(more, blind, rule) == BINARY.decide(answer, target, rule)
     negative = answer.values[target == 0, 0]

@@ -17,6 +17,9 @@ from polyclinic.evaluation.bootstrap import bootstrap
 from polyclinic.evaluation.scores import Array, Score, finite, of_all, ratio
 
 EDGE = 1e-12
+RESAMPLES = 500
+REGION = 5.991
+"""The 95 % point of the χ² distribution with two degrees of freedom."""
 
 
 def logit(probability: Array) -> npt.NDArray[np.float64]:
@@ -83,11 +86,21 @@ def _step(weights: Array, x: Array, y: Array, powers: Array, line: Array) -> Arr
     return np.asarray(np.stack([c * g - b * h, a * h - b * g], axis=1) / determinant[:, None])
 
 
-def recalibration(happened: Array, probability: Array) -> dict[str, float]:
-    """`slope` and `intercept` to put on the logit; 1 and 0 where there is no finite fit or it would turn the order."""
-    found = {name: of_all(score, len(happened)) for name, score in line(happened, probability).items()}
-    usable = np.isfinite(list(found.values())).all() and found["slope"] > 0
-    return {k: found[k] for k in ("slope", "intercept")} if usable else {"slope": 1.0, "intercept": 0.0}
+def recalibration(happened: Array, probability: Array, groups: Array) -> dict[str, float]:
+    """`slope` and `intercept` to put on the logit: those of `line` where it is clearly not the perfect one, else 1 and 0.
+
+    Clearly: 1 and 0 lie outside of the 95 % region of slope and intercept, by a Wald test with their covariance over
+    resamples of groups. A line that a few groups might as well have drawn by chance makes probabilities worse (tests
+    before updating: Vergouwe et al., Statistics in Medicine 2017). 1 and 0 as well where there is no finite fit, where
+    there are too few groups for an interval, and where the order would be turned.
+    """
+    draws = bootstrap(line(happened, probability), groups, resamples=RESAMPLES)
+    found = np.array([draws.points["slope"], draws.points["intercept"]])
+    drawn = np.stack([draws.draws["slope"], draws.draws["intercept"]])
+    drawn, off = drawn[:, np.isfinite(drawn).all(axis=0)], found - (1, 0)
+    usable = np.isfinite(found).all() and found[0] > 0 and drawn.shape[1] >= 0.95 * RESAMPLES
+    clear = usable and off @ np.linalg.pinv(np.cov(drawn)) @ off > REGION
+    return dict(zip(("slope", "intercept"), found.tolist() if clear else (1.0, 0.0), strict=True))
 
 
 def recalibrated(probability: Array, calibration: Mapping[str, float]) -> npt.NDArray[np.float64]:

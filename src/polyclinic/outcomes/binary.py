@@ -65,10 +65,10 @@ class Binary:
         """Logits → probabilities, float64."""
         return Raw(expit(raw.values.astype(np.float64)), raw.shape)
 
-    def calibrate(self, answer: Raw, target: npt.NDArray[Any]) -> dict[str, float]:
-        """Slope and intercept that make these probabilities fit what happened; learned on validation rows."""
+    def calibrate(self, answer: Raw, target: npt.NDArray[Any], groups: npt.NDArray[Any]) -> dict[str, float]:
+        """Slope and intercept that make probabilities fit what happened, learned on validation rows; 1 and 0 in doubt."""
         known = ~np.isnan(target)
-        return calibrations.recalibration(target[known], answer.values[known, 0])
+        return calibrations.recalibration(target[known], answer.values[known, 0], groups[known])
 
     def calibrated(self, answer: Raw, calibration: Mapping[str, float]) -> Raw:
         """The answers after a calibration; an empty one changes nothing."""

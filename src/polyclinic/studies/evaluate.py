@@ -60,6 +60,10 @@ class Evaluation:
         if len(point) > 1 or not all(k in rules and 0 <= v <= 1 for k, v in point.items()):
             raise ValueError(f"operating_point is one of {', '.join(rules)} with a number from 0 to 1")
 
+    def drawn(self, groups: Mapping[str, Array], row_id: Array) -> Array:
+        """What is drawn in a resample: the group that is named, else the first one, else single rows."""
+        return np.asarray(groups.get(self.bootstrap.over or next(iter(groups), ""), row_id))
+
     def known_names(self, groups: Mapping[str, Array], strata: Mapping[str, Array]) -> None:
         """Raise `UnknownName` for a group or a stratum that is not there."""
         over = self.bootstrap.over
@@ -287,7 +291,7 @@ def evaluate(
     order of the page. Raises `UnknownName` for a group or a stratum that is not there.
     """
     settings.known_names(groups, strata)
-    drawn = np.asarray(groups.get(settings.bootstrap.over or next(iter(groups), ""), row_id))
+    drawn = settings.drawn(groups, row_id)
     rows = given.labelled(predictions.filter(pl.col("fold") != "package"), outcome)
     rows = rows.filter(pl.col("refused").is_null()) if "refused" in rows.columns else rows
     parts = {split: Part.of(rows, split, roles, row_id, drawn) for split in HELD_OUT}

@@ -218,8 +218,8 @@ class Run:
     def package(self, chosen: fits.Tuned) -> Done:
         """The mean of the chosen model's folds, with its calibration, threshold, limits and card."""
         about = assemble.about(self.study, self.where[1])
-        rule = [self.study.evaluation.operating_point, config.settings_of(self.study.split)]
-        inputs = {"fits": [f.done.key for f in chosen.fits], "about": about, "rule": rule}
+        combined = [dict(chosen.calibration), chosen.threshold, config.settings_of(self.study.split)]
+        inputs = {"fits": [f.done.key for f in chosen.fits], "about": about, "combined": combined}
 
         def make(folder: Path) -> None:
             learned = np.unique(np.concatenate([f.fold.train for f in chosen.fits]))
