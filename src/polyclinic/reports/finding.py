@@ -7,7 +7,7 @@ from typing import Any
 
 from polyclinic.figures.numbers import bounds, count, finite, interval, number, percent, signed
 from polyclinic.reports import reading
-from polyclinic.reports.reading import Outcome, Report
+from polyclinic.reports.reading import CHANCE, Outcome, Report, figure_of, group_word
 
 FEW_GROUPS = 300
 VERDICTS = {
@@ -41,9 +41,8 @@ def _asked(report: Report) -> str:
     found = [t["positive"] for t in targets if finite(t.get("positive"))]
     known = len(found) == 1 and finite(rows) and rows
     positive = f"; {count(found[0])} ({percent(found[0] / rows)}) are positive" if known else ""
-    return (
-        f"{title}{'' if title[-1:] in '?.!' else '.'} Asked of {reading.rows_and_groups(report)}{positive}."
-    )
+    end = "" if title[-1:] in "?.!" else "."
+    return f"{title}{end} Asked of {reading.rows_and_groups(report)}{positive}."
 
 
 def _chosen(o: Outcome) -> str:
@@ -51,9 +50,8 @@ def _chosen(o: Outcome) -> str:
         return "No model was chosen."
     # Predictions made elsewhere have no validation rows to choose on.
     choice = len(o.models) > 1 and any(o.scores(m, "validation") for m in o.models)
-    words = o.titled(
-        f"Validation chose {o.chosen} among {len(o.models)} models" if choice else f"This is {o.chosen}"
-    )
+    among = f"Validation chose {o.chosen} among {len(o.models)} models"
+    words = o.titled(among if choice else f"This is {o.chosen}")
     found, name = o.score(o.chosen), reading.score_name(o.primary)
     if not finite(found.get("value")):
         return f"{words}; its {name} cannot be computed on these rows." if found else f"{words}."
@@ -68,19 +66,14 @@ def _chance(o: Outcome) -> str:
         return (
             f"But {o.chosen} {o.same_answer}: it tells no row from another and ranks no better than chance."
         )
-    for score, chance in reading.CHANCE.items():
-        found = o.scores(o.chosen).get(score) or {}
-        low, high = found.get("low"), found.get("high")
-        if finite(low) and finite(high) and low <= chance:
-            words = "includes it: on these rows it is not shown to rank better than chance"
-            if high < chance:
-                words = (
-                    "lies below it: it ranks worse than chance, so look whether the labels are turned round"
-                )
-            return (
-                f"{reading.score_name(score)} of chance is {chance}, and the interval of {o.chosen} {words}."
-            )
-    return ""
+    found = o.scores(o.chosen).get("auroc") or {}
+    low, high = found.get("low"), found.get("high")
+    if not finite(low) or not finite(high) or low > CHANCE:
+        return ""
+    words = "includes it: on these rows it is not shown to rank better than chance"
+    if high < CHANCE:
+        words = "lies below it: it ranks worse than chance, so look whether the labels are turned round"
+    return f"AUROC of chance is {CHANCE}, and the interval of {o.chosen} {words}."
 
 
 def _against(o: Outcome) -> str:
@@ -90,12 +83,8 @@ def _against(o: Outcome) -> str:
         return "No other model stands beside it to compare it with."
     if not (found := _compared(o, o.chosen)):
         return "It was not compared with the other models on the same rows."
-    same = [m for m in o.constant if m in o.differences(o.chosen)]
-    told = (
-        f"; of these, {listed(same)} {o.same_answer}, so its rank score is chance by definition"
-        if same
-        else ""
-    )
+    same = listed([m for m in o.constant if m in o.differences(o.chosen)])
+    told = f"; of these, {same} {o.same_answer}, so its rank score is chance by definition" if same else ""
     return f"On the same rows it is {found}{told}."
 
 
@@ -113,11 +102,8 @@ def _studied(o: Outcome) -> str:
     lost = [m for m in o.models if not o.is_baseline(m)]
     if not o.chosen or not lost or not o.is_baseline(o.chosen):
         return ""
-    kept = (
-        f"the package holds the baseline {o.chosen}"
-        if o.report.get("package")
-        else f"the baseline {o.chosen} was"
-    )
+    kept = f"the baseline {o.chosen}"
+    kept = f"the package holds {kept}" if o.report.get("package") else f"{kept} was"
     sentences = [f"The study set out to test {listed(lost)}, which was not chosen: {kept}."]
     alone = {model: _compared(o, model, but=(o.chosen, *lost)) for model in lost}
     sentences += [f"On its own, {model} is {found}." for model, found in alone.items() if found]
@@ -135,21 +121,20 @@ def in_words(entry: Mapping[str, Any]) -> str:
     entry: `before` and `after` of one model; empty where there is no slope.
     """
     when, after = next(iter(reading.calibrations(entry).items()), ("", {}))
-    slope, ece = reading.figure_of(after.get("slope")), reading.figure_of(after.get("ece"))
+    slope, ece = figure_of(after.get("slope")), figure_of(after.get("ece"))
     if not finite(slope):
         return ""
     known = after.get("slope_interval") or after["slope"]
     low, high = (known.get("low"), known.get("high")) if isinstance(known, Mapping) else (None, None)
     unsure = finite(low) and finite(high) and low <= 1 <= high and (low < 0.8 or high > 1.2)
-    words = "can be read as they stand"
-    if unsure:
-        words = "are not shown to be right or wrong"
-    elif slope < 0.9:
-        words = "are too extreme: high ones are too high and low ones too low"
-    elif slope > 1.1:
-        words = "are too cautious: high ones are too low and low ones too high"
-    elif finite(ece) and ece > 0.025:
-        words = "have the right spread but are not exact"
+    ways = {
+        "are not shown to be right or wrong": unsure,
+        "are too extreme: high ones are too high and low ones too low": slope < 0.9,
+        "are too cautious: high ones are too low and low ones too high": slope > 1.1,
+        "have the right spread but are not exact": finite(ece) and ece > 0.025,
+        "can be read as they stand": True,
+    }
+    words = next(words for words, so in ways.items() if so)
     about = f", {bounds(known)}: too little evidence" if unsure else ""
     off = f"; {100 * ece:.1f} percentage points off on average" if finite(ece) else ""
     return f"{when}, {words} (slope {number(slope, 2)}{about}{off}){_worse(entry, slope, ece)}"
@@ -158,7 +143,7 @@ def in_words(entry: Mapping[str, Any]) -> str:
 def _worse(entry: Mapping[str, Any], slope: float, ece: Any) -> str:
     """What recalibration made worse, in the digits that are shown."""
     before = reading.calibrations(entry).get("before recalibration", {})
-    was, gap = reading.figure_of(before.get("slope")), reading.figure_of(before.get("ece"))
+    was, gap = figure_of(before.get("slope")), figure_of(before.get("ece"))
     worse = []
     if finite(was) and round(abs(slope - 1), 2) > round(abs(was - 1), 2):
         worse.append(f"the slope ({number(was, 2)} before)")
@@ -168,22 +153,19 @@ def _worse(entry: Mapping[str, Any], slope: float, ece: Any) -> str:
 
 
 def _procedure(o: Outcome) -> str:
-    if o.fold_count < 2:
-        return ""
-    mean = f"; the package answers with the mean of those {o.fold_count} models, which is not itself scored"
-    return (
-        f"Each row was scored by a model that had not seen it, in {o.fold_count} cross-fitted folds: "
-        f"the scores estimate the procedure{mean if o.report.get('package') else ''}."
-    )
+    n = o.fold_count
+    mean = f"; the package answers with the mean of those {n} models, which is not itself scored"
+    seen = f"Each row was scored by a model that had not seen it, in {n} cross-fitted folds"
+    told = f"{seen}: the scores estimate the procedure{mean if o.report.get('package') else ''}."
+    return told if n > 1 else ""
 
 
 def _weakest(o: Outcome) -> str:
     worse = []
     for s in filter(o.served_worse, o.subgroups):
         found = s["scores"][o.primary]
-        worse.append(
-            f"{s['column']} {s['level']} ({number(found['value'])}, {bounds(found)})".replace("_", " ")
-        )
+        name = f"{s['column']} {s['level']}".replace("_", " ")
+        worse.append(f"{name} ({number(found['value'])}, {bounds(found)})")
     return f"The score is clearly worse for {listed(worse)}." if worse else ""
 
 
@@ -192,10 +174,11 @@ def _few(report: Report) -> str:
     models = max((len(o.models) for o in reading.outcomes(report)), default=0)
     if not finite(n) or n >= FEW_GROUPS or models < 2:
         return ""
-    few = f"With only {count(n)} {reading.group_word(name, n)}{_held_for_validation(report, name)}"
-    if any(reading.verdict(c["difference"], c["score"]) == "level" for c in report["comparisons"]):
-        return f"{few}, a change of seed can be as large as most gaps between models: do not rank them by small gaps."
-    return f"{few}, a change of seed can be as large as a small gap between models."
+    level = any(reading.verdict(c["difference"], c["score"]) == "level" for c in report["comparisons"])
+    most = "most gaps between models: do not rank them by small gaps"
+    gaps = most if level else "a small gap between models"
+    few = f"With only {count(n)} {group_word(name, n)}{_held_for_validation(report, name)}"
+    return f"{few}, a change of seed can be as large as {gaps}."
 
 
 def _held_for_validation(report: Report, group: str) -> str:
@@ -206,7 +189,7 @@ def _held_for_validation(report: Report, group: str) -> str:
 
 
 def _warnings(report: Report) -> str:
-    found = [f"{entry['check']}".replace("_", " ") for entry in report["sanity"] if reading.warns(entry)]
+    found = [str(entry["check"]).replace("_", " ") for entry in filter(reading.warns, report["sanity"])]
     return f"Read the warnings before believing any of this: {listed(found)}." if found else ""
 
 
@@ -219,7 +202,7 @@ def _gates(report: Report) -> str:
     held, failed, untested = by_state.values()
     n = len(report["gates"])
     if len(held) == n:
-        words = {0: "", 1: "The one gate", 2: "Both gates"}.get(n, f"All {n} gates")
+        words = {1: "The one gate", 2: "Both gates"}.get(n, f"All {n} gates")
         return f"{words} set before the run held." if n else ""
     parts = [f"{len(held) or 'none'} held"]
     parts += [f"failed: {listed(failed)}"] if failed else []

@@ -12,8 +12,9 @@ from polyclinic.figures.numbers import count, finite
 Report = Mapping[str, Any]
 SCORE_NAMES = {"ece": "Calibration error", "brier": "Brier score"}
 SCORE_NAMES |= {name: name.upper() for name in ("auroc", "auprc", "ppv", "npv")}
-CHANCE = {"auroc": 0.5}
-PASSED = frozenset({"held", "passed", "pass", "ok", "none", "none found", "nothing found", "chance"})
+CHANCE = 0.5
+"""The AUROC of a model that tells no row from another."""
+PASSED = frozenset({"", "held", "passed", "pass", "ok", "none", "none found", "nothing found", "chance"})
 
 
 def score_name(score: str) -> str:
@@ -65,8 +66,11 @@ class Outcome:
     @property
     def models(self) -> list[str]:
         """Models with scores: those studied first, then the baselines."""
-        having = [name for name, found in self.report["models"].items() if found.get(self.name)]
-        return sorted(having, key=self.is_baseline)
+        return sorted(filter(self.splits, self.report["models"]), key=self.is_baseline)
+
+    def splits(self, model: str) -> Mapping[str, Any]:
+        """Split → scores of a model, and its `folds`; empty where there are none."""
+        return self.report["models"].get(model, {}).get(self.name) or {}
 
     def is_baseline(self, model: str) -> bool:
         """Whether a model stands beside those that are studied."""
@@ -75,18 +79,16 @@ class Outcome:
     @property
     def split(self) -> str:
         """The split whose scores count: test where a model has one, else validation, else the first there is."""
-        found = [self.report["models"][m][self.name] for m in self.models]
-        splits = [s for of_model in found for s, v in of_model.items() if v and s != "folds"]
+        splits = [s for m in self.models for s, v in self.splits(m).items() if v and s != "folds"]
         return next((s for s in ("test", "validation", *splits) if s in splits), "test")
 
     def scores(self, model: str, split: str = "") -> Mapping[str, Any]:
         """Score → value, low, high, n of a model on the split that counts; empty where there is none."""
-        found = self.report["models"].get(model, {}).get(self.name, {})
-        return found.get(split or self.split) or {}
+        return self.splits(model).get(split or self.split) or {}
 
     def folds(self, model: str) -> list[Mapping[str, Any]]:
         """The scores of each cross-fitted fold; none where one split was."""
-        return self.report["models"].get(model, {}).get(self.name, {}).get("folds") or []
+        return self.splits(model).get("folds") or []
 
     @property
     def fold_count(self) -> int:
@@ -96,7 +98,7 @@ class Outcome:
     @property
     def primary(self) -> str:
         """The score by which models are compared: that of the first comparison, else the first score."""
-        compared = [c["score"] for c in self.report["comparisons"] if c["outcome"] == self.name]
+        compared = [c["score"] for c in self._of("comparisons")]
         return next(iter([*compared, *(s for m in self.models for s in self.scores(m))]), "")
 
     def score(self, model: str) -> Mapping[str, Any]:
@@ -105,39 +107,40 @@ class Outcome:
 
     def differences(self, model: str) -> dict[str, Mapping[str, Any]]:
         """Each other model with the paired difference `model` minus other, in the primary score on the split that counts."""
-        wanted, found = {"outcome": self.name, "score": self.primary, "split": self.split}, {}
-        for c in self.report["comparisons"]:
-            if all(c.get(k, v) == v for k, v in wanted.items()):
-                if c["a"] == model:
-                    found[c["b"]] = c["difference"]
-                elif c["b"] == model:
-                    found.setdefault(c["a"], turned(c["difference"]))
+        found: dict[str, Mapping[str, Any]] = {}
+        for c in self._of("comparisons", score=self.primary, split=self.split):
+            if c["a"] == model:
+                found[c["b"]] = c["difference"]
+            elif c["b"] == model:
+                found.setdefault(c["a"], turned(c["difference"]))
         return found
+
+    def _of(self, part: str, **wanted: str) -> list[Mapping[str, Any]]:
+        """The entries of a part of the report that are of this outcome and as wanted, or do not say."""
+        wanted |= {"outcome": self.name}
+        return [e for e in self.report[part] if all(e.get(k, v) == v for k, v in wanted.items())]
 
     @property
     def subgroups(self) -> list[Mapping[str, Any]]:
         """The subgroups of the chosen model, in the report's order."""
-        named = {"outcome": self.name, "model": self.chosen}
-        return [s for s in self.report["subgroups"] if all(s.get(k, v) == v for k, v in named.items())]
+        return self._of("subgroups", model=self.chosen)
 
     def served_worse(self, subgroup: Mapping[str, Any]) -> bool:
         """Whether a subgroup's whole interval lies on the worse side of the score of all rows."""
-        overall, found = (
-            self.score(self.chosen).get("value"),
-            subgroup.get("scores", {}).get(self.primary) or {},
-        )
+        overall = self.score(self.chosen).get("value")
+        found = (subgroup.get("scores") or {}).get(self.primary) or {}
         best, sign = (found.get("low"), -1) if lower_is_better(self.primary) else (found.get("high"), 1)
         return not subgroup["too_small"] and finite(best) and finite(overall) and sign * best < sign * overall
 
     @property
     def constant(self) -> list[str]:
         """The models that give every row (of a fold) the same answer: each rank score is chance to the digit."""
-        return [m for m in self.models if any(self._is_chance(m, *known) for known in CHANCE.items())]
+        return [m for m in self.models if self._is_chance(m)]
 
-    def _is_chance(self, model: str, score: str, chance: float) -> bool:
-        whole = self.scores(model).get(score) or {}
-        folds = [figure_of(fold.get(score)) for fold in self.folds(model)]
-        return all(v == chance for v in folds or [whole.get(k) for k in ("value", "low", "high")])
+    def _is_chance(self, model: str) -> bool:
+        whole = self.scores(model).get("auroc") or {}
+        folds = [figure_of(fold.get("auroc")) for fold in self.folds(model)]
+        return all(v == CHANCE for v in folds or map(whole.get, ("value", "low", "high")))
 
     @property
     def same_answer(self) -> str:
@@ -157,11 +160,8 @@ def outcomes(report: Report) -> list[Outcome]:
 
 def turned(difference: Mapping[str, Any]) -> dict[str, Any]:
     """The difference seen from the other side."""
-    flipped = {"value": "value", "low": "high", "high": "low"}
-    return {
-        **difference,
-        **{k: -difference[v] if finite(difference[v]) else None for k, v in flipped.items()},
-    }
+    sides = {"value": difference["value"], "low": difference["high"], "high": difference["low"]}
+    return {**difference, **{side: -v if finite(v) else None for side, v in sides.items()}}
 
 
 def verdict(difference: Mapping[str, Any], score: str) -> str:
@@ -180,8 +180,8 @@ def warns(entry: Mapping[str, Any]) -> bool:
     if not entry["applies"] or (isinstance(result, Mapping) and "value" in result):
         return False
     if isinstance(result, str):
-        return bool(result.strip()) and result.strip(" .").lower() not in PASSED
-    return result is True or (isinstance(result, list | Mapping) and bool(result))
+        return result.strip(" .").lower() not in PASSED
+    return isinstance(result, bool | list | Mapping) and bool(result)
 
 
 def calibrations(entry: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
