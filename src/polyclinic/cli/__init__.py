@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib import import_module
 
-import typer
+from typer import Exit, Option, Typer
 
 from polyclinic.cli import data
 from polyclinic.cli.manners import Polite
@@ -15,10 +15,9 @@ COMMANDS = (
     "predict", "report", "verify", "validate", "check",
 )  # fmt: skip
 
-app = typer.Typer(
+app = Typer(
     name="polyclinic",
     cls=Polite,
-    help="From clinical data as it lies to a validated, portable model.",
     epilog="Begin with [bold]polyclinic demo[/bold]. Every command explains itself: polyclinic run --help",
     rich_markup_mode="rich",
     no_args_is_help=True,
@@ -28,24 +27,20 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def options(
-    debug: bool = typer.Option(
-        False, "--debug", help="Show a traceback when something fails; may stand anywhere."
-    ),
-    version: bool = typer.Option(
-        False, "--version", help="Print the version.", is_eager=True, callback=lambda v: _version(v)
-    ),
-) -> None:
-    """From clinical data as it lies to a validated, portable model."""
-
-
 def _version(asked: bool) -> None:
     if asked:
         import polyclinic
 
-        typer.echo(polyclinic.__version__)
-        raise typer.Exit
+        print(polyclinic.__version__)
+        raise Exit
+
+
+@app.callback()
+def options(
+    debug: bool = Option(False, "--debug", help="Show a traceback when something fails; may stand anywhere."),
+    version: bool = Option(False, "--version", help="Print the version.", is_eager=True, callback=_version),
+) -> None:
+    """From clinical data as it lies to a validated, portable model."""
 
 
 for _name in COMMANDS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from polyclinic.cli import screen
 
@@ -13,10 +13,10 @@ EXAMPLE = "polyclinic check transformer"
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="The name of a model, a format or an outcome.")],
-    source: Annotated[Path | None, typer.Option(help="For a format: a source that it should read.")] = None,
+    name: Annotated[str, Argument(help="The name of a model, a format or an outcome.")],
+    source: Annotated[Path | None, Option(help="For a format: a source that it should read.")] = None,
     outcome: Annotated[
-        str | None, typer.Option(help="For a model: the outcome whose planted problem it learns.")
+        str | None, Option(help="For a model: the outcome whose planted problem it learns.")
     ] = None,
     settings: screen.Settings = None,
     as_json: screen.AsJson = False,

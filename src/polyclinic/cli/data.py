@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Argument, Option, Typer
 
 from polyclinic.cli import screen
 
-Name = Annotated[str, typer.Argument(help="A name from `polyclinic data list`.")]
+Name = Annotated[str, Argument(help="A name from `polyclinic data list`.")]
+Accept = Option("--accept-licence", help="Say once that you accept a licence that is not plainly free.")
 
-
-app = typer.Typer(help="Open data sets: list them, get one, or print where it lies.", no_args_is_help=True)
+app = Typer(help="Open data sets: list them, get one, or print where it lies.", no_args_is_help=True)
 
 
 @app.command("list", epilog="Example:  polyclinic data list --json")
@@ -20,27 +20,19 @@ def listing(as_json: screen.AsJson = False) -> None:
     from polyclinic import datasets
 
     rows = [dataset.row() for dataset in datasets.listing().values()]
+    columns = ["name", "licence", "commercial", "bytes", "study"]
     if as_json:
         screen.show_json(rows)
-        return
-    columns = ["name", "licence", "commercial", "bytes", "study"]
-    screen.table(columns, [[row[c] for c in columns] for row in rows])
+    else:
+        screen.table(columns, [[row[c] for c in columns] for row in rows])
 
 
 @app.command(epilog="Example:  polyclinic data get clif-demo")
-def get(
-    name: Name,
-    accept_licence: Annotated[
-        bool,
-        typer.Option("--accept-licence", help="Say once that you accept a licence that is not plainly free."),
-    ] = False,
-) -> None:
+def get(name: Name, accept_licence: Annotated[bool, Accept] = False) -> None:
     """Get a set: from the folders of POLYCLINIC_MIRROR first, else from its public source; its bytes are verified."""
-    from polyclinic import datasets, progress
+    from polyclinic import datasets
 
-    with progress.reporting(progress.Console()):
-        found = datasets.get(name, accept_licence=accept_licence)
-    typer.echo(found)
+    print(datasets.get(name, accept_licence=accept_licence))
 
 
 @app.command(epilog="Example:  ls $(polyclinic data path clif-demo)")
@@ -48,4 +40,4 @@ def path(name: Name) -> None:
     """Print where a set lies on this machine."""
     from polyclinic import datasets
 
-    typer.echo(datasets.path(name))
+    print(datasets.path(name))

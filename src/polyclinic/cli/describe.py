@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from polyclinic.cli import screen
 
 EXAMPLE = "polyclinic describe timeline/ --json"
 
 
-def command(
-    source: Annotated[Path, typer.Argument(help="An ingested folder, or a MEDS data set.")],
-    as_json: screen.AsJson = False,
-) -> None:
+def command(source: screen.Events, as_json: screen.AsJson = False) -> None:
     """Say what is in a timeline or a table."""
     from polyclinic.timelines.describe import as_text
     from polyclinic.timelines.ingest import open_source
 
     found = open_source(source).describe()
-    screen.show_json(found) if as_json else typer.echo(as_text(found))
+    screen.show_json(found) if as_json else print(as_text(found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from polyclinic.cli import screen
 
@@ -13,28 +13,23 @@ EXAMPLE = "polyclinic ingest clif tables/ --out timeline/"
 
 
 def command(
-    format_name: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="A name from `polyclinic list formats`.")
-    ],
-    source: Annotated[Path, typer.Argument(help="The file or folder to read.")],
-    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    format_name: Annotated[str, Argument(metavar="FORMAT", help="A name from `polyclinic list formats`.")],
+    source: Annotated[Path, Argument(help="The file or folder to read.")],
+    out: Annotated[Path, Option(help="The folder to write.")],
     max_quarantined: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of rows that may be unreadable before it stops.")
+        float, Option(min=0, max=1, help="Share of rows that may be unreadable before it stops.")
     ] = 0.01,
     zone: Annotated[
-        str | None, typer.Option(help="The clock of the site, such as Europe/Berlin, for times with zones.")
+        str | None, Option(help="The clock of the site, such as Europe/Berlin, for times with zones.")
     ] = None,
     as_json: screen.AsJson = False,
 ) -> None:
     """Read a source in its own format, every row accounted for.
 
     What cannot be read goes to OUT/quarantine with its row, column and reason."""
-    from polyclinic import progress
     from polyclinic.timelines.ingest import ingest as read
 
-    with progress.reporting(progress.Console()):
-        made = read(format_name, source, out, max_quarantined=max_quarantined, zone=zone)
-    summary = made.summary()
+    summary = read(format_name, source, out, max_quarantined=max_quarantined, zone=zone).summary()
     if as_json:
         screen.show_json(summary)
         return

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import ast
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from polyclinic import registry
 from polyclinic.cli import screen
+from polyclinic.errors import UnknownName
 
 KINDS = ("areas", *registry.KINDS)
-
-
 EXAMPLE = "polyclinic list models"
 
 
 def command(
-    kind: Annotated[
-        str | None, typer.Argument(help=f"One of {', '.join(KINDS)}; all of them if left out.")
-    ] = None,
+    kind: Annotated[str | None, Argument(help=f"One of {', '.join(KINDS)}; all of them if left out.")] = None,
     as_json: screen.AsJson = False,
 ) -> None:
     """List areas, formats, models, outcomes, studies and data sets."""
     if kind is not None and kind not in KINDS:
-        from polyclinic.errors import UnknownName
-
         raise UnknownName("kind", kind, KINDS)
     found = {k: rows_of(k) for k in ((kind,) if kind else KINDS)}
     if as_json:
@@ -35,20 +31,16 @@ def command(
         return
     for name, rows in found.items():
         if rows:
-            screen.table(["name", "area", "from", "what it is"], [list(r.values()) for r in rows], title=name)
+            screen.table(["name", "area", "from", "what it is"], [[*r.values()] for r in rows], title=name)
 
 
 def rows_of(kind: str) -> list[dict[str, str]]:
     """Name, area, distribution and one line about each name of a kind."""
     if kind == "areas":
-        return [
-            {"name": name, "area": name, "from": owner, "about": area.title}
-            for name, (area, owner) in sorted(registry.areas().items())
-        ]
-    return [
-        {"name": e.name, "area": e.area, "from": e.distribution, "about": about(e)}
-        for e in registry.entries(kind).values()
-    ]
+        rows = [(name, name, owner, area.title) for name, (area, owner) in sorted(registry.areas().items())]
+    else:
+        rows = [(e.name, e.area, e.distribution, about(e)) for e in registry.entries(kind).values()]
+    return [dict(zip(("name", "area", "from", "about"), row, strict=True)) for row in rows]
 
 
 def about(entry: registry.Entry) -> str:
@@ -67,7 +59,5 @@ def about(entry: registry.Entry) -> str:
 
 def title_of(path: Path) -> str:
     """The value of the top-level `title:` line of a YAML."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return next(
-        (line.partition(":")[2].strip().strip("'\"") for line in lines if line.startswith("title:")), ""
-    )
+    found = re.search(r"^title:(.*)", path.read_text(encoding="utf-8"), re.M) if path.is_file() else None
+    return found[1].strip().strip("'\"") if found else ""

@@ -1,4 +1,4 @@
-"""How the commands behave when something goes wrong: what, where, what to do, and an exit code."""
+"""How the commands behave: they show how far they are, and when something goes wrong, what, where, what to do."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from polyclinic import progress
 from polyclinic.errors import Interrupted, Place, PolyclinicError
 
 OWN_FAULT = 70
@@ -16,7 +17,7 @@ OWN_FAULT = 70
 
 
 class Polite(TyperGroup):
-    """Takes `--debug` anywhere on the line, and turns every failure into a few plain lines and an exit code."""
+    """Takes `--debug` anywhere on the line, shows progress, and turns failures into a few plain lines and an exit code."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take `--debug` out, wherever it stands."""
@@ -26,24 +27,17 @@ class Polite(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as stop:
-            kept = "what was finished is kept; run the same command again and it goes on from there"
-            raise self._leave(Interrupted("stopped", fix=kept), stop) from None
-        except PolyclinicError as error:
-            raise self._leave(error, error) from None
-        except OSError as error:
-            raise self._leave(_of_the_system(error), error) from None
-        except Exception as error:
-            if type(error).__module__.startswith("typer"):
+            with progress.reporting(progress.Console()):
+                return super().invoke(ctx)
+        except (KeyboardInterrupt, Exception) as cause:
+            if type(cause).__module__.startswith("typer"):
                 raise
-            raise self._leave(_of_our_own(error), error, OWN_FAULT) from None
-
-    def _leave(self, error: PolyclinicError, cause: BaseException, code: int | None = None) -> typer.Exit:
-        if getattr(self, "debug", False):
-            traceback.print_exception(cause)
-        tell(error)
-        return typer.Exit(error.exit_code if code is None else code)
+            if self.debug:
+                traceback.print_exception(cause)
+            error = _in_words(cause)
+            tell(error)
+            foreseen = isinstance(cause, KeyboardInterrupt | PolyclinicError | OSError)
+            raise typer.Exit(error.exit_code if foreseen else OWN_FAULT) from None
 
 
 def tell(error: PolyclinicError) -> None:
@@ -53,26 +47,23 @@ def tell(error: PolyclinicError) -> None:
 
     where = f"\n  where       {error.at}" if error.at and str(error.at) else ""
     todo = f"\n  what to do  {error.fix}" if error.fix else ""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(
-        Text(error.what, "bold red") + Text(where + todo)
-    )
+    told = Text(error.what, "bold red") + Text(where + todo)
+    Console(stderr=True, highlight=False, soft_wrap=True).print(told)
 
 
-def _of_the_system(error: OSError) -> PolyclinicError:
-    file = str(error.filename) if error.filename else None
-    return PolyclinicError(
-        f"the system refused: {(error.strerror or type(error).__name__).lower()}",
-        at=Place(file=file),
-        fix="check that the path exists and that you may read or write there",
-    )
-
-
-def _of_our_own(error: Exception) -> PolyclinicError:
-    """A fault of ours. Its message is not shown: a library's message may quote a patient's value."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    name = f" of {error.name}" if isinstance(error, ImportError) else ""
-    return PolyclinicError(
-        f"polyclinic itself failed here: {type(error).__name__}{name}",
-        at=Place(file=Path(last.filename).name, line=last.lineno),
-        fix="run it again with --debug; before you send the traceback to anyone, see that no patient's data stand in it",
-    )
+def _in_words(cause: BaseException) -> PolyclinicError:
+    """The failure as an error of ours. The message of a library is not shown: it may quote a patient's value."""
+    if isinstance(cause, PolyclinicError):
+        return cause
+    if isinstance(cause, KeyboardInterrupt):
+        kept = "what was finished is kept; run the same command again and it goes on from there"
+        return Interrupted("stopped", fix=kept)
+    if isinstance(cause, OSError):
+        what = f"the system refused: {(cause.strerror or type(cause).__name__).lower()}"
+        fix = "check that the path exists and that you may read or write there"
+        return PolyclinicError(what, at=Place(file=str(cause.filename or "")), fix=fix)
+    last = traceback.extract_tb(cause.__traceback__)[-1]
+    name = f" of {cause.name}" if isinstance(cause, ImportError) else ""
+    what, at = f"polyclinic itself failed here: {type(cause).__name__}{name}", Path(last.filename).name
+    fix = "run it again with --debug; before you send the traceback to anyone, see that no patient's data stand in it"
+    return PolyclinicError(what, at=Place(file=at, line=last.lineno), fix=fix)

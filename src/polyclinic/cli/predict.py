@@ -6,43 +6,33 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from polyclinic.cli import screen
 
 if TYPE_CHECKING:
     import polars as pl
 
-
 EXAMPLE = "polyclinic predict demo/package timeline/ --out predictions.parquet"
 
 
 def command(
-    package: Annotated[
-        Path, typer.Argument(help="A model package: the folder `package` of a run, or a .zip of it.")
-    ],
-    source: Annotated[
-        Path, typer.Argument(help="Data in the package's format, an ingested folder, or MEDS.")
-    ],
-    out: Annotated[Path | None, typer.Option(help="The Parquet file to write; printed if left out.")] = None,
+    package: screen.Package,
+    source: Annotated[Path, Argument(help="Data in the package's format, an ingested folder, or MEDS.")],
+    out: Annotated[Path | None, Option(help="The Parquet file to write; printed if left out.")] = None,
     format_name: Annotated[
-        str | None, typer.Option("--format", help="The format of SOURCE, where it is not plain.")
+        str | None, Option("--format", help="The format of SOURCE, where it is not plain.")
     ] = None,
-    at: Annotated[
-        datetime | None, typer.Option(help="Ask at this one time instead of the task's own.")
-    ] = None,
+    at: Annotated[datetime | None, Option(help="Ask at this one time instead of the task's own.")] = None,
     index: Annotated[
-        Path | None,
-        typer.Option(help="Whom to ask when (subject_id, prediction_time), where there is no task."),
+        Path | None, Option(help="Whom to ask when (subject_id, prediction_time), where there is no task.")
     ] = None,
     as_json: screen.AsJson = False,
 ) -> None:
     """Ask a package about new data; no outcome and no torch needed."""
-    from polyclinic import progress
     from polyclinic.packages.predict import predict as answer
 
-    with progress.reporting(progress.Console()):
-        frame = answer(package, source, format=format_name, out=out, at=at, index=index)
+    frame = answer(package, source, format=format_name, out=out, at=at, index=index)
     if as_json:
         screen.show_json(frame.to_dicts() if out is None else {"rows": frame.height, "out": str(out)})
     elif out is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 from polyclinic.cli import screen
 
@@ -13,16 +13,16 @@ EXAMPLE = "polyclinic report runs/hypotension"
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
-    as_json: screen.AsJson = False,
+    run: Annotated[Path, Argument(help="The folder of a finished run.")], as_json: screen.AsJson = False
 ) -> None:
     """Draw the page of a finished run again from its report.json."""
     from polyclinic import atomic
     from polyclinic.reports.page import render
+    from polyclinic.reports.report import Report
 
-    document = screen.read_report(run)
+    found = Report.open(run)
     if as_json:
-        screen.show_json(document)
+        screen.show_json(found.document)
         return
-    atomic.write_text(run / "report.html", render(document))
-    screen.say(f"report   {run / 'report.html'}")
+    atomic.write_text(found.page, render(found.document))
+    screen.say(f"report   {found.page}")

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the study; may stand several times."),
-]
+AsJson = Annotated[bool, Option("--json", help="Print JSON instead of text.")]
+Events = Annotated[Path, Argument(help="An ingested folder, or a MEDS data set.")]
+Package = Annotated[Path, Argument(help="A model package: the folder `package` of a run, or a .zip of it.")]
+OneKey = Option("--set", metavar="KEY=VALUE", help="Change one key of the study; may stand several times.")
+Settings = Annotated[list[str] | None, OneKey]
 
 
 def show_json(value: Any) -> None:
     """A value as JSON on standard output."""
-    typer.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+    print(json.dumps(value, indent=2, default=str, ensure_ascii=False))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
@@ -38,13 +38,11 @@ def cell(value: Any) -> str:
     """One value in a table: thousands apart, three decimals, nothing for nothing; no markup of its own."""
     from rich.markup import escape
 
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.3f}" if isinstance(value, float) else escape(str(value))
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "yes", False: "no"}[value]
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+    return escape(str(value))
 
 
 def say(text: Any) -> None:
@@ -57,31 +55,11 @@ def say(text: Any) -> None:
 def tree(value: Mapping[str, Any], indent: int = 0) -> None:
     """A nested mapping as indented lines; lists of mappings as tables."""
     for key, item in value.items():
+        items = item if isinstance(item, list | tuple) else [item]
         if isinstance(item, Mapping):
             say(f"{' ' * indent}[bold]{cell(key)}[/bold]")
             tree(item, indent + 2)
-        elif _is_table(item):
-            table(list(item[0]), [list(row.values()) for row in item], title=str(key))
+        elif items and all(isinstance(row, Mapping) and row.keys() == items[0].keys() for row in items):
+            table(list(items[0]), [list(row.values()) for row in items], title=str(key))
         else:
-            text = ", ".join(map(cell, item)) if isinstance(item, list | tuple) else cell(item)
-            say(f"{' ' * indent}{cell(key)}: {text}")
-
-
-def _is_table(item: Any) -> bool:
-    rows = list(item) if isinstance(item, list | tuple) else []
-    return bool(rows) and all(isinstance(r, Mapping) and r.keys() == rows[0].keys() for r in rows)
-
-
-def read_report(folder: Path) -> dict[str, Any]:
-    """`report.json` of a run; raises `UsageError` where the folder is no run."""
-    from polyclinic.errors import Place, UsageError
-
-    file = folder / "report.json"
-    if not file.is_file():
-        raise UsageError(
-            "this folder is not a finished run: it has no report.json",
-            at=Place(file=str(folder)),
-            fix="name the folder that `polyclinic run STUDY --out DIR` wrote",
-        )
-    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return document
+            say(f"{' ' * indent}{cell(key)}: {', '.join(map(cell, items))}")

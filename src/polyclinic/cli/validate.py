@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from polyclinic.cli import screen
 from polyclinic.cli.run import Study as Name
 
@@ -16,7 +14,4 @@ def command(study: Name, settings: screen.Settings = None, as_json: screen.AsJso
     from polyclinic.studies.study import Study
 
     document = Study.load(study, settings or []).document()
-    if as_json:
-        screen.show_json(document)
-    else:
-        typer.echo(config.dump(document), nl=False)
+    screen.show_json(document) if as_json else print(config.dump(document), end="")

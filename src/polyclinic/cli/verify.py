@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from polyclinic.cli import screen
 
 EXAMPLE = "polyclinic verify demo/package"
 
 
-def command(
-    package: Annotated[
-        Path, typer.Argument(help="A model package: the folder `package` of a run, or a .zip of it.")
-    ],
-    as_json: screen.AsJson = False,
-) -> None:
+def command(package: screen.Package, as_json: screen.AsJson = False) -> None:
     """Check that a package is whole and can be opened here.
 
     Every file against its SHA-256, the format number, and whether what it needs is installed."""
