@@ -56,14 +56,14 @@ def percent(share: Any, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %" if finite(share) else NOTHING
 
 
-def interval(score: Mapping[str, Any], *, sign: bool = False) -> str:
+def interval(score: Mapping[str, Any]) -> str:
     """A score with its interval, for a sentence.
 
     >>> interval({"value": 0.786, "low": 0.761, "high": 0.811, "n": 9})
     '0.786 (0.761 to 0.811)'
     """
-    value = signed(score.get("value")) if sign else number(score.get("value"))
-    return f"{value} ({bounds(score)})" if finite(score.get("value")) else value
+    value = score.get("value")
+    return f"{number(value)} ({bounds(score)})" if finite(value) else number(value)
 
 
 def bounds(score: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from polyclinic.figures.numbers import count, finite, number, percent
@@ -23,14 +23,15 @@ def card(known: Mapping[str, Any]) -> str:
     (input → ranges), past_index; missing keys leave their lines out. It holds nothing of the test rows, so that a
     package is the same whatever they say; their scores stand in the report.
     """
+    use = known.get("intended_use") or "Not stated: do not use it for patient care."
+    asked = f"Recalibrated on validation rows ({told(known.get('calibration'))})."
+    plain = "None: its answers are given as the model makes them."
     sections = {
-        "Intended use": str(
-            known.get("intended_use") or "Not stated: do not use it for patient care."
-        ).strip(),
-        "What it is": _lines(_model(known)),
-        "Data": _lines(_data(known)),
+        "Intended use": str(use).strip(),
+        "What it is": _model(known),
+        "Data": _data(known),
         "Scores": _scores(known),
-        "Calibration": _calibration(known),
+        "Calibration": asked if known.get("calibration") else plain,
         "Limits": _limits(known),
         "Whom it fails": FAILS,
     }
@@ -42,37 +43,39 @@ FAILS = (
     "Scores by subgroup, with intervals and with the groups that are too small to judge, stand in the report of the "
     "run. Read them before use: a group that is not listed there was not tested."
 )
+PAST = (
+    "The labels look past the moment of asking, the inputs do not: it can be asked live, before the outcome."
+)
 
 
-def _lines(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+def _list(lines: Mapping[str, Any]) -> str:
+    """The lines that hold."""
+    return "\n".join(f"- {line}" for line, holds in lines.items() if holds)
 
 
-def _model(known: Mapping[str, Any]) -> Iterator[str]:
-    members = known.get("members") or 1
+def _model(known: Mapping[str, Any]) -> str:
+    members, threshold = known.get("members") or 1, known.get("threshold")
     mean = f", the mean of {members} fold models" if members > 1 else ""
-    yield f"Model: `{known.get('model', 'unknown')}`{mean}."
-    if known.get("outcome"):
-        yield f"Answer: {known['outcome']}."
-    if known.get("threshold") is not None:
-        yield f"Threshold for an alert: {number(known['threshold'])}, chosen on validation rows."
-    if "portable" in known:
-        yield PORTABLE[bool(known["portable"])]
+    lines = {
+        f"Model: `{known.get('model', 'unknown')}`{mean}.": True,
+        f"Answer: {known.get('outcome')}.": known.get("outcome"),
+        f"Threshold for an alert: {number(threshold)}, chosen on validation rows.": threshold is not None,
+        PORTABLE[bool(known.get("portable"))]: "portable" in known,
+    }
+    return _list(lines)
 
 
-def _data(known: Mapping[str, Any]) -> Iterator[str]:
+def _data(known: Mapping[str, Any]) -> str:
     about, rows = known.get("about") or {}, (known.get("limits") or {}).get("rows")
-    if about.get("data"):
-        yield f"Learned from `{about['data']}`."
-    if about.get("data_licence"):
-        commercial = about.get("data_commercial", "unknown")
-        yield f"Licence of the data: {about['data_licence']}; commercial use: {commercial}."
-    if about.get("source_format"):
-        yield f"Format that it reads: `{about['source_format']}`."
-    if rows is not None:
-        yield f"Learned from {count(rows)} rows."
-    if known.get("past_index"):
-        yield "The labels look past the moment of asking, the inputs do not: it can be asked live, before the outcome."
+    data, licence, format = (about.get(key) for key in ("data", "data_licence", "source_format"))
+    lines = {
+        f"Learned from `{data}`.": data,
+        f"Licence of the data: {licence}; commercial use: {about.get('data_commercial', 'unknown')}.": licence,
+        f"Format that it reads: `{format}`.": format,
+        f"Learned from {count(rows)} rows.": rows is not None,
+        PAST: known.get("past_index"),
+    }
+    return _list(lines)
 
 
 def _scores(known: Mapping[str, Any]) -> str:
@@ -87,22 +90,15 @@ def _scores(known: Mapping[str, Any]) -> str:
     return "\n".join([*table, "", words])
 
 
-def _calibration(known: Mapping[str, Any]) -> str:
-    found = known.get("calibration")
-    asked = f"Recalibrated on validation rows ({told(found)})."
-    return asked if found else "None: its answers are given as the model makes them."
-
-
 def _limits(known: Mapping[str, Any]) -> str:
     """What the inputs looked like when it learned: outside of it, nothing is known."""
-    lines = []
+    lines = {}
     for name, about in (known.get("limits") or {}).items():
         if isinstance(about, Mapping):
-            words = [str(about["kind"])] if "kind" in about else []
-            words += [percent(about["present"], 0) + " present"] if finite(about.get("present")) else []
-            if length := about.get("length"):
-                words.append(f"length {number(length[0], 0)} to {number(length[1], 0)}")
+            present, length = about.get("present"), about.get("length")
+            words: list[Any] = [about.get("kind"), finite(present) and f"{percent(present, 0)} present"]
+            words += [length and f"length {number(length[0], 0)} to {number(length[1], 0)}"]
             words += [f"{k} {number(a)} to {number(b)}" for k, (a, b) in (about.get("range") or {}).items()]
-            lines.append(f"`{name}`: {', '.join(words)}.")
+            lines[f"`{name}`: {', '.join(filter(None, words))}."] = True
     opening = "Inputs as they were when it learned; outside of them nothing is known."
-    return f"{opening}\n\n{_lines(lines)}" if lines else ""
+    return f"{opening}\n\n{_list(lines)}" if lines else ""

@@ -111,7 +111,7 @@ def _studied(o: Outcome) -> str:
 
 
 def _calibrated(o: Outcome) -> str:
-    words = in_words((o.report["calibration"].get(o.chosen) or {}).get(o.name) or {})
+    words = in_words(o.calibration(o.chosen))
     return f"The probabilities of {o.chosen}, {words}." if words and o.chosen not in o.constant else ""
 
 

@@ -10,7 +10,7 @@ from polyclinic.figures.numbers import count, interval
 from polyclinic.reports import reading
 from polyclinic.reports.finding import finding, told
 from polyclinic.reports.reading import Report
-from polyclinic.reports.sections import SECTIONS
+from polyclinic.reports.sections import sections
 
 
 def render(report: Report) -> str:
@@ -18,13 +18,13 @@ def render(report: Report) -> str:
 
     report: the content of `report.json` (see `reports.schema`). Sections without content are left out.
     """
-    sections = [section for build in SECTIONS if (section := build(report)).parts]
-    words = {"finding": report.get("finding") or finding(report), "facts": _facts(report), "told": told}
-    warnings = [entry for entry in report["sanity"] if reading.warns(entry)]
-    page = _template().render(
-        report=report, sections=sections, warnings=warnings, style=_file("page.css"), **words
-    )
-    return str(page)
+    words: dict[str, Any] = {
+        "finding": report.get("finding") or finding(report),
+        "facts": _facts(report),
+        "told": told,
+    }
+    words |= {"warnings": [*filter(reading.warns, report["sanity"])], "style": _file("page.css")}
+    return str(_template().render(report=report, sections=sections(report), **words))
 
 
 def _facts(report: Report) -> list[tuple[str, str, str]]:

@@ -107,13 +107,18 @@ class Outcome:
 
     def differences(self, model: str) -> dict[str, Mapping[str, Any]]:
         """Each other model with the paired difference `model` minus other, in the primary score on the split that counts."""
-        found: dict[str, Mapping[str, Any]] = {}
-        for c in self._of("comparisons", score=self.primary, split=self.split):
-            if c["a"] == model:
-                found[c["b"]] = c["difference"]
-            elif c["b"] == model:
-                found.setdefault(c["a"], turned(c["difference"]))
-        return found
+        given = self._of("comparisons", score=self.primary, split=self.split)
+        sides = [side for c in given for side in (turned(c), c)]
+        return {c["b"]: c["difference"] for c in sides if c["a"] == model}
+
+    @property
+    def comparisons(self) -> list[Mapping[str, Any]]:
+        """Every comparison of this outcome; one with the chosen model is seen from its side."""
+        return [turned(c) if c["b"] == self.chosen else c for c in self._of("comparisons")]
+
+    def calibration(self, model: str) -> Mapping[str, Any]:
+        """`before` and `after` of a model; empty where there are none."""
+        return (self.report["calibration"].get(model) or {}).get(self.name) or {}
 
     def _of(self, part: str, **wanted: str) -> list[Mapping[str, Any]]:
         """The entries of a part of the report that are of this outcome and as wanted, or do not say."""
@@ -158,10 +163,12 @@ def outcomes(report: Report) -> list[Outcome]:
     return [Outcome(report, name) for name in dict.fromkeys([*report["chosen"], *found])]
 
 
-def turned(difference: Mapping[str, Any]) -> dict[str, Any]:
-    """The difference seen from the other side."""
-    sides = {"value": difference["value"], "low": difference["high"], "high": difference["low"]}
-    return {**difference, **{side: -v if finite(v) else None for side, v in sides.items()}}
+def turned(comparison: Mapping[str, Any]) -> dict[str, Any]:
+    """The comparison seen from the other side."""
+    found = comparison["difference"]
+    sides = {"value": found["value"], "low": found["high"], "high": found["low"]}
+    difference = {**found, **{side: -v if finite(v) else None for side, v in sides.items()}}
+    return {**comparison, "a": comparison["b"], "b": comparison["a"], "difference": difference}
 
 
 def verdict(difference: Mapping[str, Any], score: str) -> str:

@@ -26,11 +26,8 @@ class Report:
         """Read the report of a run; raises `UsageError` where there is none."""
         path = Path(folder) / "report.json"
         if not path.is_file():
-            raise UsageError(
-                "there is no report in this folder",
-                at=Place(file=str(folder)),
-                fix="give the folder that `polyclinic run … --out` wrote",
-            )
+            what, at = "there is no report in this folder", Place(file=str(folder))
+            raise UsageError(what, at=at, fix="name the folder that `polyclinic run … --out` wrote")
         return cls(Path(folder), json.loads(path.read_text(encoding="utf-8")))
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Mapping
@@ -13,33 +12,26 @@ from typing import Any
 from polyclinic.errors import BadData, Place
 
 COUNTS = frozenset({"rows", "groups", "n", "all", "negative", "positive", "labelled"})
-BY_NAME = frozenset({"groups", "by"})
 LEADING_COUNT = re.compile(r"^(\d[\d,]*)(?= \(\d+(?:\.\d+)? ?%\)$)")
 
 
 @cache
 def schema() -> dict[str, Any]:
     """The JSON Schema of `report.json`: the least that it holds."""
-    text = files("polyclinic.reports").joinpath("report.schema.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
+    return dict(json.loads(files("polyclinic.reports").joinpath("report.schema.json").read_bytes()))
 
 
 def validate(report: Mapping[str, Any]) -> None:
     """Raise `BadData` with the key where a report is not as the schema says."""
     from jsonschema import Draft202012Validator
 
-    faults = sorted(
-        Draft202012Validator(schema()).iter_errors(report), key=lambda fault: list(map(str, fault.path))
-    )
-    if not faults:
-        return
-    first = faults[0]
-    raise BadData(
-        f"this is not a report of format 1: {_what(first)}"
-        + (f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""),
-        at=Place(file="report.json", key=".".join(map(str, first.path)) or "the whole"),
-        fix="write it again with `polyclinic run` or `polyclinic evaluate` of this version",
-    )
+    found = Draft202012Validator(schema()).iter_errors(report)
+    if faults := sorted(found, key=lambda fault: [*map(str, fault.path)]):
+        first, others = faults[0], f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
+        what = f"this is not a report of format 1: {_what(first)}{others}"
+        at = Place(file="report.json", key=".".join(map(str, first.path)) or "the whole")
+        fix = "write it again with `polyclinic run` or `polyclinic evaluate` of this version"
+        raise BadData(what, at=at, fix=fix)
 
 
 def _what(fault: Any) -> str:
@@ -55,19 +47,17 @@ def suppress(report: Mapping[str, Any], min_cell: int) -> dict[str, Any]:
     A subgroup whose rows or groups are suppressed keeps no scores either. Complements are not: a total can still give a single
     suppressed cell away.
     """
-    told = copy.deepcopy(dict(report))
     if min_cell <= 1:
-        return told
-    told["cohort"] = _suppressed(told["cohort"], min_cell)
-    told["subgroups"] = [_hidden(_suppressed(s, min_cell)) for s in told["subgroups"]]
-    return told
+        return {**report}
+    subgroups = [_hidden(_suppressed(s, min_cell)) for s in report["subgroups"]]
+    return {**report, "cohort": _suppressed(report["cohort"], min_cell), "subgroups": subgroups}
 
 
 def _suppressed(value: Any, least: int, *, counts: bool = False) -> Any:
     """counts: whether a bare number here is a count."""
     if isinstance(value, Mapping):
         inside = {k: k in COUNTS or (counts and not isinstance(v, Mapping)) for k, v in value.items()}
-        return {k: _suppressed(v, least, counts=inside[k] or k in BY_NAME) for k, v in value.items()}
+        return {k: _suppressed(v, least, counts=inside[k]) for k, v in value.items()}
     if isinstance(value, list):
         return [_suppressed(one, least, counts=counts) for one in value]
     if not counts or isinstance(value, bool):
