@@ -119,9 +119,8 @@ def calibration(bins: Mapping[str, Sequence[Mapping[str, Any]]], *, title: str, 
     seen = [v for c in drawn for v in (*c.x, *c.y, *(high for *_, high in c.whiskers))]
     top = min(1.0, max(seen, default=1.0) * 1.06)
     when, first = next(iter(bins.items()), ("", []))
-    spoken = "; ".join(
-        f"predicted {number(b['predicted'])}, observed {number(b['observed'])} ({bounds(b)})" for b in first
-    )
+    pairs = [(number(b["predicted"]), f"{number(b['observed'])} ({bounds(b)})") for b in first]
+    spoken = "; ".join(f"predicted {predicted}, observed {observed}" for predicted, observed in pairs)
     frame: Any = {"title": title, "diagonal": True, "limits": ((0, top), (0, top))}
     frame |= {"description": f"Observed share of {unit} by predicted share {when}: {spoken}."}
     names = ("predicted", "observed (dotted: as predicted)")

@@ -65,8 +65,8 @@ def forest(
             _paint(axes, line, sum(heights[:i]), heights[i], write)
 
     spoken = "; ".join(line.spoken(write) for line in lines if finite(line.value) or line.note)
-    described = {"title": title, "description": f"{axis}. {spoken}."}
-    return draw(paint, **described, height=sum(heights) + 46, margins=(LEFT, RIGHT, 6, 40))
+    height, margins = sum(heights) + 46, (LEFT, RIGHT, 6, 40)
+    return draw(paint, title=title, description=f"{axis}. {spoken}.", height=height, margins=margins)
 
 
 def _height(line: Line) -> float:
@@ -89,12 +89,12 @@ def _paint(axes: Any, line: Line, top: float, height: float, write: Any) -> None
     colour = ACCENT if line.strong else SECOND if line.worse else INK
     middle, style = top + height / 2, {"va": "center", "transform": axes.get_yaxis_transform()}
     left, right = -LEFT / (WIDTH - LEFT - RIGHT), 1 + RIGHT / (WIDTH - LEFT - RIGHT)
-    words, note = _wrapped(line), [line.note] if line.note and finite(line.value) else []
     weight = "bold" if line.strong or line.worse or line.heading else "normal"
-    kinds = [{"color": MUTED if line.heading else colour, "fontsize": 11, "fontweight": weight}] * len(words)
-    kinds += [{"color": MUTED, "fontsize": 9.5}] * len(note)
-    for i, (word, kind) in enumerate(zip([*words, *note], kinds, strict=True)):
-        axes.text(left, middle + LINE * (i - (len(kinds) - 1) / 2), word, **kind, **style)
+    kind = {"color": MUTED if line.heading else colour, "fontsize": 11, "fontweight": weight}
+    words = [(word, kind) for word in _wrapped(line)]
+    words += [(line.note, {"color": MUTED, "fontsize": 9.5})] if line.note and finite(line.value) else []
+    for i, (word, look) in enumerate(words):
+        axes.text(left, middle + LINE * (i - (len(words) - 1) / 2), word, **look, **style)
     if not finite(line.value):
         axes.text(0, middle, line.note, color=MUTED, fontsize=10, fontstyle="italic", **style)
         return

@@ -76,8 +76,7 @@ def _inline(svg: str, title: str, description: str) -> str:
     key = "f" + of_value([title, description, svg])[:8]
     head, body = svg[svg.index("<svg") :].split(">", 1)
     body = re.sub(r"<metadata>.*?</metadata>|<style type.*?</style>|<!--.*?-->", "", body, flags=re.S)
-    body = re.sub(r"font-family: [^;]+; ?", "", body)
-    body = re.sub(r" transform=\"rotate\(-0 [^\"]*\"", "", body)
+    body = re.sub(r"font-family: [^;]+; ?| transform=\"rotate\(-0 [^\"]*\"", "", body)
     body = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), body)
     used = set(re.findall(r"(?:url\(|href=\")#([^)\"]+)", body))
     body = re.sub(r' id="([^"]+)"', lambda m: f' id="{key}{m[1]}"' if m[1] in used else "", body)

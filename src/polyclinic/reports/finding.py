@@ -63,9 +63,8 @@ def _chosen(o: Outcome) -> str:
 def _chance(o: Outcome) -> str:
     """A model that learned nothing is named so, and not praised for being level with others."""
     if o.chosen in o.constant:
-        return (
-            f"But {o.chosen} {o.same_answer}: it tells no row from another and ranks no better than chance."
-        )
+        words = "it tells no row from another and ranks no better than chance"
+        return f"But {o.chosen} {o.same_answer}: {words}."
     found = o.scores(o.chosen).get("auroc") or {}
     low, high = found.get("low"), found.get("high")
     if not finite(low) or not finite(high) or low > CHANCE:
