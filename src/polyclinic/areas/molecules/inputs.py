@@ -13,46 +13,21 @@ import polars as pl
 
 from polyclinic import fingerprint
 from polyclinic.areas.molecules.formats.smiles import molecule, refusals, smiles_column
-from polyclinic.samples import Dense, Ragged
+from polyclinic.samples import Column, Dense, Ragged
 from polyclinic.samples.inputs import InputColumns
 
-Field = tuple[Sequence[str], Callable[[Any], int]]
-HEAVY = (15, 25, 35)
+Fields = dict[str, tuple[Sequence[str], Callable[[Any], int]]]
+ABOVE = (0, 15, 25, 35)
+SIZES = ("no atoms", "1-15 atoms", "16-25 atoms", "26-35 atoms", "over 35 atoms")
 LONGEST = 120
 DESCRIPTORS = [
-    "exactmw",
-    "lipinskiHBA",
-    "lipinskiHBD",
-    "NumRotatableBonds",
-    "NumHBD",
-    "NumHBA",
-    "NumHeavyAtoms",
-    "NumHeteroatoms",
-    "NumAmideBonds",
-    "FractionCSP3",
-    "NumRings",
-    "NumAromaticRings",
-    "NumAliphaticRings",
-    "NumSaturatedRings",
-    "NumHeterocycles",
-    "NumAromaticHeterocycles",
-    "NumSpiroAtoms",
-    "NumBridgeheadAtoms",
-    "NumAtomStereoCenters",
-    "labuteASA",
-    "tpsa",
-    "CrippenClogP",
-    "CrippenMR",
-    "chi0v",
-    "chi1v",
-    "chi2v",
-    "chi3v",
-    "chi4v",
-    "hallKierAlpha",
-    "kappa1",
-    "kappa2",
-    "kappa3",
-    "Phi",
+    *("exactmw", "lipinskiHBA", "lipinskiHBD", "NumRotatableBonds", "NumHBD", "NumHBA"),
+    *("NumHeavyAtoms", "NumHeteroatoms", "NumAmideBonds", "FractionCSP3"),
+    *("NumRings", "NumAromaticRings", "NumAliphaticRings", "NumSaturatedRings"),
+    *("NumHeterocycles", "NumAromaticHeterocycles"),
+    *("NumSpiroAtoms", "NumBridgeheadAtoms", "NumAtomStereoCenters"),
+    *("labuteASA", "tpsa", "CrippenClogP", "CrippenMR"),
+    *("chi0v", "chi1v", "chi2v", "chi3v", "chi4v", "hallKierAlpha", "kappa1", "kappa2", "kappa3", "Phi"),
 ]
 
 
@@ -72,16 +47,11 @@ class MoleculesInputs:
         """`atoms`, `bonds` (of atoms), `fingerprint`, `descriptors`; groups `scaffold`, `molecule`; stratum `size`."""
         found = [molecule(s) for s in self.smiles(rows)]
         atoms, bonds = graph(found)
-        return InputColumns(
-            {
-                "atoms": atoms,
-                "bonds": bonds,
-                "fingerprint": Dense(fingerprints(found, self.radius, self.bits)),
-                "descriptors": Dense(descriptors(found), ("charge", "fragments", *DESCRIPTORS)),
-            },
-            groups={"scaffold": scaffolds(found), "molecule": identities(found)},
-            strata={"size": sizes(atoms.lengths)},
-        )
+        columns: dict[str, Column] = {"atoms": atoms, "bonds": bonds}
+        columns["fingerprint"] = Dense(fingerprints(found, self.radius, self.bits))
+        columns["descriptors"] = Dense(descriptors(found), ("charge", "fragments", *DESCRIPTORS))
+        groups = {"scaffold": named(found, scaffold), "molecule": named(found, canonical)}
+        return InputColumns(columns, groups, {"size": np.array(SIZES)[np.searchsorted(ABOVE, atoms.lengths)]})
 
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
         """Position → why, for rows whose SMILES is missing or does not parse."""
@@ -93,7 +63,7 @@ class MoleculesInputs:
 
 
 @cache
-def atom_fields() -> dict[str, Field]:
+def atom_fields() -> Fields:
     """Name → (levels, level number of an atom). Chirality as R or S: unlike the order in which the neighbours are
     written, that is the same however the SMILES was written.
     """
@@ -115,7 +85,7 @@ def atom_fields() -> dict[str, Field]:
 
 
 @cache
-def bond_fields() -> dict[str, Field]:
+def bond_fields() -> Fields:
     """Name → (levels, level number of a bond)."""
     from rdkit import Chem
 
@@ -142,19 +112,18 @@ def graph(found: Sequence[Any]) -> tuple[Ragged, Ragged]:
     """Atoms, and the bonds of atoms with `source` and `target` counted from the molecule's first atom."""
     atoms = [list(m.GetAtoms()) if m is not None else [] for m in found]
     bonds = [list(m.GetBonds()) if m is not None else [] for m in found]
-    ends = {"source": lambda b: b.GetBeginAtomIdx(), "target": lambda b: b.GetEndAtomIdx()}
-    joined = {name: counted(bonds, of, np.int32) for name, of in ends.items()}
-    return ragged(atoms, atom_fields(), {}, None), ragged(bonds, bond_fields(), joined, "atoms")
+    source = counted(bonds, lambda b: b.GetBeginAtomIdx(), np.int32)
+    target = counted(bonds, lambda b: b.GetEndAtomIdx(), np.int32)
+    ends = {"source": source, "target": target}
+    return ragged(atoms, atom_fields(), {}), ragged(bonds, bond_fields(), ends, "atoms")
 
 
-def ragged(
-    rows: Sequence[list[Any]], fields: dict[str, Field], more: dict[str, Any], of: str | None
-) -> Ragged:
+def ragged(rows: Sequence[Any], fields: Fields, more: dict[str, Any], of: str | None = None) -> Ragged:
     """One run of elements a row, each field a number of its level."""
     stop = np.cumsum([len(row) for row in rows], dtype=np.int64)
-    lengths = np.diff(stop, prepend=0)
+    start = np.append(0, stop)[:-1]
     values = more | {name: counted(rows, number, np.int16) for name, (_, number) in fields.items()}
-    return Ragged(stop - lengths, stop, values, {name: levels for name, (levels, _) in fields.items()}, of)
+    return Ragged(start, stop, values, {name: levels for name, (levels, _) in fields.items()}, of)
 
 
 def counted(rows: Iterable[list[Any]], number: Callable[[Any], int], kind: type) -> npt.NDArray[Any]:
@@ -193,40 +162,28 @@ def filled(found: Sequence[Any], of: Callable[[Any], Any], width: int) -> npt.ND
     return values
 
 
-def scaffolds(found: Sequence[Any]) -> npt.NDArray[np.str_]:
+def scaffold(m: Any) -> str:
     """Bemis–Murcko scaffold (doi:10.1021/jm9602928) without stereo, as SMILES; all molecules without a ring share one,
     `acyclic`, as in MoleculeNet.
     """
     from rdkit import Chem
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
+    if not m.GetRingInfo().NumRings():
+        return "acyclic"  # there is nothing to cut, and RDKit takes minutes over a chain of thousands
     cut: Any = MurckoScaffold.GetScaffoldForMol
-
-    def scaffold(m: Any) -> str:
-        # without a ring there is nothing to cut, and RDKit takes minutes over a chain of thousands
-        return Chem.MolToSmiles(cut(m), isomericSmiles=False) if m.GetRingInfo().NumRings() else "acyclic"
-
-    return named(None if m is None else scaffold(m) for m in found)
+    return Chem.MolToSmiles(cut(m), isomericSmiles=False)
 
 
-def identities(found: Sequence[Any]) -> npt.NDArray[np.str_]:
-    """Canonical SMILES: rows of one molecule, however it was written, share it."""
+def canonical(m: Any) -> str:
+    """Canonical SMILES: the same however the molecule was written."""
     from rdkit import Chem
 
-    return named(None if m is None else Chem.MolToSmiles(m) for m in found)
+    return Chem.MolToSmiles(m)
 
 
-def named(texts: Iterable[str | None]) -> npt.NDArray[np.str_]:
+def named(found: Sequence[Any], of: Callable[[Any], str]) -> npt.NDArray[np.str_]:
     """Names of groups, "" where there is none; long ones end in a digest, since each row is as wide as the longest."""
-    short = (
-        t if len(t) <= LONGEST else f"{t[: LONGEST - 17]}…{fingerprint.of_value(t)[:16]}"
-        for t in (t or "" for t in texts)
-    )
-    return np.array(list(short), np.str_)
-
-
-def sizes(atoms: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
-    """Bands of the number of atoms in the graph (all but most hydrogens)."""
-    edges = [0, *HEAVY]
-    bands = [f"{a + 1}-{b} atoms" for a, b in zip(edges, HEAVY, strict=False)] + [f"over {HEAVY[-1]} atoms"]
-    return np.where(atoms > 0, np.array(bands)[np.searchsorted(HEAVY, atoms)], "no atoms")
+    names = ["" if m is None else of(m) for m in found]
+    short = [n if len(n) <= LONGEST else f"{n[: LONGEST - 17]}…{fingerprint.of_value(n)[:16]}" for n in names]
+    return np.array(short, np.str_)

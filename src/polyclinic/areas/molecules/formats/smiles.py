@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ import polars as pl
 from polyclinic import dependencies
 from polyclinic.errors import PolyclinicError, UnknownName, pattern_of
 from polyclinic.timelines import tables
-from polyclinic.timelines.format import REFUSED, Chunk, Gives
+from polyclinic.timelines.format import Chunk, Gives
 
 ROWS = 20_000
 LINES = {".smi", ".smiles"}
@@ -38,29 +39,23 @@ class Smiles:
 
     def sniff(self, source: Path) -> bool:
         """Whether this is a table with a column of SMILES, or a folder that holds one such table."""
-        try:
-            file = file_of(source)
-            return file.suffix in LINES or bool(
-                smiles_column(tables.scan(file).collect_schema().names(), self.column)
-            )
-        except (PolyclinicError, OSError):
-            return False
+        with suppress(PolyclinicError, OSError):
+            file = tables.first_file(source)
+            if file.suffix not in LINES:
+                smiles_column(tables.scan(file).collect_schema(), self.column)
+            return True
+        return False
 
     def read(self, source: Path) -> Iterator[Chunk]:
         """Stretches of the table in its order.
 
         Raises `BadData` where the file is no table, `UnknownName` where it has no column of SMILES.
         """
-        file, first = file_of(source), 0
+        file, first = tables.first_file(source), 0
         seen: set[str] = set()
         for part in lines(file) if file.suffix in LINES else tables.batches(file, ROWS):
             yield chunk(part, smiles_column(part.columns, self.column), file.name, first, seen)
             first += part.height
-
-
-def file_of(source: Path) -> Path:
-    """The file itself, or the only table of a folder."""
-    return source if source.is_file() else tables.first_file(source)
 
 
 def lines(file: Path) -> Iterator[pl.DataFrame]:
@@ -73,44 +68,28 @@ def lines(file: Path) -> Iterator[pl.DataFrame]:
 
 
 def chunk(part: pl.DataFrame, column: str, file: str, first: int, seen: set[str]) -> Chunk:
-    """A stretch of the table, whose first row is row `first` of the source; `seen`: molecules of earlier rows."""
-    part = (
-        part.drop("row_id", strict=False)
-        .with_row_index("row_id", first)
-        .cast({"row_id": pl.Int64, column: pl.String})
-    )
-    found = [molecule(s) for s in part[column]]
-    good = pl.Series([m is not None for m in found], dtype=pl.Boolean)
-    bad = part.filter(~good)
-    again = repeats(found, seen)
-    return Chunk(
-        file,
-        part.height,
-        int(good.sum()),
-        part.filter(good),
-        pl.DataFrame(
-            {
-                "row": bad["row_id"],
-                "column": [column] * bad.height,
-                "reason": [refusal(s) for s in bad[column]],
-            },
-            REFUSED,
-        ),
-        noted={"a molecule that stands in an earlier row too": again} if again else {},
-    )
+    """A stretch of the table, whose first row is row `first` of the source.
 
-
-def repeats(found: Sequence[Any], seen: set[str]) -> int:
-    """How many molecules were seen before, however they were written; adds the new ones to `seen`."""
+    seen: the molecules of earlier rows, however they were written; the new ones are added.
+    """
     from rdkit import Chem
 
+    part = part.drop("row_id", strict=False).with_row_index("row_id", first)
+    part = part.cast({"row_id": pl.Int64, column: pl.String})
+    found = [molecule(s) for s in part[column]]
     names = [Chem.MolToSmiles(m) for m in found if m is not None]
-    before = len(seen)
-    seen.update(names)
-    return len(names) - (len(seen) - before)
+    new = set(names) - seen
+    seen |= new
+    again = len(names) - len(new)
+    good = pl.Series([m is not None for m in found], dtype=pl.Boolean)
+    bad = part.filter(~good)
+    why = pl.Series([refusal(s) for s in bad[column]], dtype=pl.String)
+    refused = bad.select(row="row_id", column=pl.lit(column), reason=why)
+    noted = {"a molecule that stands in an earlier row too": again} if again else {}
+    return Chunk(file, part.height, len(names), part.filter(good), refused, noted=noted)
 
 
-def smiles_column(columns: Sequence[str], wanted: str = "") -> str:
+def smiles_column(columns: Collection[str], wanted: str = "") -> str:
     """The column `wanted`, else the one called `smiles`, else the only one whose name has it in it.
 
     Raises `UnknownName` where there is none, or more than one.
