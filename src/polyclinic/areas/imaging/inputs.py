@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from polyclinic.areas.imaging import volumes
-from polyclinic.areas.imaging.formats.nifti import Nifti
-from polyclinic.errors import BadData
+from polyclinic.areas.imaging.formats.nifti import Nifti, refusal
 from polyclinic.samples import File
 from polyclinic.samples.frames import need_columns
 from polyclinic.samples.inputs import InputColumns
@@ -28,21 +27,11 @@ class ImagingInputs:
         references = rows[self.column].fill_null("").to_numpy().astype(str)
         how = {**Nifti.files["image"], **getattr(source, "files", {}).get(self.column, {})}
         image = File(references, how["reader"], {"writer": how["writer"], "channels": 1})
-        return InputColumns({self.column: image}, {"case": self._cases(rows)})
+        case = rows[self.case if self.case in rows.columns else self.column].cast(pl.String)
+        cases = case.fill_null("unknown").to_numpy().astype(str)
+        return InputColumns({self.column: image}, {"case": cases})
 
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
         """Position → why a volume cannot be read, judged by its header."""
-        reasons = ((at, _reason(path)) for at, path in enumerate(rows[self.column].fill_null("")))
-        return {at: reason for at, reason in reasons if reason}
-
-    def _cases(self, rows: pl.DataFrame) -> Any:
-        named = self.case if self.case in rows.columns else self.column
-        return rows[named].cast(pl.String).fill_null("unknown").to_numpy().astype(str)
-
-
-def _reason(path: str) -> str:
-    try:
-        volumes.grid(path)
-    except BadData as error:
-        return error.what
-    return ""
+        paths = enumerate(rows[self.column].fill_null(""))
+        return {at: why[1] for at, path in paths if (why := refusal(Path(path), None))}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +17,8 @@ from polyclinic.errors import BadData, Place
 from polyclinic.samples import File, Samples
 from polyclinic.samples.samples import of_rows
 
-BLOCK = 1 << 20
+AT_ONCE = 8
+EXPORT = "export it again as NIfTI (.nii or .nii.gz), one volume a file"
 
 
 class Grid(NamedTuple):
@@ -35,22 +35,16 @@ class Grid(NamedTuple):
         return "" if same else "its affine puts the voxels elsewhere"
 
 
-@dataclass(frozen=True, eq=False)
-class Volume:
+class Volume(NamedTuple):
     """values: [x, y, z]; grid: where they lie."""
 
     values: npt.NDArray[Any]
     grid: Grid
 
     @property
-    def affine(self) -> npt.NDArray[np.float64]:
-        """float64 [4, 4], voxel numbers → millimetres."""
-        return self.grid.affine
-
-    @property
     def spacing(self) -> tuple[float, ...]:
         """Millimetres from voxel to voxel along each axis."""
-        return tuple(float(s) for s in np.linalg.norm(self.affine[:3, :3], axis=0))
+        return tuple(np.linalg.norm(self.grid.affine[:3, :3], axis=0).tolist())
 
 
 def read(path: str | Path) -> Volume:
@@ -62,7 +56,7 @@ def read(path: str | Path) -> Volume:
     try:
         values = np.asarray(image.dataobj, dtype=np.float32).reshape(grid.shape)
     except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:
-        raise _unreadable(Path(path), "its voxels cannot be read") from error
+        raise _refused(path, "a volume cannot be used: its voxels cannot be read") from error
     return Volume(values, grid)
 
 
@@ -74,11 +68,8 @@ def read_labels(path: str | Path) -> Volume:
     volume = read(path)
     labels = np.nan_to_num(volume.values, nan=-1).clip(-1, 256).astype(np.int16)
     if not (labels == volume.values).all() or labels.min(initial=0) < 0 or labels.max(initial=0) > 255:
-        raise BadData(
-            "a label is not a whole number from 0 to 255",
-            at=Place(file=str(path)),
-            fix="save the structures as whole numbers, without resampling that blends them",
-        )
+        fix = "save the structures as whole numbers, without resampling that blends them"
+        raise _refused(path, "a label is not a whole number from 0 to 255", fix)
     return Volume(labels.astype(np.uint8), volume.grid)
 
 
@@ -87,7 +78,7 @@ def grid(path: str | Path) -> Grid:
     image, found = _opened(Path(path))
     promised = int(image.dataobj.offset) + int(np.prod(image.shape)) * image.get_data_dtype().itemsize
     if not _holds(Path(path), promised):
-        raise _unreadable(Path(path), "it is cut short")
+        raise _refused(path, "a volume cannot be used: it is cut short")
     return found
 
 
@@ -98,19 +89,15 @@ def write_labels(values: npt.NDArray[Any], reference: str | Path, path: str | Pa
     """
     image, where = _opened(Path(reference))
     if tuple(values.shape) != where.shape:
-        raise BadData(
-            f"an answer of shape {values.shape} does not lie on a grid of {where.shape}",
-            at=Place(file=str(reference)),
-            fix="answer on the grid of the image",
-        )
+        what = f"an answer of shape {values.shape} does not lie on a grid of {where.shape}"
+        raise _refused(reference, what, "answer on the grid of the image")
     header = image.header.copy()
     header.set_data_dtype(np.uint8)
     header.set_slope_inter(1, 0)
     header["cal_max"] = header["cal_min"] = 0
     written = type(image)(np.ascontiguousarray(values, np.uint8), image.affine, header).to_bytes()
-    packed = gzip.compress(written, mtime=0) if Path(path).suffix == ".gz" else written
     with atomic.file(Path(path)) as part:
-        part.write_bytes(packed)
+        part.write_bytes(gzip.compress(written, mtime=0) if part.suffix == ".gz" else written)
 
 
 def column_of(rows: Samples) -> tuple[str, File]:
@@ -121,12 +108,11 @@ def column_of(rows: Samples) -> tuple[str, File]:
     return next(iter(found.items()))
 
 
-def intensities(column: Any, at_once: int = 8) -> Iterator[npt.NDArray[np.float32]]:
+def intensities(column: Any) -> Iterator[npt.NDArray[np.float32]]:
     """Each row's voxels, by the column's own reader, a few files in memory at a time."""
-    for first in range(0, len(column), at_once):
-        rows = np.arange(first, min(first + at_once, len(column)))
-        for volume in column.take(rows).read_all():
-            yield volume.values
+    for first in range(0, len(column), AT_ONCE):
+        few = column.take(np.arange(first, min(first + AT_ONCE, len(column))))
+        yield from (volume.values for volume in few.read_all())
 
 
 def _opened(path: Path) -> tuple[Any, Grid]:
@@ -135,21 +121,16 @@ def _opened(path: Path) -> tuple[Any, Grid]:
         image = nibabel.load(path)
         affine = np.asarray(image.affine, np.float64)
     except (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError) as error:
-        raise _unreadable(
-            path, "it is no NIfTI file" if path.is_file() else "there is no such file"
-        ) from error
+        why = "it is no NIfTI file" if path.is_file() else "there is no such file"
+        raise _refused(path, f"a volume cannot be used: {why}") from error
     shape = tuple(int(n) for n in image.shape)
     if len(shape) < 3 or 0 in shape or any(n != 1 for n in shape[3:]):
-        raise _unreadable(path, f"it is no volume of three dimensions: {shape}")
+        raise _refused(path, f"a volume cannot be used: it is no volume of three dimensions: {shape}")
     return image, Grid(shape[:3], affine)
 
 
-def _unreadable(path: Path, why: str) -> BadData:
-    return BadData(
-        f"a volume cannot be used: {why}",
-        at=Place(file=str(path)),
-        fix="export it again as NIfTI (.nii or .nii.gz), one volume a file",
-    )
+def _refused(path: str | Path, what: str, fix: str = EXPORT) -> BadData:
+    return BadData(what, at=Place(file=str(path)), fix=fix)
 
 
 def _holds(path: Path, promised: int) -> bool:
@@ -164,15 +145,8 @@ def _holds(path: Path, promised: int) -> bool:
         stream.seek(-4, 2)
         if int.from_bytes(stream.read(4), "little") == promised % (1 << 32):
             return True
-    return _unpacked(path) >= promised
-
-
-def _unpacked(path: Path) -> int:
-    size = 0
     try:
-        with gzip.open(path) as stream:
-            while block := stream.read(BLOCK):
-                size += len(block)
+        with gzip.open(path) as unpacked:
+            return unpacked.seek(0, 2) >= promised
     except (OSError, EOFError, zlib.error):
-        return 0
-    return size
+        return False

@@ -13,9 +13,7 @@ from polyclinic.areas.imaging import volumes
 from polyclinic.errors import BadData
 from polyclinic.timelines.format import REFUSED, Chunk, Gives
 
-COLUMNS: dict[str, pl.DataType] = {"row_id": pl.Int64()} | dict.fromkeys(
-    ("case", "image", "label"), pl.String()
-)
+COLUMNS = {"row_id": pl.Int64, "case": pl.String, "image": pl.String, "label": pl.String}
 SUFFIXES = (".nii", ".nii.gz")
 VOLUMES = "polyclinic.areas.imaging.volumes"
 
@@ -39,29 +37,17 @@ class Nifti:
         """The usable cases in the order of names, then each refused one; by headers alone."""
         images, labels = found(images_of(source)), found(source / "labels")
         refused = {case: why for case, path in images.items() if (why := refusal(path, labels.get(case)))}
-        rows = [
-            {"row_id": row, "case": case, "image": _path(image), "label": _path(labels.get(case))}
-            for row, (case, image) in enumerate(images.items())
-            if case not in refused
-        ]
+        files = {"image": [_path(images[c]) for c in images], "label": [_path(labels.get(c)) for c in images]}
+        frame = pl.DataFrame({"row_id": range(len(images)), "case": list(images), **files}, COLUMNS)
+        used = frame.filter(~pl.col("case").is_in([*refused]))
         alone = len(labels.keys() - images.keys())
-        yield Chunk(
-            file=images_of(source).name,
-            rows_in=len(rows) + alone,
-            used=len(rows),
-            frame=pl.DataFrame(rows, COLUMNS),
-            non_events={"label without an image": alone} if alone else {},
-        )
-        numbers = {case: row for row, case in enumerate(images)}
-        for case, (column, reason) in refused.items():
-            file = (labels if column == "label" else images)[case]
-            yield Chunk(
-                file=f"{file.parent.name}/{file.name}",
-                rows_in=1,
-                used=0,
-                frame=pl.DataFrame(schema=COLUMNS),
-                refused=pl.DataFrame([(numbers[case], column, reason)], REFUSED, orient="row"),
-            )
+        aside = {"label without an image": alone} if alone else {}
+        yield Chunk(images_of(source).name, used.height + alone, used.height, used, non_events=aside)
+        for row, case in enumerate(images):
+            if case in refused:
+                file = (labels if refused[case][0] == "label" else images)[case]
+                told = pl.DataFrame([(row, *refused[case])], REFUSED, orient="row")
+                yield Chunk(f"{file.parent.name}/{file.name}", 1, 0, frame.clear(), told)
 
 
 def _path(file: Path | None) -> str:

@@ -60,11 +60,10 @@ class UNet:
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """volume: object [row] of float32 [x, y, z], mean 0, deviation 1; patch: int64 [row, 3]."""
-        volumes = np.empty(len(rows), object)
-        for row, values in enumerate(intensities(rows.columns[state.values["column"]])):
-            volumes[row] = normalised(values).clip(*state.values["range"])
-        patch = np.asarray(state.values["patch"], np.int64)
-        return {"volume": volumes, "patch": np.tile(patch, (len(rows), 1))}
+        seen = intensities(rows.columns[state.values["column"]])
+        volumes = (normalised(values).clip(*state.values["range"]) for values in seen)
+        patch = np.array([state.values["patch"]] * len(rows), np.int64).reshape(-1, 3)
+        return {"volume": np.fromiter(volumes, object, len(rows)), "patch": patch}
 
     def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
         """One patch a row: the middle one, or (with `rng`) a random one, turned, stretched and dimmed.
