@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 SUMMARIES = ("last", "mean", "min", "max", "count", "slope", "since")
 FEWEST = 5
+FINITE = "leave a value that is not known empty, or keep such values out by their plausible range"
 HOUR = 3.6e9
 
 
@@ -33,10 +34,8 @@ def learn(train: Samples, *, coverage: float = 0.95, hours: Sequence[float] = (8
     codes = {name: covered(column, train.time, coverage, max(hours)) for name, column in timed(train)}
     dense = dense_names(train)
     if not codes and not dense:
-        raise BadData(
-            "these samples have no numbers that a table model can read",
-            fix="give dense columns or sequences with code, time and value, or take another model",
-        )
+        fix = "give dense columns or sequences with code, time and value, or take another model"
+        raise BadData("these samples have no numbers that a table model can read", fix=fix)
     return {"dense": dense, "codes": codes, "hours": list(hours)}
 
 
@@ -70,13 +69,11 @@ def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
 
 def refuse_infinite(values: Floats, names: Sequence[str]) -> None:
     """Raise `BadData` where one of these numbers [row, feature] is infinite."""
-    if np.isinf(values).any():
-        row, feature = np.argwhere(np.isinf(values))[0].tolist()
-        raise BadData(
-            f"{names[feature]!r} is infinite in {int(np.isinf(values[:, feature]).sum())} of {len(values)} rows",
-            at=Place(row=row, column=names[feature]),
-            fix="leave a value that is not known empty, or keep such values out by their plausible range",
-        )
+    infinite = np.isinf(values)
+    if infinite.any():
+        row, feature = np.argwhere(infinite)[0].tolist()
+        what = f"{names[feature]!r} is infinite in {infinite[:, feature].sum()} of {len(values)} rows"
+        raise BadData(what, at=Place(row=row, column=names[feature]), fix=FINITE)
 
 
 def summaries(samples: Samples, *, coverage: float = 0.0, hours: Sequence[float] = (24,)) -> pl.DataFrame:

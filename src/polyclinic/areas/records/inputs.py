@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -70,23 +70,27 @@ class RecordsInputs:
 
         source: a `Timeline`; rows: `subject_id`, `prediction_time`, `newest//NAME`; task: a `Task` or None.
         """
-        values = {} if task is None else task.values
         # Streaming holds back memory, and doubles the time of one patient.
         engine: Any = "streaming" if getattr(source, "held", None) is None else "in-memory"
-        events = known_events(self._told(source.scan(), rows).collect(engine=engine), values)
-        window = self._window(events, rows)
+        told = self._told(source.scan(), rows).collect(engine=engine)
+        events = known_events(told, {} if task is None else task.values)
+        subject, wanted = (frame["subject_id"].to_numpy() for frame in (events, rows))
+        first, last = (np.searchsorted(subject, wanted, side).astype(np.int64) for side in ("left", "right"))
+        known, asked = _micro(events["known"]), _micro(rows["prediction_time"])
+        limits = np.full_like(asked, TIMELESS), asked - self._span, asked
+        timed, start, stop = (up_to(known, first, last, limit) for limit in limits)
         codes = events["code"].unique().sort()
-        fields = _fields(events, codes)
-        levels = {"code": codes.to_list()}
-        spec = {"min_subjects": self.min_subjects}
-        untimed = {name: fields[name] for name in ("code", "value")}
+        number = events["code"].cast(pl.Enum(codes)).to_physical().to_numpy().astype(np.int32)
+        value = events["numeric_value"].to_numpy().astype(np.float32)
+        fields: dict[str, Any] = {"code": number, "value": value, "time": _micro(events["time"])}
+        levels, spec = {"code": codes.to_list()}, {"min_subjects": self.min_subjects}
+        every = Ragged(first, stop, fields, levels, spec=spec)
         columns: dict[str, Column] = {
-            "events": Ragged(window.start, window.stop, fields, levels, spec=spec),
-            "static": Ragged(window.first, window.timed, untimed, levels, spec=spec),
+            "events": replace(every, start=np.maximum(start, timed)),
+            "static": replace(every, stop=timed, values={"code": number, "value": value}),
             **newest(rows),
         }
-        strata = {name: stratum(how, window, fields, levels["code"]) for name, how in self.strata.items()}
-        return InputColumns(columns, strata=strata)
+        return InputColumns(columns, strata={n: stratum(how, every, asked) for n, how in self.strata.items()})
 
     def _told(self, events: pl.LazyFrame, rows: pl.DataFrame) -> pl.LazyFrame:
         """The subjects' events that some window may show, those without a time, and those that tell a stratum."""
@@ -99,42 +103,17 @@ class RecordsInputs:
         stratum = [pl.col("code").str.contains(told)] if told else []
         shown = known.is_null() | known.to_physical().is_between(opens - self._span, shuts)
         subjects = pl.Series(np.unique(rows["subject_id"].to_numpy())).implode()
-        told_of = events.filter(
-            pl.col("subject_id").is_in(subjects), pl.any_horizontal(shown, *ended, *stratum)
-        )
+        mine = pl.col("subject_id").is_in(subjects)
+        told_of = events.filter(mine, pl.any_horizontal(shown, *ended, *stratum))
         return told_of.select(name for name in READ if name in names)
 
     @property
     def _span(self) -> int:
         return int(duration(self.lookback).total_seconds() * 1e6)
 
-    def _window(self, events: pl.DataFrame, rows: pl.DataFrame) -> Window:
-        subject = events["subject_id"].to_numpy()
-        known, asked = _micro(events["known"]), _micro(rows["prediction_time"])
-        wanted = rows["subject_id"].to_numpy()
-        first, last = (np.searchsorted(subject, wanted, side).astype(np.int64) for side in ("left", "right"))
-        opens = asked - self._span
-        timed, start, stop = (
-            up_to(known, first, last, at) for at in (np.full_like(asked, TIMELESS), opens, asked)
-        )
-        return Window(first, timed, np.maximum(start, timed), stop, asked)
-
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
         """No row is unreadable: a patient without events is a patient without events."""
         return {}
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Window:
-    """Positions in the sorted events, int64 [row]: the subject's first, its first with a time, the window's bounds;
-    and when each row is asked, in microseconds since 1970.
-    """
-
-    first: Index
-    timed: Index
-    start: Index
-    stop: Index
-    asked: Index
 
 
 def known_events(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFrame:
@@ -142,17 +121,14 @@ def known_events(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFram
 
     An event's end is an event of its own (`CODE//end`), known no sooner than it came.
     """
-    kept = ["subject_id", "time", "code", "numeric_value", "known"]
     events = plausible(events, values).with_columns(known=known_at(events.columns))
     if "end_time" in events.columns:
-        ends = events.filter(pl.col("end_time").is_not_null()).with_columns(
-            time=pl.col("end_time"),
-            code=pl.col("code") + "//end",
-            numeric_value=pl.lit(None, pl.Float32),
-            known=pl.max_horizontal("known", "end_time"),
-        )
-        events = pl.concat([events.select(kept), ends.select(kept)])
-    return events.select(kept).sort("subject_id", "known", maintain_order=True)
+        end: dict[str, Any] = {"time": "end_time", "code": pl.col("code") + "//end"}
+        end |= {"numeric_value": pl.lit(None, pl.Float32), "known": pl.max_horizontal("known", "end_time")}
+        ends = events.filter(pl.col("end_time").is_not_null()).with_columns(**end)
+        events = pl.concat([events, ends])
+    kept = events.select("subject_id", "time", "code", "numeric_value", "known")
+    return kept.sort("subject_id", "known", maintain_order=True)
 
 
 def up_to(known: npt.NDArray[Any], first: Index, last: Index, limit: npt.NDArray[Any]) -> Index:
@@ -175,46 +151,30 @@ def _micro(times: pl.Series) -> Index:
     return times.to_numpy().astype("datetime64[us]").astype(np.int64)
 
 
-def _fields(events: pl.DataFrame, codes: pl.Series) -> dict[str, npt.NDArray[Any]]:
-    number = events["code"].cast(pl.Enum(codes)).to_physical()
-    return {
-        "code": number.to_numpy().astype(np.int32),
-        "value": events["numeric_value"].to_numpy().astype(np.float32),
-        "time": _micro(events["time"]),
-    }
-
-
 def newest(rows: pl.DataFrame) -> dict[str, Column]:
     """The newest known values that the task asks for, as one dense column; nothing where it asks for none."""
     names = [name for name in rows.columns if name.startswith(NEWEST)]
     if not names:
         return {}
     values = rows.select(pl.col(names).cast(pl.Float32).fill_null(float("nan"))).to_numpy()
-    return {"newest": Dense(values.astype(np.float32), tuple(n.removeprefix(NEWEST) for n in names))}
+    return {"newest": Dense(values, tuple(name.removeprefix(NEWEST) for name in names))}
 
 
-def stratum(
-    how: Stratum, window: Window, fields: Mapping[str, npt.NDArray[Any]], codes: list[str]
-) -> npt.NDArray[Any]:
-    """One stratum of each row, "unknown" where no event known at the index tells it: str [row]."""
-    found = [re.search(how.code, code) for code in codes]
-    matches = np.array([hit is not None for hit in found], bool)
-    at = np.flatnonzero(matches[fields["code"]]) if len(codes) else np.zeros(0, np.int64)
+def stratum(how: Stratum, known: Ragged, asked: Index) -> npt.NDArray[Any]:
+    """One stratum of each row, "unknown" where no event known at the index tells it: str [row].
+
+    known: of each row, every event known when it is asked; asked: when that is, in microseconds since 1970.
+    """
+    found = [re.search(how.code, code) for code in known.levels["code"]]
+    at = np.flatnonzero(np.array([hit is not None for hit in found], bool)[known.values["code"]])
     if not len(at):
-        return np.full(len(window.stop), UNKNOWN)
-    place = np.searchsorted(at, window.stop) - 1
-    event = at[np.maximum(place, 0)]
-    seen = (place >= 0) & (event >= window.first)
+        return np.full(len(known), UNKNOWN)
+    event = at[np.maximum(np.searchsorted(at, known.stop) - 1, 0)]
+    number, value, time = (known.values[field][event] for field in ("code", "value", "time"))
+    names = [(hit and hit.groups() and hit.group(hit.re.groups)) or UNKNOWN for hit in found]
     if how.bands:
-        return _banded(how.bands, fields["value"][event], (window.asked - fields["time"][event]) / YEAR, seen)
-    names = np.array([(hit and hit.groups() and hit.group(hit.re.groups)) or UNKNOWN for hit in found])
-    return np.where(seen, names[fields["code"][event]], UNKNOWN)
-
-
-def _banded(
-    bands: tuple[int, ...], value: npt.NDArray[Any], years: npt.NDArray[Any], seen: npt.NDArray[np.bool_]
-) -> npt.NDArray[Any]:
-    age = np.where(np.isnan(value), years, value)
-    tops = [f"{low}–{high - 1}" for low, high in pairwise(bands)]
-    names = np.array([UNKNOWN, *tops, f"{bands[-1]}+"])
-    return names[np.where(seen, np.searchsorted(bands, age, side="right"), 0)]
+        names = [f"{low}–{high - 1}" for low, high in pairwise(how.bands)] + [f"{how.bands[-1]}+"]
+        age = np.where(np.isnan(value), (asked - time) / YEAR, value)
+        number = np.searchsorted(how.bands, age, side="right") - 1
+    seen = (event >= known.start) & (event < known.stop)
+    return np.array([*names, UNKNOWN])[np.where(seen, number, -1)]

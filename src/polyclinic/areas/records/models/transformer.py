@@ -7,7 +7,7 @@ out: pre-training by forecasting.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,10 +55,9 @@ class Transformer:
         """
         found = dict(encoders.timed(train))
         if self.column not in found:
-            raise BadData(
-                f"the transformer reads events, and there is no timed sequence {self.column!r}",
-                fix=f"name one of the sequences as `column`: {', '.join(found) or 'there is none'}",
-            )
+            what = f"the transformer reads events, and there is no timed sequence {self.column!r}"
+            fix = f"name one of the sequences as `column`: {', '.join(found) or 'there is none'}"
+            raise BadData(what, fix=fix)
         column = found[self.column]
         near = encoders.covered(column, train.time, self.coverage, self.hours)
         codes = sorted({*frequent(column, train.groups.get("subject"))} & {*near})
@@ -70,11 +69,9 @@ class Transformer:
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """code int64, value and age float32 [row, event], newest last, code 0 where there is none; beside [row, …]."""
-        column = rows.columns[self.column]
-        assert isinstance(column, Ragged)
-        newest = encoders.of_codes(column, list(state.values["codes"]))
-        start = np.maximum(newest.start, newest.stop - self.events)
-        tokens = Ragged(start, newest.stop, newest.values, newest.levels)
+        column: Any = rows.columns[self.column]
+        tokens = encoders.of_codes(column, list(state.values["codes"]))
+        tokens = replace(tokens, start=np.maximum(tokens.start, tokens.stop - self.events))
         scores = normal_scores(tokens.values["value"], tokens.values["code"], state.arrays["knots"])
         beside = encoders.matrix(rows, {"dense": state.values["dense"], "codes": {}})
         scaled = (beside - state.arrays["middle"]) / state.arrays["scale"]
@@ -91,10 +88,8 @@ class Transformer:
     def network(self, state: State, head: Head) -> Any:
         """Raises `BadData` where the outcome is not one answer a row."""
         if head.per != "row":
-            raise BadData(
-                f"the transformer answers once a row; this outcome asks {head.per!r}",
-                fix="take a model that is made for this outcome (`polyclinic list models`)",
-            )
+            fix = "take a model that is made for this outcome (`polyclinic list models`)"
+            raise BadData(f"the transformer answers once a row; this outcome asks {head.per!r}", fix=fix)
         return network(self, len(state.values["codes"]), len(state.arrays["middle"]), head.channels)
 
 
@@ -131,15 +126,15 @@ def normal_scores(value: Array, code: Array, knots: Array) -> Array:
     from scipy.special import ndtri
 
     known = np.nan_to_num(value.astype(np.float32))
-    flat, first = knots.ravel(), code * KNOTS
-    above = up_to(flat, first, first + KNOTS, known) - first
-    below = up_to(flat, first, first + KNOTS, np.nextafter(known, np.float32(-np.inf))) - first
-    low, high = (flat[first + np.clip(at, 0, KNOTS - 1)].astype(float) for at in (below - 1, below))
+    every, first = knots.ravel(), code * KNOTS
+    above = up_to(every, first, first + KNOTS, known) - first
+    below = up_to(every, first, first + KNOTS, np.nextafter(known, np.float32(-np.inf))) - first
+    low, high = (every[first + np.clip(at, 0, KNOTS - 1)].astype(float) for at in (below - 1, below))
     step = np.divide(known - low, high - low, out=np.zeros(len(known)), where=high > low)
     quantile = np.where(above > below, (below + above - 1) / 2, below - 1 + step) / (KNOTS - 1)
     scores = ndtri(np.clip(quantile, 0.5 / KNOTS, 1 - 0.5 / KNOTS))
-    flatless = (knots[:, 0] == knots[:, -1])[code] if len(knots) else np.zeros(0, bool)
-    return np.where(np.isnan(value) | flatless, 0.0, scores).astype(np.float32)
+    flat = (knots[:, 0] == knots[:, -1])[code]
+    return np.where(np.isnan(value) | flat, 0.0, scores).astype(np.float32)
 
 
 def padded(tokens: Ragged, scores: Array, asked: Array | None, length: int) -> dict[str, Array]:
@@ -150,18 +145,12 @@ def padded(tokens: Ragged, scores: Array, asked: Array | None, length: int) -> d
     row, position = tokens.elements()
     code, infinite = tokens.values["code"][position], np.isinf(tokens.values["value"][position])
     if infinite.any():
-        raise BadData(
-            f"an event {tokens.levels['code'][code[infinite][0]]!r} has an infinite value",
-            at=Place(row=int(row[infinite][0])),
-            fix="leave a value that is not known empty, or keep such values out by their plausible range",
-        )
+        what = f"an event {tokens.levels['code'][code[infinite][0]]!r} has an infinite value"
+        raise BadData(what, at=Place(row=int(row[infinite][0])), fix=encoders.FINITE)
     place = position - tokens.stop[row] + length
     hours = np.maximum(encoders.hours_before(tokens, asked), 0)
-    fields = {
-        "code": code.astype(np.int64) + 1,
-        "value": scores[position],
-        "age": np.log1p(hours).astype(np.float32),
-    }
+    age = np.log1p(hours).astype(np.float32)
+    fields = {"code": code.astype(np.int64) + 1, "value": scores[position], "age": age}
     padded = {name: np.zeros((len(tokens), length), v.dtype) for name, v in fields.items()}
     for name, v in fields.items():
         padded[name][row, place] = v
