@@ -58,22 +58,18 @@ def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
     given = of_rows(rows, Dense)
     dense = (given[name].values for name in sorted(learned["dense"]))
     parts = [np.zeros((len(rows), 0), np.float32), *(v.reshape(len(v), prod(v.shape[1:])) for v in dense)]
-    sequences = dict(timed(rows)) if learned["codes"] else {}
+    sequences = dict(timed(rows))
     with np.errstate(invalid="ignore"):  # of infinite values, which are named below
         for name, codes in sorted(learned["codes"].items()):
             parts.append(summarise(sequences[name], codes, rows.time, learned["hours"]))
     found = np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
-    refuse_infinite(found, names(learned))
-    return found if found.shape[1] else np.zeros((len(rows), 1), np.float32)
-
-
-def refuse_infinite(values: Floats, names: Sequence[str]) -> None:
-    """Raise `BadData` where one of these numbers [row, feature] is infinite."""
-    infinite = np.isinf(values)
+    infinite = np.isinf(found)
     if infinite.any():
         row, feature = np.argwhere(infinite)[0].tolist()
-        what = f"{names[feature]!r} is infinite in {infinite[:, feature].sum()} of {len(values)} rows"
-        raise BadData(what, at=Place(row=row, column=names[feature]), fix=FINITE)
+        name, count = names(learned)[feature], infinite[:, feature].sum()
+        what = f"{name!r} is infinite in {count} of {len(rows)} rows"
+        raise BadData(what, at=Place(row=row, column=name), fix=FINITE)
+    return found if found.shape[1] else np.zeros((len(rows), 1), np.float32)
 
 
 def summaries(samples: Samples, *, coverage: float = 0.0, hours: Sequence[float] = (24,)) -> pl.DataFrame:

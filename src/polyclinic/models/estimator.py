@@ -63,10 +63,9 @@ class Estimator(TableModel):
         found = 1 / (1 + np.exp(-part({"x": x[:SOME]})["raw"][:, 0].astype(float)))
         gap = float(np.abs(found - fitted.predict_proba(x[:SOME])[:, 1]).max())
         if not gap <= TOLERANCE:
-            raise UsageError(
-                f"the ONNX graph of {self.estimator} differs from the estimator by {gap:.1e}",
-                fix="fill the gaps first (sklearn.impute.SimpleImputer in a pipeline), or take another estimator",
-            )
+            what = f"the ONNX graph of {self.estimator} differs from the estimator by {gap:.1e}"
+            fix = "fill the gaps first (a pipeline with sklearn.impute.SimpleImputer), or take another one"
+            raise UsageError(what, fix=fix)
         return part, ()
 
 
@@ -95,9 +94,9 @@ def _written(value: Any, name: str) -> Any:
         return {k: _written(v, name) for k, v in value.items()}
     if hasattr(value, "get_params") and not isinstance(value, type):
         return described(value)
+    what = f"the setting {name!r} is a {type(value).__name__}, which cannot be written down"
     raise UsageError(
-        f"the setting {name!r} is a {type(value).__name__}, which cannot be written down",
-        fix="use numbers, words, lists and estimators as settings: a package holds no code",
+        what, fix="use numbers, words, lists and estimators as settings: a package holds no code"
     )
 
 
@@ -112,10 +111,8 @@ def built(how: Any) -> Any:
             params = {k: built(v) for k, v in how.get("params", {}).items()}
             return getattr(import_module(module), name)(**params)
         except (ImportError, AttributeError, TypeError, ValueError) as error:
-            raise UsageError(
-                f"cannot make {how['estimator']!r}: {error}",
-                fix="give the dotted name of a scikit-learn estimator and settings that it has",
-            ) from error
+            fix = "give the dotted name of a scikit-learn estimator and settings that it has"
+            raise UsageError(f"cannot make {how['estimator']!r}: {error}", fix=fix) from error
     if isinstance(how, (list, tuple)):
         values = [built(v) for v in how]
         return tuple(values) if len(values) > 1 and hasattr(values[1], "get_params") else values
@@ -129,10 +126,8 @@ def ready(estimator: Any, session: Session) -> Any:
     from sklearn.utils import get_tags
 
     if not hasattr(estimator, "predict_proba"):
-        raise UsageError(
-            f"{type(estimator).__name__} gives no probabilities",
-            fix="take one with `predict_proba`, or put it into sklearn.calibration.CalibratedClassifierCV",
-        )
+        fix = "take one with `predict_proba`, or put it into sklearn.calibration.CalibratedClassifierCV"
+        raise UsageError(f"{type(estimator).__name__} gives no probabilities", fix=fix)
     unset = [k for k, v in estimator.get_params().items() if k.endswith("random_state") and v is None]
     estimator.set_params(**dict.fromkeys(unset, session.seed))
     if isinstance(estimator, Pipeline) and get_tags(estimator).input_tags.allow_nan:
@@ -151,10 +146,9 @@ def graph(fitted: Any, width: int, name: str) -> OnnxPart:
     try:
         model = convert_sklearn(fitted, "estimator", taken, target_opset=OPSET, options={id(fitted): plain})
     except (RuntimeError, NotImplementedError, NameError, ValueError, TypeError) as error:
-        raise UsageError(
-            f"{name} cannot be written as an ONNX graph, so no package could answer with it",
-            fix="take an estimator that skl2onnx knows, or write a model of your own with its own part",
-        ) from error
+        what = f"{name} cannot be written as an ONNX graph, so no package could answer with it"
+        fix = "take an estimator that skl2onnx knows, or write a model of your own with its own part"
+        raise UsageError(what, fix=fix) from error
     odds = parser.parse_graph(ODDS.replace("given", model.graph.output[1].name))
     model.graph.node.extend(odds.node)
     model.graph.initializer.extend(odds.initializer)

@@ -39,18 +39,7 @@ class Gbm(TableModel):
         import lightgbm
 
         curve: dict[str, Any] = {}
-        how = self._parameters(session)
-        learn = lightgbm.Dataset(*train, params=how, free_raw_data=False)
-        watch = lightgbm.Dataset(*validation, reference=learn, params=how)
-        calls = [lightgbm.early_stopping(self.patience, verbose=False), lightgbm.record_evaluation(curve)]
-        sets = {"valid_sets": [learn, watch], "valid_names": ["train", "validation"]}
-        booster = lightgbm.train(how, learn, self.rounds, callbacks=calls, **sets)
-        losses = zip(*(curve[part]["binary_logloss"] for part in sets["valid_names"]), strict=True)
-        history = [{"epoch": i, "train": a, "validation": b} for i, (a, b) in enumerate(losses, start=1)]
-        return graph(booster, train[0].shape[1]), history
-
-    def _parameters(self, session: Session) -> dict[str, Any]:
-        return {
+        how = {
             "objective": "binary",
             "metric": "binary_logloss",
             "learning_rate": self.learning_rate,
@@ -66,6 +55,14 @@ class Gbm(TableModel):
             "force_row_wise": True,
             "verbosity": -1,
         }
+        learn = lightgbm.Dataset(*train, params=how, free_raw_data=False)
+        watch = lightgbm.Dataset(*validation, reference=learn, params=how)
+        calls = [lightgbm.early_stopping(self.patience, verbose=False), lightgbm.record_evaluation(curve)]
+        sets = {"valid_sets": [learn, watch], "valid_names": ["train", "validation"]}
+        booster = lightgbm.train(how, learn, self.rounds, callbacks=calls, **sets)
+        losses = zip(*(curve[part]["binary_logloss"] for part in sets["valid_names"]), strict=True)
+        history = [{"epoch": i, "train": a, "validation": b} for i, (a, b) in enumerate(losses, start=1)]
+        return graph(booster, train[0].shape[1]), history
 
 
 def graph(booster: Any, width: int) -> OnnxPart:

@@ -36,10 +36,11 @@ def regression(train: Rows, validation: Rows, strengths: Sequence[float]) -> Onn
     (x, y), (held, seen) = train, validation
     bounds = _scaling(x.astype(float))
     learn, watch = (_scaled(v.astype(float), *bounds) for v in (x, held))
-    fits = _fits(learn, y, strengths)
+    weights, biases = _fits(learn, y, strengths)
+    fits = zip(weights, biases, strict=True)
     losses = [float(np.logaddexp(0, (1 - 2 * seen) * (watch @ w + b)).mean()) for w, b in fits]
-    weights, bias = fits[int(np.argmin(losses))]
-    return linear(weights[:, None], np.array([bias]), *bounds)
+    best = int(np.argmin(losses))
+    return linear(weights[best][:, None], biases[best, None], *bounds)
 
 
 def _scaling(x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
@@ -54,24 +55,21 @@ def _scaled(x: Floats, mean: Floats, scale: Floats, low: Floats, high: Floats) -
     return (np.where(np.isnan(x), mean, np.clip(x, low, high)) - mean) / scale
 
 
-def _fits(x: Floats, y: Floats, strengths: Sequence[float]) -> list[tuple[Floats, float]]:
-    """Weights and bias for each strength of the penalty."""
+def _fits(x: Floats, y: Floats, strengths: Sequence[float]) -> tuple[Floats, Floats]:
+    """Weights [strength, feature] and bias [strength] for each strength of the penalty."""
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
     # a column that does not vary within its bounds would get weight 0; leaving it out saves its square in time
     varies = x.any(axis=0)
     if not varies.any():
-        return [(np.zeros(x.shape[1]), float(log_odds(y.mean(), len(y))))]
+        return np.zeros((1, x.shape[1])), log_odds(y.mean(keepdims=True), len(y))
     # Newton's steps are exact and few, but cost the cube of the columns: thousands of fingerprint bits take minutes.
     solver = "newton-cholesky" if varies.sum() <= MANY else "lbfgs"
-    found = []
-    with threadpool_limits(
-        1
-    ):  # matrices so small that threads of the linear algebra cost ten times what they win
-        for strength in strengths:
-            fitted = LogisticRegression(C=strength, solver=solver, max_iter=1000).fit(x[:, varies], y)
-            weights = np.zeros(x.shape[1])
-            weights[varies] = fitted.coef_[0]
-            found.append((weights, float(fitted.intercept_[0])))
-    return found
+    tried = [LogisticRegression(C=strength, solver=solver, max_iter=1000) for strength in strengths]
+    # matrices so small that threads of the linear algebra cost ten times what they win
+    with threadpool_limits(1):
+        fits = [model.fit(x[:, varies], y) for model in tried]
+    weights = np.zeros((len(fits), x.shape[1]))
+    weights[:, varies] = [fit.coef_[0] for fit in fits]
+    return weights, np.array([fit.intercept_[0] for fit in fits])

@@ -37,10 +37,8 @@ class Naive:
     def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
         """Raises `UsageError` where the outcome is not one answer a row."""
         if outcome.head(train).per != "row":
-            raise UsageError(
-                f"naive answers once a row; {outcome.kind!r} asks for something else",
-                fix="name as baseline the naive model of that area (`polyclinic list models`)",
-            )
+            fix = "name as baseline the naive model of that area (`polyclinic list models`)"
+            raise UsageError(f"naive answers once a row; {outcome.kind!r} asks for something else", fix=fix)
         target = np.asarray(outcome.target(train), float)
         usual = target.mean(axis=0)
         yes_no = target.ndim == 1 and np.isin(target, (0.0, 1.0)).all()
@@ -65,8 +63,8 @@ class LastValue(TwoAnswers):
         if source is None:
             raise UnknownName("column", self.column, [*dense, *single])
         matrix = {"dense": {source: dense[source]}, "codes": {}}
-        taken = range(len(dense[source])) if source == self.column else [dense[source].index(self.column)]
-        return State({"matrix": matrix, "taken": list(taken)})
+        taken = [at for at, name in enumerate(dense[source]) if self.column in (source, name)]
+        return State({"matrix": matrix, "taken": taken})
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """x: float32 [row, value]."""

@@ -47,9 +47,9 @@ class TwoAnswers(Model, Protocol):
             if np.isin(target, (0.0, 1.0)).all():
                 return target
         name = type(self).__name__.lower()
+        what = f"{name} answers yes or no once a row; {outcome.kind!r} asks for something else"
         raise UsageError(
-            f"{name} answers yes or no once a row; {outcome.kind!r} asks for something else",
-            fix="take the model `naive`, or one that is made for this outcome (`polyclinic list models`)",
+            what, fix="take `naive`, or a model made for this outcome (`polyclinic list models`)"
         )
 
 
