@@ -95,9 +95,8 @@ def _written(value: Any, name: str) -> Any:
     if hasattr(value, "get_params") and not isinstance(value, type):
         return described(value)
     what = f"the setting {name!r} is a {type(value).__name__}, which cannot be written down"
-    raise UsageError(
-        what, fix="use numbers, words, lists and estimators as settings: a package holds no code"
-    )
+    fix = "use numbers, words, lists and estimators as settings: a package holds no code"
+    raise UsageError(what, fix=fix)
 
 
 def built(how: Any) -> Any:

@@ -48,9 +48,8 @@ class TwoAnswers(Model, Protocol):
                 return target
         name = type(self).__name__.lower()
         what = f"{name} answers yes or no once a row; {outcome.kind!r} asks for something else"
-        raise UsageError(
-            what, fix="take `naive`, or a model made for this outcome (`polyclinic list models`)"
-        )
+        fix = "take the model `naive`, or one that is made for this outcome (`polyclinic list models`)"
+        raise UsageError(what, fix=fix)
 
 
 @dataclass(frozen=True, kw_only=True)

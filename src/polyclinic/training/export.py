@@ -32,31 +32,16 @@ def to_onnx(net: Any, example: Mapping[str, Any], dynamic: Mapping[str, tuple[in
     varying = torch.export.Dim.DYNAMIC
     shapes = {name: dict.fromkeys((0, *dynamic.get(name, ())), varying) for name in tensors}
     with quiet(), torch.inference_mode(False), torch.no_grad():
-        program = torch.onnx.export(
-            net,
-            (),
-            kwargs=tensors,
-            input_names=list(tensors),
-            output_names=["raw"],
-            dynamic_shapes=shapes,
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-        )
+        named = {"kwargs": tensors, "input_names": list(tensors), "output_names": ["raw"]}
+        how = {"opset_version": OPSET, "dynamo": True, "external_data": False}
+        program = torch.onnx.export(net, (), **named, dynamic_shapes=shapes, **how)
         expected = net(**tensors).numpy()
     part = OnnxPart(stripped(program.model_proto))
-    _same(part, example, expected)
-    return part
-
-
-def _same(part: OnnxPart, example: Mapping[str, Any], expected: Any) -> None:
-    found = part(dict(example))["raw"]
-    gap = float(np.abs(found - expected).max()) if expected.size else 0.0
+    gap = float(np.abs(part(dict(example))["raw"] - expected).max(initial=0.0))
     if not gap <= TOLERANCE * max(1.0, float(np.abs(expected).max(initial=0.0))):
-        raise PolyclinicError(
-            f"the exported graph differs from torch by {gap:.1e}",
-            fix="rewrite the part of `forward` that ONNX does not carry over (packing, in-place masks)",
-        )
+        fix = "rewrite the part of `forward` that ONNX does not carry over (packing, in-place masks)"
+        raise PolyclinicError(f"the exported graph differs from torch by {gap:.1e}", fix=fix)
+    return part
 
 
 def stripped(proto: Any) -> bytes:
@@ -78,8 +63,7 @@ def _within(graph: Any) -> Iterator[Any]:
 def quiet() -> Iterator[None]:
     """Keep the exporter's own remarks off the user's screen."""
     before = logging.root.manager.disable
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"), contextlib.redirect_stdout(io.StringIO()):
         logging.disable(logging.WARNING)
         try:
             yield

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,8 +52,7 @@ class Mpnn:
 
     def prepare(self, train: Samples) -> State:
         """A number for each level of each field, and centre and spread of the dense numbers."""
-        bonds, atoms = graph_of(train)
-        columns = {"atoms": atoms, "bonds": bonds}
+        columns = graph_of(train)
         levels = {kind: vocabulary(train.columns[name], self.least) for kind, name in columns.items()}
         centre = encoders.centre(self._numbers(train).astype(float)) if self.dense else ()
         arrays = {n: v.astype(np.float32) for n, v in zip(("mean", "scale"), centre, strict=False)}
@@ -91,19 +91,16 @@ class Mpnn:
         rng = np.random.default_rng(seed)
         lengths = rng.integers(3, 10, n)
         element = rng.choice(3, lengths.sum(), p=(0.5, 0.25, 0.25)).astype(np.int16)
-        stop = np.cumsum(lengths)
-        place = np.arange(stop[-1]) - np.repeat(stop - lengths, lengths)
-        source = np.flatnonzero(place < np.repeat(lengths, lengths) - 1)
-        owner = np.repeat(np.arange(n), lengths - 1)
-        positive = np.bincount(owner, weights=element[source] * element[source + 1] == 2, minlength=n) > 0
-        ends = {"source": place[source].astype(np.int32), "target": place[source].astype(np.int32) + 1}
-        bonds = np.cumsum(lengths - 1)
-        kinds = {"order": np.zeros(len(source), np.int16)}
+        stop, bonds = np.cumsum(lengths), np.cumsum(lengths - 1)
+        atoms = Ragged(stop - lengths, stop, {"element": element}, {"element": ("C", "N", "O")})
+        source = np.concatenate([np.arange(length - 1, dtype=np.int32) for length in lengths])
+        joins = {"source": source, "target": source + 1, "order": np.zeros(len(source), np.int16)}
+        positive = [(run[1:] * run[:-1] == 2).any() for run in atoms.rows("element")]
         columns: dict[str, Any] = {
-            "atoms": Ragged(stop - lengths, stop, {"element": element}, {"element": ("C", "N", "O")}),
-            "bonds": Ragged(bonds - lengths + 1, bonds, ends | kinds, {"order": ("SINGLE",)}, "atoms"),
+            "atoms": atoms,
+            "bonds": Ragged(bonds - lengths + 1, bonds, joins, {"order": ("SINGLE",)}, "atoms"),
             self.dense or "descriptors": Dense(rng.normal(size=(n, 2)).astype(np.float32)),
-            "y": Dense(positive.astype(np.float32)),
+            "y": Dense(np.array(positive, np.float32)),
         }
         roles: dict[str, Role] = {name: "target" if name == "y" else "input" for name in columns}
         return Samples(np.arange(n), columns, roles, {"scaffold": np.arange(n)})
@@ -116,27 +113,24 @@ class Mpnn:
         return network(self, sizes, len(state.arrays.get("mean", ())), head.channels)
 
 
-def graph_of(rows: Samples) -> tuple[str, str]:
+def graph_of(rows: Samples) -> dict[str, str]:
     """The names of the column of bonds and of the column of atoms that it joins."""
-    found = [(name, c.of) for name, c in of_rows(rows, Ragged).items() if c.of and set(ENDS) <= set(c.values)]
-    if len(found) != 1:
-        raise BadData(
-            f"{len(found)} columns join the elements of another; mpnn needs one",
-            fix="use inputs that give atoms and bonds, such as `inputs: {molecules: {}}`",
-        )
-    return found[0]
+    joining = {name: c.of for name, c in of_rows(rows, Ragged).items() if c.of and {*ENDS} <= {*c.values}}
+    if len(joining) != 1:
+        fix = "use inputs that give atoms and bonds, such as `inputs: {molecules: {}}`"
+        raise BadData(f"{len(joining)} columns join the elements of another; mpnn needs one", fix=fix)
+    ((bonds, atoms),) = joining.items()
+    return {"atoms": atoms, "bonds": bonds}
 
 
 def vocabulary(column: Any, least: int) -> dict[str, dict[str, int]]:
     """Field → level → number, from 2 on, of the levels seen often enough; 0 is no element, 1 is any element."""
     _, position = column.elements()
     found: dict[str, dict[str, int]] = {"": {"": 1}}
-    total = 2
+    number = count(2)
     for name, levels in sorted(column.levels.items()):
         counts = np.bincount(column.values[name][position], minlength=len(levels))
-        kept = [str(level) for level, count in zip(levels, counts, strict=True) if count >= least]
-        found[name] = {level: total + i for i, level in enumerate(kept)}
-        total += len(kept)
+        found[name] = {str(levels[i]): next(number) for i in np.flatnonzero(counts >= least)}
     return found
 
 
