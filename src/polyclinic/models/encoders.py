@@ -122,9 +122,7 @@ def of_codes(column: Ragged, codes: list[str]) -> Ragged:
     return Ragged(before[column.start], before[column.stop], values, {"code": codes})
 
 
-def summarise(
-    column: Ragged, codes: list[str], asked: Array | None, hours: Sequence[float] = (24,)
-) -> Floats:
+def summarise(column: Ragged, codes: list[str], asked: Array | None, hours: Sequence[float]) -> Floats:
     """Last, mean, lowest and highest value, count, slope an hour, and hours since the last event, of each code.
 
     asked: datetime64 [row], when each row is asked; None: at its newest event. hours: how far back each set reaches.

@@ -15,6 +15,8 @@ from polyclinic.models.table import History, Rows, TableModel
 from polyclinic.packages.parts import OnnxPart
 
 OPSET = 15
+FIXED = {"objective": "binary", "metric": "binary_logloss", "bagging_freq": 1, "verbosity": -1}
+REPEATABLE = {"deterministic": True, "force_row_wise": True}
 
 
 @dataclass(frozen=True)
@@ -40,20 +42,16 @@ class Gbm(TableModel):
 
         curve: dict[str, Any] = {}
         how = {
-            "objective": "binary",
-            "metric": "binary_logloss",
+            **FIXED,
+            **REPEATABLE,
             "learning_rate": self.learning_rate,
             "num_leaves": self.leaves,
             "min_data_in_leaf": self.min_leaf,
             "lambda_l2": self.l2,
             "feature_fraction": self.features,
             "bagging_fraction": self.rows,
-            "bagging_freq": 1,
             "seed": session.seed,
             "num_threads": session.threads,
-            "deterministic": True,
-            "force_row_wise": True,
-            "verbosity": -1,
         }
         learn = lightgbm.Dataset(*train, params=how, free_raw_data=False)
         watch = lightgbm.Dataset(*validation, reference=learn, params=how)

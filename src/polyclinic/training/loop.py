@@ -117,10 +117,9 @@ def _epochs(net: Any, learn: Source, watch: Source, how: Training, rng: np.rando
         losses = [step(batch) for batch in learn.batches(order, how.batch, rng)]
         loss = validation_loss(net, watch, how)
         if not math.isfinite(loss):
-            raise BadData(
-                f"the validation loss is {loss} after epoch {epoch}, so nothing can be learned",
-                fix="lower `training.learning_rate`; if it still fails, look for extreme inputs or missing targets",
-            )
+            what = f"the validation loss is {loss} after epoch {epoch}, so nothing can be learned"
+            fix = "lower `training.learning_rate`, or look for extreme inputs and missing targets"
+            raise BadData(what, fix=fix)
         history.append({"epoch": epoch, "train": float(np.mean(losses)), "validation": loss})
         best = min(history, key=lambda h: h["validation"])["epoch"]
         if best == epoch:

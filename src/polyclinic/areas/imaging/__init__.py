@@ -1,7 +1,5 @@
 """Imaging: volumes of voxels (NIfTI), their structures outlined, their geometry kept."""
 
-from __future__ import annotations
-
 from polyclinic.registry import Area
 
 AREA = Area(

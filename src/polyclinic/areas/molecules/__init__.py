@@ -1,7 +1,5 @@
 """Molecules: structures written as SMILES, their atoms, bonds, fingerprints and scaffolds."""
 
-from __future__ import annotations
-
 from polyclinic.registry import Area
 
 AREA = Area(

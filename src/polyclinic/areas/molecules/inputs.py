@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from polyclinic import fingerprint
-from polyclinic.areas.molecules.formats.smiles import molecule, refusals, smiles_column
+from polyclinic.areas.molecules.formats.smiles import molecule, refusal, smiles_column
 from polyclinic.samples import Column, Dense, Ragged
 from polyclinic.samples.inputs import InputColumns
 
@@ -55,7 +55,7 @@ class MoleculesInputs:
 
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
         """Position → why, for rows whose SMILES is missing or does not parse."""
-        return refusals(self.smiles(rows))
+        return {i: refusal(s) for i, s in enumerate(self.smiles(rows)) if molecule(s) is None}
 
     def smiles(self, rows: pl.DataFrame) -> list[str | None]:
         """The SMILES of each row, as text."""

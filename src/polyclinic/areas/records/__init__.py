@@ -1,7 +1,5 @@
 """Records: what a hospital writes down about its patients over time."""
 
-from __future__ import annotations
-
 from polyclinic.registry import Area
 
 AREA = Area(

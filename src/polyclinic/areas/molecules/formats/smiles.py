@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,13 +112,8 @@ def molecule(smiles: str | None) -> Any:
     return found if found is not None and found.GetNumAtoms() else None
 
 
-def refusals(smiles: Sequence[str | None]) -> dict[int, str]:
-    """Position → why it is no molecule; the SMILES is named by its pattern alone."""
-    return {i: refusal(s) for i, s in enumerate(smiles) if molecule(s) is None}
-
-
 def refusal(smiles: str | None) -> str:
-    """Why a SMILES is no molecule."""
+    """Why a SMILES is no molecule; it is named by its pattern alone."""
     if not smiles or not smiles.strip():
         return "no SMILES"
     from rdkit import Chem, rdBase

@@ -145,9 +145,10 @@ def numbered(column: Any, fields: Mapping[str, Mapping[str, int]]) -> Numbers:
 
 
 def padded(column: Ragged, values: npt.NDArray[Any]) -> Numbers:
-    """The elements of each row side by side, 0 after its last: int32 [row, element, …], at least two wide."""
+    """The values [element, …] of each row side by side, then 0: int32 [row, element, …], at least two wide."""
     row, position = column.elements()
-    made = np.zeros((len(column), max(2, int(column.lengths.max(initial=0))), values.shape[1]), np.int32)
+    width = max(2, int(column.lengths.max(initial=0)))
+    made = np.zeros((len(column), width, *values.shape[1:]), np.int32)
     made[row, position - column.start[row]] = values[position]
     return made
 
@@ -160,13 +161,10 @@ def arriving(bonds: Any, atoms: int) -> Numbers:
     row, position = bonds.elements()
     number = 2 * (position - bonds.start[row]) + 1
     end = np.concatenate([bonds.values[end][position] + row * atoms for end in reversed(ENDS)])
-    order = np.argsort(end, kind="stable")
-    end, number = end[order], np.concatenate([number, number + 1])[order]
-    degree = np.bincount(end, minlength=len(bonds) * atoms)
-    place = np.arange(len(end)) - (np.cumsum(degree) - degree)[end]
-    made = np.zeros((len(bonds) * atoms, max(2, int(degree.max(initial=0)))), np.int32)
-    made[end, place] = number
-    return made.reshape(len(bonds), atoms, -1)
+    number = np.concatenate([number, number + 1])[np.argsort(end, kind="stable")]
+    stop = np.cumsum(np.bincount(end, minlength=len(bonds) * atoms))
+    made = padded(Ragged(np.append(0, stop)[:-1], stop, {}), number)
+    return made.reshape(len(bonds), atoms, made.shape[1])
 
 
 def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> Any:
