@@ -149,17 +149,16 @@ def descriptors(found: Sequence[Any]) -> npt.NDArray[np.float32]:
     def of(m: Any) -> list[float]:
         return [Chem.GetFormalCharge(m), len(Chem.GetMolFrags(m)), *properties.ComputeProperties(m)]
 
-    values = filled(found, of, 2 + len(DESCRIPTORS))
-    return np.where(np.isfinite(values), values, np.float32(np.nan))
+    return filled(found, of, 2 + len(DESCRIPTORS))
 
 
 def filled(found: Sequence[Any], of: Callable[[Any], Any], width: int) -> npt.NDArray[np.float32]:
-    """What `of` gives for each molecule, NaN where there is none: float32 [molecule, width]."""
+    """What `of` gives for each molecule, NaN where that is no finite number: float32 [molecule, width]."""
     values = np.full((len(found), width), np.nan, np.float32)
     for row, m in enumerate(found):
         if m is not None:
             values[row] = of(m)
-    return values
+    return np.where(np.isfinite(values), values, np.float32(np.nan))
 
 
 def scaffold(m: Any) -> str:

@@ -13,16 +13,15 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.values import plausible
 from polyclinic.samples import Column, Dense, Ragged
+from polyclinic.samples.columns import Array, Index
 from polyclinic.samples.inputs import InputColumns
 from polyclinic.timelines.availability import known_at
 
-Index = npt.NDArray[np.int64]
 NEWEST = "newest//"
 TIMELESS = np.iinfo(np.int64).min
 YEAR = 365.25 * 86_400e6
@@ -131,7 +130,7 @@ def known_events(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFram
     return kept.sort("subject_id", "known", maintain_order=True)
 
 
-def up_to(known: npt.NDArray[Any], first: Index, last: Index, limit: npt.NDArray[Any]) -> Index:
+def up_to(known: Array, first: Index, last: Index, limit: Array) -> Index:
     """For each row, the first position in [first, last) whose `known` lies after `limit`: all searched at once.
 
     >>> up_to(np.array([1, 5, 9, 2]), np.array([0, 3]), np.array([3, 4]), np.array([5, 1]))
@@ -160,7 +159,7 @@ def newest(rows: pl.DataFrame) -> dict[str, Column]:
     return {"newest": Dense(values, tuple(name.removeprefix(NEWEST) for name in names))}
 
 
-def stratum(how: Stratum, known: Ragged, asked: Index) -> npt.NDArray[Any]:
+def stratum(how: Stratum, known: Ragged, asked: Index) -> Array:
     """One stratum of each row, "unknown" where no event known at the index tells it: str [row].
 
     known: of each row, every event known when it is asked; asked: when that is, in microseconds since 1970.

@@ -22,10 +22,10 @@ from polyclinic.outcomes.outcome import Head
 from polyclinic.packages.parts import NamedPart, OnnxPart, Part
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
+from polyclinic.samples.columns import Index
 from polyclinic.training.recipe import Training
 
 Volume = npt.NDArray[np.float32]
-Index = npt.NDArray[np.int64]
 Named = Mapping[str, Any]
 STRIDE = 8
 RECIPE = Training(epochs=24, batch=2, learning_rate=2e-3, patience=8, warmup=0.05)

@@ -27,9 +27,7 @@ class Clif:
 
     zone: str | None = None
     gives: ClassVar[Gives] = "events"
-    looks_for: ClassVar[str] = (
-        "clif_hospitalization.parquet beside clif_vitals.parquet and other tables of CLIF 2.1"
-    )
+    looks_for: ClassVar[str] = "clif_hospitalization.parquet beside clif_vitals.parquet or others (CLIF 2.1)"
 
     def sniff(self, source: Path) -> bool:
         """Whether the folder holds the hospitalizations and one more table, by their names."""

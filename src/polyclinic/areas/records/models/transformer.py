@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from polyclinic.areas.records.inputs import up_to
 from polyclinic.errors import BadData, Place
@@ -19,9 +18,9 @@ from polyclinic.models import encoders
 from polyclinic.outcomes.outcome import Head
 from polyclinic.packages.state import State
 from polyclinic.samples import Ragged, Samples
+from polyclinic.samples.columns import Array
 from polyclinic.training.recipe import Training
 
-Array = npt.NDArray[Any]
 KNOTS = 65
 FAINT = -1e4
 RECIPE = Training(epochs=8, batch=64, learning_rate=2e-3, patience=2, share=0.5)
