@@ -51,6 +51,14 @@ def test_it_stops_when_validation_no_longer_gains():
     assert fitted.portable
 
 
+def test_few_rows_are_divided_all_the_same():
+    rows = Binary().planted(160, 0)
+    train, watch = rows.take(np.arange(100)), rows.take(np.arange(100, 160))
+    fitted = Gbm().fit(train, watch, Binary(), Session())
+    answer = fitted.answer(watch, Binary())
+    assert len(np.unique(answer.values)) > 2
+
+
 def test_the_graph_names_its_operator_sets_in_one_order_in_any_process():
     x = np.random.default_rng(0).normal(size=(80, 2)).astype(np.float32)
     made = onnx.load_from_string(graph(boosted(x, (x[:, 0] > 0).astype(float)), 2).graph)

@@ -108,9 +108,10 @@ def test_a_chosen_model_that_answers_all_alike_is_said_to_rank_by_chance():
 
 def test_a_baseline_that_answers_all_alike_is_explained_where_it_is_compared():
     text = finding(constant(records(), "last-value"))
-    assert (
-        "of these, last-value gives every row of a fold the same answer, so its rank score is chance" in text
-    )
+    told = "of these, last-value gives every row of a fold the same answer: a rank score that is chance"
+    assert told in text
+    both = finding(constant(constant(records(), "last-value"), "logistic"))
+    assert "of these, last-value and logistic give every row of a fold the same answer" in both
 
 
 @pytest.mark.parametrize(
@@ -145,6 +146,15 @@ def test_recalibration_that_made_it_worse_is_said_to_have_done_so(after, words):
     text = recalibrated((1.04, 0.020), after)
     assert words in text
     assert ("recalibration made" in text) == bool(words)
+
+
+def test_probabilities_that_were_left_as_they_were_are_said_to_be_so():
+    report = molecules()
+    entry = report["calibration"]["gbm"]["crosses"]
+    entry["after"] = dict(entry["before"])
+    text = finding(report)
+    assert "gbm, as given (validation gave no reason to recalibrate them)" in text
+    assert "after recalibration" not in text
 
 
 def test_a_slope_that_the_rows_cannot_tell_is_not_called_right_or_wrong():

@@ -87,11 +87,11 @@ def _step(weights: Array, x: Array, y: Array, powers: Array, line: Array) -> Arr
 
 
 def recalibration(happened: Array, probability: Array, groups: Array) -> dict[str, float]:
-    """`slope` and `intercept` to put on the logit: those of `line` where it is clearly not the perfect one, else 1 and 0.
+    """`slope` and `intercept` to put on the logit: those of `line` where it is clearly not the perfect one, else none.
 
     Clearly: 1 and 0 lie outside of the 95 % region of slope and intercept, by a Wald test with their covariance over
     resamples of groups. A line that a few groups might as well have drawn by chance makes probabilities worse (tests
-    before updating: Vergouwe et al., Statistics in Medicine 2017). 1 and 0 as well where there is no finite fit, where
+    before updating: Vergouwe et al., Statistics in Medicine 2017). None as well where there is no finite fit, where
     there are too few groups for an interval, and where the order would be turned.
     """
     draws = bootstrap(line(happened, probability), groups, resamples=RESAMPLES)
@@ -100,7 +100,7 @@ def recalibration(happened: Array, probability: Array, groups: Array) -> dict[st
     drawn, off = drawn[:, np.isfinite(drawn).all(axis=0)], found - (1, 0)
     usable = np.isfinite(found).all() and found[0] > 0 and drawn.shape[1] >= 0.95 * RESAMPLES
     clear = usable and off @ np.linalg.pinv(np.cov(drawn)) @ off > REGION
-    return dict(zip(("slope", "intercept"), found.tolist() if clear else (1.0, 0.0), strict=True))
+    return dict(zip(("slope", "intercept"), found.tolist(), strict=True)) if clear else {}
 
 
 def recalibrated(probability: Array, calibration: Mapping[str, float]) -> npt.NDArray[np.float64]:

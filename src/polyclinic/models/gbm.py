@@ -23,8 +23,9 @@ REPEATABLE = {"deterministic": True, "force_row_wise": True}
 class Gbm(TableModel):
     """Boosted trees that stop when validation rows no longer gain.
 
-    rounds, patience: trees at most, and trees without a gain before it stops; hours, coverage: as in `TableModel`;
-    the rest is LightGBM's own.
+    rounds, patience: trees at most, and trees without a gain before it stops; min_leaf: rows in a leaf at least, but
+    no more than a twentieth of the training rows, or few rows could not be divided at all; hours, coverage: as in
+    `TableModel`; the rest is LightGBM's own.
     """
 
     rounds: int = 600
@@ -46,7 +47,7 @@ class Gbm(TableModel):
             **REPEATABLE,
             "learning_rate": self.learning_rate,
             "num_leaves": self.leaves,
-            "min_data_in_leaf": self.min_leaf,
+            "min_data_in_leaf": min(self.min_leaf, max(1, len(train[1]) // 20)),
             "lambda_l2": self.l2,
             "feature_fraction": self.features,
             "bagging_fraction": self.rows,

@@ -66,7 +66,7 @@ class Binary:
         return Raw(expit(raw.values.astype(np.float64)), raw.shape)
 
     def calibrate(self, answer: Raw, target: npt.NDArray[Any], groups: npt.NDArray[Any]) -> dict[str, float]:
-        """Slope and intercept that make probabilities fit what happened, learned on validation rows; 1 and 0 in doubt."""
+        """Slope and intercept that make probabilities fit what happened, learned on validation rows; none in doubt."""
         known = ~np.isnan(target)
         return calibrations.recalibration(target[known], answer.values[known, 0], groups[known])
 

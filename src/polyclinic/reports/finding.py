@@ -64,7 +64,7 @@ def _chance(o: Outcome) -> str:
     """A model that learned nothing is named so, and not praised for being level with others."""
     if o.chosen in o.constant:
         words = "it tells no row from another and ranks no better than chance"
-        return f"But {o.chosen} {o.same_answer}: {words}."
+        return f"But {o.chosen} {o.same_answer()}: {words}."
     found = o.scores(o.chosen).get("auroc") or {}
     low, high = found.get("low"), found.get("high")
     if not finite(low) or not finite(high) or low > CHANCE:
@@ -82,8 +82,9 @@ def _against(o: Outcome) -> str:
         return "No other model stands beside it to compare it with."
     if not (found := _compared(o, o.chosen)):
         return "It was not compared with the other models on the same rows."
-    same = listed([m for m in o.constant if m in o.differences(o.chosen)])
-    told = f"; of these, {same} {o.same_answer}, so its rank score is chance by definition" if same else ""
+    same = [m for m in o.constant if m in o.differences(o.chosen)]
+    alike = f"{listed(same)} {o.same_answer(len(same))}"
+    told = f"; of these, {alike}: a rank score that is chance by definition" if same else ""
     return f"On the same rows it is {found}{told}."
 
 
@@ -123,6 +124,8 @@ def in_words(entry: Mapping[str, Any]) -> str:
     slope, ece = figure_of(after.get("slope")), figure_of(after.get("ece"))
     if not finite(slope):
         return ""
+    if entry.get("before") == entry.get("after"):
+        when += " (validation gave no reason to recalibrate them)"
     known = after.get("slope_interval") or after["slope"]
     low, high = (known.get("low"), known.get("high")) if isinstance(known, Mapping) else (None, None)
     unsure = finite(low) and finite(high) and low <= 1 <= high and (low < 0.8 or high > 1.2)

@@ -147,10 +147,9 @@ class Outcome:
         folds = [figure_of(fold.get("auroc")) for fold in self.folds(model)]
         return all(v == CHANCE for v in folds or map(whole.get, ("value", "low", "high")))
 
-    @property
-    def same_answer(self) -> str:
-        """What a constant model does, in words."""
-        return f"gives every row{' of a fold' if self.fold_count > 1 else ''} the same answer"
+    def same_answer(self, models: int = 1) -> str:
+        """What constant models do, in words."""
+        return f"{'gives' if models == 1 else 'give'} every row{' of a fold' if self.fold_count > 1 else ''} the same answer"
 
     def titled(self, words: str) -> str:
         """The words, with the outcome where the report has several."""
@@ -194,7 +193,7 @@ def warns(entry: Mapping[str, Any]) -> bool:
 def calibrations(entry: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """In words → how the probabilities of one model are calibrated: as they are given first, then as they were."""
     before, after = entry.get("before"), entry.get("after")
-    if before and after:
+    if before and after and before != after:
         return {"after recalibration": after, "before recalibration": before}
     return {"as given": found} if (found := after or before) else {}
 

@@ -159,7 +159,7 @@ def _score_lead(report: Report) -> str:
 
 def _one_answer(report: Report) -> str:
     """What the rank score of a model means that does not tell rows apart."""
-    words = {m: o.same_answer for o in reading.outcomes(report) for m in o.constant}
+    words = {m: o.same_answer() for o in reading.outcomes(report) for m in o.constant}
     return "".join(f" {m} {told}: its rank score is chance by definition." for m, told in words.items())
 
 
