@@ -9,12 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from polyclinic.errors import BadData, Place
+from polyclinic.errors import BadData, Place, UsageError
 
 
 @contextmanager
 def file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name when the block ends well."""
+    """A temporary path beside `path` that takes its name when the block ends well.
+
+    Raises `UsageError` where a folder has that name.
+    """
+    if path.is_dir():
+        what, fix = "this is a folder, and a file is to be written", f"name a file in it: {path / 'NAME'}"
+        raise UsageError(what, at=Place(file=str(path)), fix=fix)
     with _beside(path) as part:
         yield part / path.name
         (part / path.name).replace(path)

@@ -59,16 +59,28 @@ def plain(value: Any) -> Any:
 
 
 def place(node: Any, keys: Keys, file: str) -> Place:
-    """The `Place` of a key in a document read by `read`: its line, or that of its nearest known parent."""
-    key, line = ".".join(map(str, keys)) or None, None
-    for step in keys:
+    """The `Place` of a key in a document read by `read`: its line, or that of its nearest known parent.
+
+    What came into the document from elsewhere (`came_from`) has its place there.
+    """
+    key, line, origins = ".".join(map(str, keys)) or None, None, getattr(node, "origins", {})
+    for depth, step in enumerate(keys, start=1):
         try:
-            marks = node.lc
-            line = (marks.key(step) if isinstance(node, Mapping) else marks.item(step))[0] + 1
+            if keys[:depth] in origins:
+                file, line = origins[keys[:depth]]
+            else:
+                marks = node.lc
+                line = (marks.key(step) if isinstance(node, Mapping) else marks.item(step))[0] + 1
             node = node[step]
         except (KeyError, IndexError, TypeError, AttributeError):
             break
     return Place(file=file, key=key, line=line)
+
+
+def came_from(document: Any, keys: Keys, file: str, line: int | None = None) -> None:
+    """Remember that what stands under these keys came into a document from another file (a plain dict has no places)."""
+    if hasattr(document, "lc"):
+        document.origins = {**getattr(document, "origins", {}), keys: (file, line)}
 
 
 def known_keys(given: Mapping[str, Any], known: Sequence[str], *, node: Any, keys: Keys, file: str) -> None:
@@ -137,3 +149,4 @@ def set_key(document: Any, assignment: str) -> None:
             node[parent] = {}
         node = node[parent]
     node[last] = parse(text)
+    came_from(document, (*parents, last), f"--set {assignment}")

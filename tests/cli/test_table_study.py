@@ -65,6 +65,13 @@ def test_a_misspelt_key_is_named_with_its_line_and_the_right_one(folder):
     assert "did you mean 'folds'" in done.output
 
 
+def test_a_mistake_of_the_command_line_is_not_looked_for_in_the_file(folder):
+    done = call("validate", folder / "falls.yaml", "--set", "split.folds=many")
+    assert done.exit_code == 2
+    assert "--set split.folds=many, key split.folds" in " ".join(done.output.split())
+    assert "falls.yaml:" not in done.output
+
+
 def test_the_run_prints_its_finding_and_where_things_lie(run):
     for name in ("study.yaml", "report.html", "report.json", "predictions.parquet", "package"):
         assert (run / name).exists()

@@ -11,7 +11,7 @@ import pytest
 from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
-from polyclinic.errors import UsageError
+from polyclinic.errors import Place, UsageError
 
 GOOD = """\
 predicates:
@@ -113,6 +113,14 @@ def test_predicates_can_come_from_a_second_file(tmp_path: Path) -> None:
     task = Task.load(tmp_path / "task.yaml", tmp_path / "more.yaml")
     assert task.document["predicates"] == {"a": {"code": "A"}}
     assert Task.parse(task.document).predicates == task.predicates
+
+
+def test_a_mistake_in_a_second_file_is_placed_in_that_file(tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").write_text("predicates: {}\ntrigger: a\n", "utf-8")
+    (tmp_path / "more.yaml").write_text("\npredicates:\n  a:\n    code: A\n    value_max: many\n", "utf-8")
+    with pytest.raises(UsageError, match="value_max must be a number") as error:
+        Task.load(tmp_path / "task.yaml", tmp_path / "more.yaml")
+    assert error.value.at == Place(str(tmp_path / "more.yaml"), key="predicates.a.value_max", line=5)
 
 
 def test_a_task_that_starts_after_its_index_is_not_asked_live() -> None:

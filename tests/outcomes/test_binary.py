@@ -106,3 +106,32 @@ def test_the_planted_signal_stands_in_the_dense_column_and_in_the_newest_level(s
     asked = np.repeat(samples.time.astype("datetime64[us]").astype(np.int64), events.lengths)
     assert (times < asked).all()
     assert (BINARY.planted(600, seed).y == samples.y).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "positive"),
+    [
+        (["Yes", "No", None, "Yes"], "Yes"),
+        (["No", "Yes", None, "No"], "No"),
+        ([2, 1, None, 2], 2),
+        ([2.0, 1.0, None, 2.0], 2),
+        ([True, False, None, True], None),
+        (["1", "0", None, "1"], None),
+    ],
+)
+def test_a_study_says_which_of_two_values_means_yes(values, positive):
+    column = Binary(positive=positive).column("died", pl.DataFrame({"died": values}))
+    np.testing.assert_array_equal(column.values.reshape(-1), np.float32([1, 0, np.nan, 1]))
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "words"),
+    [
+        (["Yes", "No"], None, "positive: 'Yes'"),
+        (["Yes", "No", "Unknown"], "Yes", "3 values .No, Unknown, Yes., not two"),
+        (["Yes", "No"], "Yess", "did you mean 'Yes'"),
+    ],
+)
+def test_words_as_a_target_are_an_error_that_says_what_to_write(values, positive, words):
+    with pytest.raises((BadData, UnknownName), match=words):
+        Binary(positive=positive).column("died", pl.DataFrame({"died": values}))

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from polyclinic.errors import BadData, UnknownName
+from polyclinic.errors import BadData, UnknownName, UsageError
 from polyclinic.samples import Samples
 from polyclinic.samples.frames import TableInputs, read_table, write_table
 
@@ -48,6 +48,13 @@ def test_free_text_is_refused_by_name() -> None:
         Samples.from_frame(notes, target="y")
 
 
+def test_columns_are_left_out_by_name() -> None:
+    how = TableInputs(without=("ward",)).resolved(frame(), ["patient", "died"])
+    assert how.use == ("age",)
+    with pytest.raises(UnknownName, match="did you mean 'ward'"):
+        TableInputs(without=("wards",)).resolved(frame(), ["patient", "died"])
+
+
 def test_text_in_a_number_column_is_named_without_its_value() -> None:
     how = TableInputs(use=("age",))
     with pytest.raises(BadData, match="'age' holds text") as error:
@@ -82,3 +89,8 @@ def test_a_table_is_written_as_its_name_says(tmp_path, name):
     write_table(frame, tmp_path / name)
     reads = pl.read_csv if name.endswith("csv") else pl.read_parquet
     assert reads(tmp_path / name).equals(frame)
+
+
+def test_a_table_is_not_written_over_a_folder(tmp_path) -> None:
+    with pytest.raises(UsageError, match="a folder"):
+        write_table(frame(), tmp_path)

@@ -35,6 +35,9 @@ def completed(document: Any, predicates: Path) -> Any:
         if more and isinstance(document, Mapping):
             document[key] = document.get(key) or {}  # type: ignore[index]
             document[key].update(more)
+            for name in more:
+                own = config.place(given.document, (key, name), str(predicates))
+                config.came_from(document, (key, name), str(predicates), own.line)
     return document
 
 

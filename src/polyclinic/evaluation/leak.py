@@ -36,5 +36,6 @@ def single_column(samples: Samples) -> None:
             if max(tells, 1 - tells) >= PERFECT:
                 what = f"the input {feature!r} tells the target all by itself (AUROC 1.0): "
                 what += "it is the label, or was written after it"
-                fix = f"take {feature!r} out of the inputs, or give it the time at which it became known"
+                fix = f"take {feature!r} out of the inputs (of a table: `without: [{feature}]`), "
+                fix += "or give it the time at which it became known"
                 raise BadData(what, at=Place(column=feature), fix=fix)

@@ -18,6 +18,7 @@ from polyclinic.evaluation.decision import RULES, threshold_for
 from polyclinic.evaluation.scores import Score, auprc, auroc, brier, log_loss
 from polyclinic.outcomes.outcome import Head, Raw
 from polyclinic.samples import Column, Dense, Ragged, Role, Samples
+from polyclinic.samples.frames import numbers
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,38 @@ class Binary:
     """The chance that something happens. Raw numbers are logits; the target is a Dense column of true and false.
 
     A missing target is NaN. Predictions and truth have the columns of meds-evaluation.
+
+    positive: the value that means yes in a column of two values, such as `Yes` or 2; without it, 1 and true.
     """
+
+    positive: bool | int | str | None = None
 
     kind: ClassVar[str] = "binary"
     scores: ClassVar[tuple[str, ...]] = ("auroc", "auprc", "brier", "log_loss")
     primary: ClassVar[str] = "auroc"
     truth_columns: ClassVar[tuple[str, ...]] = ("boolean_value",)
+
+    def column(self, name: str, rows: pl.DataFrame) -> Dense:
+        """A column of the table as target, float32: 1, 0, NaN where missing; see `positive`.
+
+        Raises `BadData` for text that nothing says how to read, or for more than two values beside a `positive`.
+        """
+        given, at = rows[name], Place(column=name)
+        if given.dtype in (pl.Categorical, pl.Enum):
+            given = given.cast(pl.String)
+        if self.positive is None and given.cast(pl.Float64, strict=False).null_count() == given.null_count():
+            return Dense(numbers(given).astype(np.float32), (name,))
+        values = given.drop_nulls().unique().sort().to_list()
+        known = ", ".join(map(str, values[:6])) + (" …" if len(values) > 6 else "")
+        if len(values) > 2:
+            fix = "make a column that is yes, no or empty, for example by a threshold"
+            raise BadData(f"the target {name!r} has {len(values)} values ({known}), not two", at=at, fix=fix)
+        if self.positive is None:
+            fix = f"say which one means yes: `target: {{column: {name}, kind: binary, positive: {values[-1]!r}}}`"
+            raise BadData(f"the target {name!r} is text ({known})", at=at, fix=fix)
+        if self.positive not in values and len(values) == 2:
+            raise UnknownName(f"value of {name}", str(self.positive), map(str, values), at=at)
+        return Dense((given == self.positive).cast(pl.Float32).to_numpy(), (name,))
 
     def target(self, rows: Samples) -> npt.NDArray[np.float32]:
         """1, 0, or NaN where unlabelled: float32 [row]. Raises `BadData` for any other value."""

@@ -68,18 +68,20 @@ def need_columns(frame: pl.DataFrame, names: Sequence[str], *, file: str | None 
 class TableInputs:
     """Numbers, flags and categories of a table as dense inputs.
 
-    use: the columns to read; categories: column → its levels, one 0/1 input each (an unknown level is all 0).
+    use: the columns to read; without: those to leave, where `use` names none; categories: column → its levels, one 0/1 input each (an unknown level is all 0).
     groups, strata: columns that name groups and strata.
     """
 
     use: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
 
     def resolved(self, rows: pl.DataFrame, leave_out: Sequence[str]) -> TableInputs:
         """The same with every column and level written out, from the rows of the study."""
-        other = {*leave_out, *self.groups, *self.strata, "row_id"}
+        need_columns(rows, self.without)
+        other = {*leave_out, *self.without, *self.groups, *self.strata, "row_id"}
         use = self.use or tuple(c for c in rows.columns if c not in other and _usable(rows[c]))
         need_columns(rows, use)
         words = (pl.String, pl.Categorical, pl.Enum)
@@ -93,7 +95,7 @@ class TableInputs:
             raise BadData(
                 f"column {many[0]!r} is text with {len(levels[many[0]])} different values",
                 at=Place(column=many[0]),
-                fix="name the columns to use, or make it a group",
+                fix=f"in the study's inputs, `table: {{without: [{many[0]}]}}` leaves it out, `groups` makes it a group",
             )
         return TableInputs(
             use=use, categories={**levels, **self.categories}, groups=self.groups, strata=self.strata
