@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import logit
 from tests.deaths import patients
 
 from polyclinic.errors import BadData, BadPackage
@@ -115,10 +116,18 @@ def test_one_row_out_for_each_row_in_and_in_its_order(finished: Report, tmp_path
     assert (found["predicted_boolean_probability"] - wanted).abs().max() <= 1e-6
 
 
-def test_the_threshold_and_the_calibration_stand_in_the_package(package: Path) -> None:
+def test_the_threshold_and_the_calibration_stand_in_the_package(finished: Report, package: Path) -> None:
     combine = json.loads((package / "combine.json").read_text())
-    assert set(combine["calibration"]) == {"slope", "intercept"}
+    assert combine["calibration"] == finished.document["package"]["calibration"]
     assert 0 < combine["threshold"] < 1
+
+
+def test_a_package_recalibrates_its_answers(package: Path, tmp_path: Path) -> None:
+    source = opened_source(patients(30), None, tmp_path / "source")
+    plain = replace(ModelPackage.open(package), calibration={})
+    moved = replace(plain, calibration={"slope": 0.5, "intercept": -1.0})
+    before, after = (p.predict(source)["predicted_boolean_probability"] for p in (plain, moved))
+    np.testing.assert_allclose(logit(after), 0.5 * logit(before) - 1, atol=1e-9)
 
 
 def test_a_zip_of_a_package_and_the_folder_of_its_run_serve_as_well(finished: Report, package: Path) -> None:

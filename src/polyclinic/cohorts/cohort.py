@@ -11,7 +11,7 @@ import polars as pl
 
 from polyclinic.cohorts.predicates import Plain
 from polyclinic.cohorts.task import Task
-from polyclinic.errors import BadData, Place
+from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.timelines.timeline import Timeline
 
 KEYS = ["subject_id", "prediction_time"]
@@ -99,3 +99,21 @@ class Cohort:
             for s in self.attrition
         )
         return f"<table><thead><tr><th>step</th><th>rows</th><th>of</th></tr></thead><tbody>{rows}</tbody></table>"
+
+
+def whom_when(table: pl.DataFrame, at: Place | None = None) -> pl.DataFrame:
+    """A table of whom to ask when, with the types and the order of an index.
+
+    Raises `UnknownName` for a column that it lacks, `BadData` where one holds something else.
+    """
+    for name in KEYS:
+        if name not in table.columns:
+            raise UnknownName("column", name, table.columns, at=at)
+    try:
+        return table.cast({"subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}).sort(
+            KEYS, maintain_order=True
+        )
+    except pl.exceptions.PolarsError as error:
+        what = "a table of whom to ask when holds numbers in subject_id and times in prediction_time"
+        fix = "write subjects as in the timeline and times as 2026-01-31T12:00:00"
+        raise BadData(what, at=at, fix=fix) from error

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+import polars as pl
 
-from polyclinic.cohorts.moments import Ints, Mask, Moments, following, position, preceding, totals
+from polyclinic.cohorts.moments import Ints, Mask, following, position, preceding
 from polyclinic.cohorts.plan import Plan, Point, Span
 from polyclinic.cohorts.task import TRIGGER
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Execution:
     """Rows of (subject, time of the trigger) that walk through a plan.
 
+    moments: `subject_id`, `time` and how often each predicate holds, one row an instant, sorted by subject and time;
     subject, trigger: int64 [row], microseconds; a point's time is computed when it is first asked for.
     """
 
     plan: Plan
-    moments: Moments
+    moments: pl.DataFrame
     subject: Ints
     trigger: Ints
-    _low: Ints = field(init=False)
-    _high: Ints = field(init=False)
     _times: dict[str, tuple[Ints, Mask]] = field(init=False, default_factory=dict)
-    _totals: dict[str, Ints] = field(init=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._low, self._high = self.moments.ranges(self.subject)
-        self._times[TRIGGER] = self.trigger, np.ones(len(self.trigger), np.bool_)
+    @cached_property
+    def _instants(self) -> tuple[Ints, Ints, Ints]:
+        """The times of the instants, and where those of each row's subject begin and end."""
+        subject, time = (self.moments[name].to_physical().to_numpy() for name in ("subject_id", "time"))
+        return time, np.searchsorted(subject, self.subject), np.searchsorted(subject, self.subject, "right")
+
+    def counts(self, name: str) -> Ints:
+        """How often a predicate holds at each instant."""
+        return self.moments[name].cast(pl.Int64).to_numpy()
 
     def time(self, name: str) -> tuple[Ints, Mask]:
         """A point's time, and whether there is one (an event may never come)."""
+        if name == TRIGGER:
+            return self.trigger, np.ones(len(self.trigger), np.bool_)
         if name not in self._times:
             self._times[name] = self._time(self.plan.points[name])
         return self._times[name]
@@ -41,18 +49,11 @@ class Execution:
         parent, there = self.time(point.parent)
         if not point.event:
             return parent + point.offset, there
-        holds = self.moments.counts[point.event] > 0
-        if point.before:
-            place = preceding(holds)[self._place(parent, after=point.inclusive)]
-            found = place >= self._low
-        else:
-            place = following(holds)[self._place(parent, after=not point.inclusive)]
-            found = place < self._high
-        times = np.append(self.moments.time, 0)
-        return np.where(found, times[np.where(found, place, -1)], parent), there & found
-
-    def _place(self, when: Ints, *, after: bool) -> Ints:
-        return position(self.moments.time, self._low, self._high, when, after=after)
+        time, low, high = self._instants
+        nearest = (preceding if point.before else following)(self.counts(point.event) > 0)
+        place = nearest[position(time, low, high, parent, after=point.before == point.inclusive)]
+        found = (low <= place) & (place < high)
+        return np.where(found, np.append(time, 0)[place], parent), there & found
 
     def open(self, span: Span) -> Mask:
         """Whether an event that bounds the window never came."""
@@ -62,11 +63,9 @@ class Execution:
 
     def count(self, span: Span, name: str) -> Ints:
         """How many events of a predicate the window holds."""
-        if name not in self._totals:
-            self._totals[name] = totals(self.moments.counts[name])
         left, right = self.time(span.left)[0], self.time(span.right)[0]
-        begin = self._place(left, after=not span.window.start_inclusive)
-        end = self._place(right, after=span.window.end_inclusive)
-        running = self._totals[name]
+        begin = position(*self._instants, left, after=not span.window.start_inclusive)
+        end = position(*self._instants, right, after=span.window.end_inclusive)
+        running = np.append(0, np.cumsum(self.counts(name)))
         held: Ints = np.maximum(running[end] - running[begin], 0)
         return held

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from functools import reduce
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from polyclinic.cohorts.cohort import KEYS, Cohort, Step
+from polyclinic.cohorts.cohort import KEYS, Cohort, Step, whom_when
 from polyclinic.cohorts.execution import Execution
-from polyclinic.cohorts.grid import grid, inside, intervals, newest, until_now
-from polyclinic.cohorts.moments import Ints, Mask, Moments
+from polyclinic.cohorts.grid import OPEN, grid, intervals, newest, until_now
+from polyclinic.cohorts.moments import MICROSECOND, Ints, Mask
 from polyclinic.cohorts.plan import Plan, Span, plan
-from polyclinic.cohorts.predicates import SPECIAL, Derived, Plain
+from polyclinic.cohorts.predicates import ANY, END, START, Derived, Plain
 from polyclinic.cohorts.task import Last, Task
 from polyclinic.cohorts.values import plausible, set_aside
-from polyclinic.errors import UnknownName, UsageError
+from polyclinic.errors import Place, UnknownName, UsageError
 from polyclinic.timelines.availability import known_at
 from polyclinic.timelines.timeline import Timeline
 
@@ -42,17 +41,21 @@ def extract(
     what = plan(task)
     outcome = outcome and at is None
     if not (outcome or what.live or at):
-        raise UsageError(
-            "this task knows its index times only in hindsight: what starts it lies after the index",
-            fix="give the time to ask at (--at TIME)",
-        )
+        hindsight = "this task knows its index times only in hindsight: what starts it lies after the index"
+        raise UsageError(hindsight, fix="give the time to ask at (--at TIME)")
     parts = [_Batch(task, what, events, outcome, at).answer() for events in _batches(timeline)]
     found = pl.concat([p.index for p in parts] or [_nobody(task)])
     if at is None or len(parts) > 1:
         found = found.sort(KEYS, maintain_order=True)
-    counts: dict[str, Any] = reduce(_added, (p.set_aside for p in parts), {})
-    steps = _summed([p.attrition for p in parts])
-    return Cohort(task, found.drop("fulfilled"), steps, found["fulfilled"], timeline, counts)
+    aside = {
+        code: _added([p.set_aside[code] for p in parts]) for code in (parts[0].set_aside if parts else ())
+    }
+    # A subject lies in one batch only.
+    steps = [
+        replace(same[0], rows=sum(s.rows for s in same), groups=_added([s.groups for s in same]))
+        for same in zip(*(p.attrition for p in parts), strict=True)
+    ]
+    return Cohort(task, found.drop("fulfilled"), steps, found["fulfilled"], timeline, aside)
 
 
 def _batches(timeline: Timeline | pl.LazyFrame) -> Iterator[pl.LazyFrame]:
@@ -69,22 +72,18 @@ def _batches(timeline: Timeline | pl.LazyFrame) -> Iterator[pl.LazyFrame]:
         yield timeline.scan(batch)
 
 
-def _summed(parts: Sequence[Sequence[Step]]) -> list[Step]:
-    """Steps of the batches added up; a subject lies in one batch only."""
-    return [
-        replace(s[0], rows=sum(x.rows for x in s), groups={"subject": sum(x.groups["subject"] for x in s)})
-        for s in zip(*parts, strict=True)
-    ]
-
-
-def _added(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
-    return {code: {k: n + a.get(code, {}).get(k, 0) for k, n in counts.items()} for code, counts in b.items()}
+def _added(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return {name: sum(one[name] for one in counts) for name in counts[0]}
 
 
 def _nobody(task: Task) -> pl.DataFrame:
-    none = np.empty(0, np.int64)
-    rows = _Rows(none, none, newest=dict.fromkeys(task.last, none))
-    return rows.frame(none > 0).with_columns(fulfilled=pl.lit(False)).drop("out")
+    told: dict[str, Any] = {
+        "subject_id": pl.Int64,
+        "prediction_time": pl.Datetime("us"),
+        "boolean_value": pl.Boolean,
+    }
+    newest = {f"newest//{name}": pl.Float32 for name in task.last}
+    return pl.DataFrame(schema=told | newest | {"fulfilled": pl.Boolean})
 
 
 @dataclass(slots=True, eq=False)
@@ -92,35 +91,32 @@ class _Rows:
     """Rows on their way: who is asked when, what falls out of them where, and the label so far.
 
     steps: name, whether it looks past the index, whether rows fall out there; if not, those that are left are counted.
+    out: 0, or the number (from 1) of the step at which the row fell out; untold: rows of a file of labels without one.
     """
 
     subject: Ints
     time: Ints
-    out: Ints = field(init=False)  # 0, or the number (from 1) of the step at which the row fell out
+    out: Ints = field(init=False)
     steps: list[tuple[str, bool, bool]] = field(default_factory=list)
     label: Mask | None = None
-    untold: Mask | None = None  # rows of a file of labels that have none
+    untold: Mask | bool = False
     newest: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.subject, self.time = self.subject.astype(np.int64), self.time.astype(np.int64)
-        self.out = np.zeros(len(self.time), np.int64)
+        self.subject, self.out = self.subject.astype(np.int64), np.zeros(len(self.time), np.int64)
 
-    def drop(self, why: str, which: Mask, *, past: bool = False) -> None:
-        """Rows that fall out here, unless they fell out before."""
-        self.steps.append((why, past, True))
-        self.out[which & (self.out == 0)] = len(self.steps)
-
-    def reach(self, step: str, *, past: bool = False) -> None:
-        """Rows that are left are counted here."""
-        self.steps.append((step, past, False))
+    def step(self, name: str, out: Mask | bool | None = None, *, past: bool = False) -> None:
+        """Rows that fall out here, unless they fell out before; where none are named, those left are counted."""
+        self.steps.append((name, past, out is not None))
+        if out is not None:
+            self.out[out & (self.out == 0)] = len(self.steps)
 
     def frame(self, which: Mask) -> pl.DataFrame:
         """Some of the rows, labelled where they did not fall out."""
         columns = {
             "subject_id": self.subject[which],
             "prediction_time": self.time[which].astype("datetime64[us]"),
-            **{f"newest//{n}": v[which].astype(np.float32) for n, v in self.newest.items()},
+            **{f"newest//{n}": v[which] for n, v in self.newest.items()},
             "out": self.out[which],
         }
         told = pl.lit(None, pl.Boolean)
@@ -163,14 +159,14 @@ class _Batch:
                 if column not in columns:
                     raise UnknownName(f"key or column in predicate {name}", column, [*_PREDICATE, *columns])
         if self.at is not None:
-            rows = self.asked_at(_micro(self.at))
+            rows = self.asked_at(self.at)
         else:
             rows, walk = self.walked()
-        rows.reach(INDEX)
+        rows.step(INDEX)
         for name, last in self.task.last.items():
             self.at_risk(rows, name, last)
         if self.task.last:
-            rows.reach("at risk")
+            rows.step("at risk")
         if self.outcome:
             self.ahead(walk, rows)
         self.finish(rows)
@@ -189,16 +185,20 @@ class _Batch:
 
     # what is counted -------------------------------------------------------------------------------------------------
 
-    def moments(self) -> Moments:
-        """Counts of the predicates that the plan needs, at each instant that it needs."""
-        needed = {*self.plan.events(), *self.plan.counted(), *filter(None, [self.task.trigger])}
-        wanted = self.task.named
+    def moments(self) -> pl.DataFrame:
+        """Counts of the predicates that the plan needs, at each instant that it needs; see `Execution`."""
+        needed, wanted, subject = (
+            {*self.plan.named(), self.task.trigger},
+            self.task.named,
+            pl.col("subject_id"),
+        )
+        special = {ANY: pl.lit(1), START: subject.is_first_distinct(), END: subject.is_last_distinct()}
         named = {n: p for n, p in self.task.predicates.items() if n in wanted}
         plain = {n: p for n, p in named.items() if isinstance(p, Plain)}
         derived = {n: p for n, p in named.items() if isinstance(p, Derived)}
         events = self.events
         everywhere = any(p.follows(self.task.statics) for p in derived.values())
-        if not everywhere and not needed & set(SPECIAL):
+        if not everywhere and not needed & special.keys():
             events = events.filter(_coded(plain.values()))
         flags = {n: p.holds().cast(pl.UInt32) for n, p in plain.items()}
         frame = (
@@ -207,7 +207,11 @@ class _Batch:
             .agg(pl.col(*plain).sum() if plain else [])
         )
         counted = frame.collect(engine="streaming").sort("subject_id", "time", nulls_last=False)
-        return Moments.of(self.dynamic(self.derived(counted, derived)), needed)
+        # What is static must hold in one of the subject's events without a time.
+        timed = pl.col("time").is_not_null()
+        holds = [((pl.col(s) > 0) & ~timed).any().over("subject_id") for s in self.task.statics]
+        instants = self.derived(counted, derived).filter(timed, *holds)
+        return instants.with_columns(**{n: how for n, how in special.items() if n in needed})
 
     def derived(self, frame: pl.DataFrame, waiting: Mapping[str, Derived]) -> pl.DataFrame:
         """Add the derived predicates; a plain static input holds for all of a subject's instants."""
@@ -220,15 +224,9 @@ class _Batch:
             waiting = {n: p for n, p in waiting.items() if n not in ready}
         return frame
 
-    def dynamic(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The instants of subjects for whom every static predicate holds."""
-        timed = pl.col("time").is_not_null()
-        holds = [((pl.col(s) > 0) & ~timed).any().over("subject_id") for s in self.task.statics]
-        return frame.filter(timed, *holds)
-
     # who is asked ----------------------------------------------------------------------------------------------------
 
-    def asked(self, moments: Moments) -> _Rows:
+    def asked(self, moments: pl.DataFrame) -> _Rows:
         """The rows before any criterion."""
         if every := self.task.every:
             spans = intervals(self.events, *self.plain(every.begin, every.end))
@@ -236,20 +234,20 @@ class _Batch:
             return _Rows(*grid(until_now(spans, self.events), every))
         if self.task.labels:
             return self.told(self.task.labels)
-        where = moments.counts[str(self.task.trigger)] > 0
-        subjects = np.repeat(moments.subjects, np.diff(moments.first))
-        rows = _Rows(subjects[where], moments.time[where])
-        rows.reach("trigger events")
+        triggers = moments.filter(pl.col(str(self.task.trigger)) > 0)
+        rows = _Rows(triggers["subject_id"].to_numpy(), triggers["time"].to_physical().to_numpy())
+        rows.step("trigger events")
         return rows
 
     def plain(self, *names: str) -> list[Plain]:
         """The plain predicates of these names."""
         return [p for p in map(self.task.predicates.get, names) if isinstance(p, Plain)]
 
-    def asked_at(self, when: int) -> _Rows:
+    def asked_at(self, at: datetime) -> _Rows:
         """Every subject of whom something is known then, or who is then between the task's two events."""
+        when = (at.replace(tzinfo=None) - datetime(1970, 1, 1)) // MICROSECOND
         known = known_at(self.events.collect_schema().names())
-        seen = self.events.filter(known <= pl.lit(self.at).cast(pl.Datetime("us")))
+        seen = self.events.filter(known <= pl.lit(at).cast(pl.Datetime("us")))
         every = self.task.every
         between = self.plain(every.begin, every.end) if every else []
         if not every:
@@ -258,18 +256,19 @@ class _Batch:
         seen = seen.filter(_coded([*self.plain(*self.task.last), *between]))
         self.events = plausible(seen.collect(engine="in-memory"), self.task.values).lazy()
         if every:
-            who = inside(intervals(self.events, *between), when)
+            spans = intervals(self.events, *between)
+            who = np.unique(spans.subject[(spans.start <= when) & (when <= spans.stop)])
         return _Rows(who, np.full(len(who), when))
 
-    def told(self, labels: Path) -> _Rows:
+    def told(self, file: Path) -> _Rows:
         """The rows of the file of labels, for subjects of this batch."""
-        table = _read_labels(labels)
+        read = pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, try_parse_dates=True)
         who = self.events.select(pl.col("subject_id").unique()).collect()["subject_id"]
-        table = table.filter(pl.col("subject_id").is_in(who.implode())).sort(KEYS)
+        table = whom_when(read, Place(file=str(file))).filter(pl.col("subject_id").is_in(who.implode()))
         rows = _Rows(table["subject_id"].to_numpy(), table["prediction_time"].to_physical().to_numpy())
         if self.outcome and "boolean_value" in table.columns:
-            rows.label = table["boolean_value"].fill_null(False).to_numpy()
-            rows.untold = table["boolean_value"].is_null().to_numpy()
+            label = table["boolean_value"]
+            rows.label, rows.untold = label.fill_null(False).to_numpy(), label.is_null().to_numpy()
         return rows
 
     # what falls out --------------------------------------------------------------------------------------------------
@@ -281,46 +280,44 @@ class _Batch:
                 self.window(walk, rows, span)
         rows.time, there = walk.time(self.plan.index)
         if self.plan.may_lack_index():
-            rows.drop("no index time: its event never came", ~there)
+            rows.step("no index time: its event never came", ~there)
 
     def window(self, walk: Execution, rows: _Rows, span: Span) -> None:
         past = not span.closed
         says = "unlabelled: " if past else ""
         if any(self.plan.points[p].event for p in (span.left, span.right) if p in self.plan.points):
-            rows.drop(f"{says}open window: {span.name}", walk.open(span), past=past)
+            rows.step(f"{says}open window: {span.name}", walk.open(span), past=past)
         for name, (low, high) in span.has.items():
             count = walk.count(span, name)
             if low is not None:
-                rows.drop(f"{says}fewer than {low} {name} in {span.name}", count < low, past=past)
+                rows.step(f"{says}fewer than {low} {name} in {span.name}", count < low, past=past)
             if high is not None:
-                rows.drop(f"{says}more than {high} {name} in {span.name}", count > high, past=past)
+                rows.step(f"{says}more than {high} {name} in {span.name}", count > high, past=past)
 
     def at_risk(self, rows: _Rows, name: str, last: Last) -> None:
         """Rows whose newest known value is there, young enough and in range."""
-        [predicate] = self.plain(name)
-        found = newest(self.events, predicate, rows.subject, rows.time)
-        rows.newest[name] = found.value
+        (predicate,) = self.plain(name)
+        value, age = newest(self.events, predicate, rows.subject, rows.time)
+        rows.newest[name] = value
         if last.within is None:
-            rows.drop(f"no {name} so far", ~found.there)
+            rows.step(f"no {name} so far", age == OPEN)
         else:
-            late = rows.time - found.time > round(last.within.total_seconds() * 1e6)
-            rows.drop(f"no recent {name}", ~found.there | late)
+            rows.step(f"no recent {name}", age > last.within // MICROSECOND)
         if last.value_min is not None:
-            rows.drop(f"{name} already below {last.value_min:g}", found.value < last.value_min)
+            rows.step(f"{name} already below {last.value_min:g}", value < last.value_min)
         if last.value_max is not None:
-            rows.drop(f"{name} already above {last.value_max:g}", found.value > last.value_max)
+            rows.step(f"{name} already above {last.value_max:g}", value > last.value_max)
 
     def ahead(self, walk: Execution, rows: _Rows) -> None:
         """Windows that look past the index: they restrict labels only."""
         if self.task.labels:
-            untold = np.zeros(len(rows.time), np.bool_) if rows.untold is None else rows.untold
-            rows.drop("unlabelled: no label in the file", untold, past=True)
+            rows.step("unlabelled: no label in the file", rows.untold, past=True)
         for span in self.plan.spans:
             if not span.closed:
                 self.window(walk, rows, span)
                 if span.window.label:
                     rows.label = walk.count(span, span.window.label) > 0
-        rows.reach("labelled" if self.task.label or self.task.labels else "all criteria hold", past=True)
+        rows.step("labelled" if self.task.label or self.task.labels else "all criteria hold", past=True)
 
     # what comes out --------------------------------------------------------------------------------------------------
 
@@ -349,20 +346,3 @@ def _coded(predicates: Iterable[Plain]) -> pl.Expr:
     """Whether an event has a code that any of them looks for."""
     codes = [p.codes() for p in predicates]
     return pl.any_horizontal(codes) if codes else pl.lit(False)
-
-
-def _micro(when: datetime) -> int:
-    return (when.replace(tzinfo=None) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
-
-
-def _read_labels(path: Path) -> pl.DataFrame:
-    table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, try_parse_dates=True)
-    missing = [c for c in KEYS if c not in table.columns]
-    if missing:
-        raise UsageError(
-            f"the file of labels lacks {', '.join(missing)}",
-            fix="give it subject_id, prediction_time and boolean_value",
-        )
-    return table.with_columns(
-        pl.col("subject_id").cast(pl.Int64), pl.col("prediction_time").cast(pl.Datetime("us"))
-    )

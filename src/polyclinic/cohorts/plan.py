@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
+from polyclinic.cohorts.moments import MICROSECOND
 from polyclinic.cohorts.predicates import ANY, END, START
-from polyclinic.cohorts.task import TRIGGER, Side, Task, Window
+from polyclinic.cohorts.task import TRIGGER, Task, Window
 
 NEVER = 2**62
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """A point in time: `parent` plus `offset` microseconds, or the nearest instant with `event` before or after it.
 
@@ -30,7 +32,7 @@ class Point:
     inclusive: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Span:
     """A window over points: `left` to `right` in time, what it must hold, and whether it lies behind the index."""
 
@@ -48,7 +50,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Points in an order in which each follows its parent, the windows that matter, and the point of the index.
+    """The points and the windows that matter, and the point of the index.
 
     live: whether the index times can be told without looking past them.
     """
@@ -58,28 +60,24 @@ class Plan:
     index: str
     live: bool
 
-    def events(self) -> set[str]:
-        """Predicates that some point waits for."""
-        return {p.event for p in self.points.values() if p.event}
-
-    def counted(self) -> set[str]:
-        """Predicates that some window counts."""
-        return {name for s in self.spans for name in (*s.has, s.window.label) if name}
+    def named(self) -> set[str]:
+        """Predicates that some point waits for or some window counts."""
+        waited = (p.event for p in self.points.values())
+        counted = (name for s in self.spans for name in (*s.has, s.window.label))
+        return {name for name in (*waited, *counted) if name}
 
     def may_lack_index(self) -> bool:
         """Whether an event that leads to the index, and bounds no closed window, may never come."""
         bounds = {p for s in self.spans if s.closed for p in (s.left, s.right)}
-        return any(
-            self.points[p].event for p in _line(self.index, self.points) if p != TRIGGER and p not in bounds
-        )
+        return any(self.points[p].event for p in _line(self.index, self.points) if p not in bounds)
 
 
 def plan(task: Task) -> Plan:
     """The plan of a task's windows."""
-    points = _points(task.windows)
+    points = {f"{n}.{side}": _point(n, side, w) for n, w in task.windows.items() for side in ("start", "end")}
     late = _lateness(points)
     index = _index(task)
-    behind = {p for p in (TRIGGER, *points) if all(late[q][index] <= 0 for q in _line(p, points))}
+    behind = {p for p in late if all(late[q][index] <= 0 for q in (TRIGGER, *_line(p, points)))}
     spans = [_span(name, w, points, behind) for name, w in task.windows.items()]
     kept = _needed(points, spans, index, late)
     waits = {p for p in kept if points[p].event}
@@ -87,41 +85,17 @@ def plan(task: Task) -> Plan:
     return Plan({n: p for n, p in points.items() if n in kept}, tuple(spans), index, index in behind)
 
 
-def _points(windows: Mapping[str, Window]) -> dict[str, Point]:
-    found: dict[str, Point] = {}
-
-    def add(name: str) -> str:
-        window, _, side = name.partition(".")
-        if name != TRIGGER and name not in found:
-            point = _point(window, side, windows[window])
-            add(point.parent)
-            found[name] = point
-        return name
-
-    for window in windows:
-        add(f"{window}.start")
-        add(f"{window}.end")
-    return found
-
-
 def _point(name: str, side: str, window: Window) -> Point:
     bound = window.start if side == "start" else window.end
     parent = f"{name}.{bound.point}" if bound.point in ("start", "end") else bound.point
     edge = window.start_inclusive if side == "start" else window.end_inclusive
-    return Point(
-        parent=parent,
-        offset=round(bound.offset.total_seconds() * 1_000_000),
-        event=bound.event,
-        before=bound.before,
-        inclusive=edge and side != window.root,
-    )
+    hangs = edge and side != window.root
+    return Point(parent, bound.offset // MICROSECOND, bound.event, bound.before, inclusive=hangs)
 
 
 def _line(point: str, points: Mapping[str, Point]) -> list[str]:
-    line = [point]
-    while line[-1] != TRIGGER:
-        line.append(points[line[-1]].parent)
-    return line
+    """The point and all that it hangs on, down to the one that hangs on the trigger."""
+    return [] if point == TRIGGER else [point, *_line(points[point].parent, points)]
 
 
 def _lateness(points: Mapping[str, Point]) -> dict[str, dict[str, int]]:
@@ -133,10 +107,8 @@ def _lateness(points: Mapping[str, Point]) -> dict[str, dict[str, int]]:
             late[name][point.parent] = point.offset
         if not point.event or not point.before:
             late[point.parent][name] = -point.offset
-    for k in names:
-        for x in names:
-            for y in names:
-                late[x][y] = min(late[x][y], late[x][k] + late[k][y])
+    for k, x, y in product(names, repeat=3):
+        late[x][y] = min(late[x][y], late[x][k] + late[k][y])
     return late
 
 
@@ -148,8 +120,7 @@ def _index(task: Task) -> str:
     for name, window in task.windows.items():
         if window.index_timestamp:
             swapped = window.root == "end" and not window.start.event
-            other: Side = "start" if window.index_timestamp == "end" else "end"
-            return f"{name}.{other if swapped else window.index_timestamp}"
+            return f"{name}.{'start' if (window.index_timestamp == 'end') == swapped else 'end'}"
     return TRIGGER
 
 
@@ -159,7 +130,7 @@ def _span(name: str, window: Window, points: Mapping[str, Point], behind: set[st
     if not hanging.event and not hanging.offset:
         left = right = f"{name}.{window.root}"
     closed = {left, right} <= behind and END not in (*window.has, window.label) and not window.label
-    return Span(name=name, left=left, right=right, window=window, closed=closed)
+    return Span(name, left, right, window, closed)
 
 
 def _needed(
@@ -168,7 +139,7 @@ def _needed(
     """Points that the index, a criterion, a label or an event that may be missing needs."""
     ends = {index, *(p for s in spans if s.has or s.window.label for p in (s.left, s.right))}
     ends |= {name for name, p in points.items() if p.event and not _always(p, late)}
-    return {p for end in ends for p in _line(end, points) if p != TRIGGER}
+    return {p for end in ends for p in _line(end, points)}
 
 
 def _always(point: Point, late: Mapping[str, Mapping[str, int]]) -> bool:

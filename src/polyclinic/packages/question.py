@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from polyclinic import config, registry
-from polyclinic.cohorts.cohort import KEYS, Cohort
+from polyclinic.cohorts.cohort import Cohort, whom_when
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
 from polyclinic.errors import BadData, Place, UsageError
@@ -103,25 +103,11 @@ def ask(
         index = read_table(Path(question.labels))
     task = question.the_task
     if task is None:
-        return Asked(_numbered(_known_by(source, at) if index is None else _index(index)))
+        return Asked(_numbered(_known_by(source, at) if index is None else whom_when(index)))
     cohort = extract(task, source, outcome=not live, at=at)
     if not live:
         cohort.require()
     return Asked(_numbered(cohort.index), cohort)
-
-
-def _index(rows: pl.DataFrame) -> pl.DataFrame:
-    need_columns(rows, KEYS)
-    try:
-        rows = rows.with_columns(
-            pl.col("prediction_time").cast(pl.Datetime("us")), pl.col("subject_id").cast(pl.Int64)
-        )
-    except pl.exceptions.PolarsError as error:
-        raise BadData(
-            "a table of whom to ask when holds numbers in subject_id and times in prediction_time",
-            fix="write subjects as in the timeline and times as 2026-01-31T12:00:00",
-        ) from error
-    return rows.sort(KEYS, maintain_order=True)
 
 
 def _known_by(source: Timeline, at: datetime | None) -> pl.DataFrame:
