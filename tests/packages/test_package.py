@@ -158,6 +158,22 @@ def test_one_cell_of_text_refuses_its_own_row_and_no_other(finished: Report, pac
     assert (probability - wanted).drop_nulls().abs().max() < 1e-6
 
 
+def test_a_cell_of_text_or_an_infinite_one_of_a_csv_refuses_its_own_row(
+    finished: Report, package: Path, tmp_path: Path
+) -> None:
+    rows = pl.read_parquet(finished.folder / "source.parquet").drop("died").head(40)
+    name = next(c for c in rows.columns if rows[c].dtype.is_float())
+    wanted = predict(package, rows)["predicted_boolean_probability"]
+    for wrong in ("see notes", "inf"):
+        typed = rows.with_columns(pl.format(" {}", name))
+        typed[2, name] = wrong
+        typed.write_csv(tmp_path / "rows.csv")
+        found = predict(package, tmp_path / "rows.csv")
+        assert found["refused"].is_not_null().arg_true().to_list() == [2]
+        assert found["predicted_boolean_probability"].is_null().arg_true().to_list() == [2]
+        assert (found["predicted_boolean_probability"] - wanted).abs().max() < 1e-6
+
+
 def test_rows_of_which_none_can_be_read_still_give_the_columns_of_an_answer(
     finished: Report, package: Path
 ) -> None:

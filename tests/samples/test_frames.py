@@ -77,6 +77,22 @@ def test_a_column_of_numbers_and_words_is_refused_without_a_word_of_it() -> None
     assert "SMITH" not in str(error.value)
 
 
+def test_a_number_column_with_some_text_says_how_much_and_what_to_do() -> None:
+    dose = ["see chart" if i % 25 == 0 else f" {i}" for i in range(100)]
+    with pytest.raises(BadData, match=r"'dose' holds numbers and text \(4\.0% of it is text\)") as error:
+        TableInputs().resolved(pl.DataFrame({"dose": dose}), [])
+    assert error.value.at.column == "dose"
+    for way in ("max_quarantined", "without: [dose]", "categories"):
+        assert way in error.value.fix
+
+
+def test_rows_with_text_or_an_infinite_number_are_told_and_the_others_are_numbers() -> None:
+    how, rows = TableInputs(use=("age",)), pl.DataFrame({"age": [" 61 ", "elderly", "1e999", None]})
+    assert how.unreadable(rows) == {1: "column 'age' holds text, not a number", 2: "column 'age' is infinite"}
+    values = how.columns(None, rows[[0, 3]], None).columns["age"].values
+    assert np.array_equal(values, [61, np.nan], equal_nan=True)
+
+
 def test_a_table_with_another_separator_is_told_so(tmp_path):
     (tmp_path / "a.csv").write_text("name;dose\nx;0,5\n")
     with pytest.raises(BadData, match="separated by ';', not by commas"):

@@ -41,14 +41,33 @@ def test_an_infinite_number_is_quarantined_with_its_column(tmp_path):
 
 
 def test_more_than_a_few_stop_with_the_column_and_the_first_row(tmp_path):
+    heights = [f"{'tall' if i > 197 else i}" for i in range(200)]
+    lines = [f"{line},{height}" for line, height in zip(ages(2).split()[1:], heights, strict=True)]
     with pytest.raises(BadData, match="text in a number column") as caught:
-        table(tmp_path, ages(9))
+        table(tmp_path, "name,age,height\n" + "\n".join(lines))
     assert (caught.value.at.row, caught.value.at.column) == (0, "age")
     assert "old" not in str(caught.value)
 
 
-def test_a_text_column_stays_text(tmp_path):
-    assert table(tmp_path, ages(100)).rows().schema["age"] == pl.String
+@pytest.mark.parametrize("mistakes", [3, 12, 100])
+def test_a_column_with_more_text_than_may_be_quarantined_stays_text(tmp_path, mistakes):
+    made = table(tmp_path, ages(mistakes))
+    assert made.rows().schema["age"] == pl.String
+    assert made.summary()["quarantined"] == 0
+
+
+def test_codes_of_which_a_few_are_no_numbers_are_kept_as_they_stand(tmp_path):
+    codes = ["V27" if i % 17 == 0 else f"{i}.00" for i in range(200)]
+    made = table(tmp_path, "icd\n" + "\n".join(codes))
+    assert made.rows()["icd"].to_list() == codes
+
+
+def test_the_bound_says_how_much_text_a_number_column_may_hold(tmp_path):
+    assert table(tmp_path, ages(12), max_quarantined=0.06).summary()["quarantined"] == 12
+
+
+def test_without_a_bound_one_cell_of_text_keeps_its_column_text(tmp_path):
+    assert table(tmp_path, ages(1), max_quarantined=1.0).rows()["age"].to_list()[:2] == ["old", "1"]
 
 
 def test_missing_words_are_missing(tmp_path):

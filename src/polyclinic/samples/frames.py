@@ -110,14 +110,14 @@ class TableInputs:
         return InputColumns(columns, groups, {n: names[n] for n in self.strata if n in names})
 
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
-        """Rows with text in a number column; a missing value is an input like any other."""
+        """Rows with text or an infinite number in a number column; a missing value is an input like any other."""
         need_columns(rows, self.use)
         found: dict[int, str] = {}
         for name in (n for n in self.use if rows[n].dtype == pl.String and n not in self.categories):
-            wrong = rows[name].cast(pl.Float64, strict=False).is_null() & rows[name].is_not_null()
-            found = (
-                dict.fromkeys(wrong.arg_true().to_list(), f"column {name!r} holds text, not a number") | found
-            )
+            read = _read(rows[name])
+            wrong = read.is_null() & rows[name].is_not_null()
+            found = dict.fromkeys(wrong.arg_true(), f"column {name!r} holds text, not a number") | found
+            found = dict.fromkeys(read.is_infinite().arg_true(), f"column {name!r} is infinite") | found
         return found
 
     def _column(self, series: pl.Series) -> Dense:
@@ -130,12 +130,14 @@ class TableInputs:
 
 def _unmixed(series: pl.Series) -> None:
     """Raise `BadData` for a column of numbers and words: its words would become categories and leave with a package."""
-    numeric = series.drop_nulls().cast(pl.String).cast(pl.Float64, strict=False).is_not_null().mean() or 0.0
-    if MIXED <= float(numeric) < 1:  # type: ignore[arg-type]
+    filled = series.drop_nulls().cast(pl.String)
+    text = _read(filled).null_count() / max(len(filled), 1)
+    if 0 < text <= 1 - MIXED:
         raise BadData(
-            f"column {series.name!r} holds numbers and text ({1 - float(numeric):.0%} of it is text)",  # type: ignore[arg-type]
+            f"column {series.name!r} holds numbers and text ({text:.1%} of it is text)",
             at=Place(column=series.name),
-            fix="clean the column; or, if these are categories, name it and its levels under `categories`",
+            fix=f"clean it, or raise source.max_quarantined so that rows with text are set aside; in the study's inputs, "
+            f"`without: [{series.name}]` leaves it out, `categories` names the levels of one that is text",
         )
 
 
@@ -144,10 +146,16 @@ def _usable(series: pl.Series) -> bool:
     return series.dtype.is_numeric() or series.dtype in kinds
 
 
+def _read(series: pl.Series, strict: bool = False) -> pl.Series:
+    """As float64, without spaces around a number; where it is not `strict`, null for text."""
+    text = series.str.strip_chars() if series.dtype == pl.String else series
+    return text.cast(pl.Float64, strict=strict)
+
+
 def numbers(series: pl.Series) -> Array:
     """float64 [row], NaN where missing; raises `BadData` for text in a number column."""
     try:
-        return series.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        return _read(series, strict=True).fill_null(np.nan).to_numpy()
     except pl.exceptions.PolarsError as error:
         raise BadData(
             f"column {series.name!r} holds text where numbers are wanted",

@@ -57,7 +57,8 @@ class Chunk:
 
 @runtime_checkable
 class Format(Protocol):
-    """A way in which data lie. A frozen dataclass; its fields are its settings (`zone`, the clock of the site).
+    """A way in which data lie. A frozen dataclass; its fields are its settings: `zone`, the clock of the site;
+    `max_quarantined`, the share of rows that the reading may refuse.
 
     A format that gives rows also has `files`: column → {"reader": "module:attribute", "writer": …} for the columns
     that hold paths of pixels or waveforms.

@@ -34,12 +34,13 @@ def ingest(
 ) -> Timeline | RowTable:
     """Read `source` in a registered format and write the whole of it to the folder `out`, or nothing at all.
 
-    max_quarantined: the share of rows that may be quarantined before it stops.
+    max_quarantined: the share of rows that may be quarantined before it stops. A text column of a CSV table in which
+    more cells than that are text stays text.
     zone: the clock of the site (`Europe/Berlin`), for sources whose times carry zones.
     Raises `UsageError` for an unknown format, `BadData` where the source is not what the format reads.
     """
     source, out = Path(source), Path(out)
-    format_ = opened(format_name, zone)
+    format_ = opened(format_name, zone=zone, max_quarantined=max_quarantined)
     _expect(format_name, format_, source)
     _replaceable(out)
     with atomic.folder(out) as part:
@@ -70,12 +71,13 @@ def _replaceable(out: Path) -> None:
         )
 
 
-def opened(format_name: str, zone: str | None = None) -> Format:
-    """A registered format with its settings."""
+def opened(format_name: str, zone: str | None = None, **settings: Any) -> Format:
+    """A registered format with those of the settings that it has."""
     made: Any = registry.load("formats", format_name)
-    if zone is not None and "zone" not in getattr(made, "__dataclass_fields__", {}):
+    known = getattr(made, "__dataclass_fields__", {})
+    if zone is not None and "zone" not in known:
         raise UsageError(f"format {format_name!r} has no clock to set", fix="leave --zone out")
-    format_: Format = made(**({} if zone is None else {"zone": zone}))
+    format_: Format = made(**{k: v for k, v in {"zone": zone, **settings}.items() if k in known})
     return format_
 
 

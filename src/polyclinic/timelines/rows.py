@@ -15,8 +15,6 @@ from polyclinic.timelines import clocks
 from polyclinic.timelines.format import Chunk, Gives
 from polyclinic.timelines.tables import SUFFIXES, batches, first_file, readable, scan
 
-MOSTLY = 0.9  # a text column is a number column with mistakes in it where so many of its values are numbers
-
 
 class RowTable:
     """Rows without times in an ingested folder: `row_id` and the source's own columns."""
@@ -64,11 +62,13 @@ class RowTable:
 class Table:
     """Any CSV, TSV or Parquet file (or a folder with exactly one of them) as rows, in its own columns.
 
-    zone: the clock of the site, for times with zones. In CSV, text in a number column (nine in ten values are
-    numbers) is quarantined; a code that looks like a number is kept as text by storing the table as Parquet.
+    zone: the clock of the site, for times with zones. max_quarantined: a text column of a CSV is a number column with
+    mistakes, which are quarantined, where at most this share of its cells is text; else, and wherever one cell is text
+    if this is 1, it stays text. A code that looks like a number stays text where the table is stored as Parquet.
     """
 
     zone: str | None = None
+    max_quarantined: float = 0.01
     gives: ClassVar[Gives] = "rows"
     files: ClassVar[Mapping[str, Mapping[str, str]]] = {}
 
@@ -81,7 +81,7 @@ class Table:
     def read(self, source: Path) -> Iterator[Chunk]:
         """The rows, piece by piece, with `row_id` counted over the whole file."""
         path, start = first_file(source), 0
-        numbers, times = columns_of(path)
+        numbers, times = columns_of(path, self.max_quarantined if self.max_quarantined < 1 else 0.0)
         zones = clocks.zones_of(scan(path), times)
         clocks.one_clock({f"{path.name}: {column}": zone for column, zone in zones.items()}, self.zone)
         for frame in batches(path):
@@ -90,8 +90,8 @@ class Table:
             start += frame.height
 
 
-def columns_of(path: Path) -> tuple[list[str], list[str]]:
-    """The columns of a text file that hold numbers for the most part, and all that hold times.
+def columns_of(path: Path, most: float) -> tuple[list[str], list[str]]:
+    """The columns of a text file that hold numbers, save at most this share of their cells, and all that hold times.
 
     In Parquet the types are said, not guessed.
     """
@@ -107,7 +107,7 @@ def columns_of(path: Path) -> tuple[list[str], list[str]]:
         number = frame.select(reads[0].count()).collect().row(0)
         time = frame.select(e.count() for e in reads[1:]).collect().row(0)
     counted = list(zip(texts, filled, number, time, strict=True))
-    numbers = [name for name, all_, read, _ in counted if all_ and read >= MOSTLY * all_]
+    numbers = [name for name, all_, read, _ in counted if all_ and all_ - read <= most * all_]
     return numbers, times + [name for name, all_, _, read in counted if all_ and read == all_]
 
 
