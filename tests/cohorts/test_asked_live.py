@@ -140,6 +140,18 @@ def test_ties_and_ranges_hold_for_any_reader_of_events() -> None:
     assert set_aside(events, TASK["values"])["MAP"] == {"readings": 3, "outside": 1, "tied": 1}
 
 
+def test_an_infinite_value_is_believed_of_no_code() -> None:
+    events = timeline((1, 0, "MAP", 80.0), (1, 1, "MAP", float("inf")), (1, 1, "HR", float("-inf")))
+    assert plausible(events, {}).collect()["code"].to_list() == ["MAP"]
+    assert set_aside(events, {"MAP": {"ties": "min"}})["MAP"] == {"readings": 2, "outside": 1, "tied": 0}
+
+
+def test_an_infinite_value_is_never_the_newest() -> None:
+    events = timeline((1, 0, "IN"), (1, 2, "OUT"), (1, 0.5, "MAP", 80.0), (1, 0.7, "MAP", float("inf")))
+    task = grid_only(at_risk={"last": {"map": {"within": "2h"}}}, values={})
+    assert extract(task, events).index["newest//map"].to_list() == [80.0, 80.0]
+
+
 EVENT = st.tuples(
     *(st.integers(1, 3), st.none() | st.integers(0, 4), st.none() | st.integers(0, 4)),
     *(st.sampled_from("abcde"), st.none() | st.integers(0, 50)),

@@ -59,6 +59,18 @@ def test_the_account_adds_up_for_each_file_and_in_all_and_the_refused_row_is_in_
     }  # fmt: skip
 
 
+def test_an_infinite_number_is_quarantined_and_named_in_the_summary(meds, tmp_path):
+    path = meds / "data" / "train" / "0.parquet"
+    row = pl.int_range(pl.len())
+    value = pl.when(row == 30).then(float("-inf")).when(row == 31).then(1e300).otherwise("numeric_value")
+    pl.read_parquet(path).with_columns(numeric_value=value).write_parquet(path)
+    made = ingest("meds", meds, tmp_path / "out")
+    assert (made.summary()["rows_in"], made.summary()["used"], made.summary()["quarantined"]) == (400, 397, 3)
+    named = {"file": "data/train/0.parquet", "column": "numeric_value", "reason": "an infinite number"}
+    assert named | {"count": 2, "first_row": 30} in made.summary()["reasons"]
+    assert made.scan().collect()["numeric_value"].is_infinite().sum() == 0
+
+
 def test_two_runs_give_the_same_bytes(meds, tmp_path):
     for name in ("one", "two"):
         ingest("meds", meds, tmp_path / name)

@@ -81,7 +81,7 @@ def newest(events: pl.LazyFrame, predicate: Plain, subject: Ints, when: Ints) ->
     known = known_at(events.collect_schema().names()).to_physical()
     readings = (
         events.filter(predicate.codes())
-        .filter(predicate.holds(), pl.col("numeric_value").is_not_null(), pl.col("time").is_not_null())
+        .filter(predicate.holds(), ~pl.col("numeric_value").is_infinite(), pl.col("time").is_not_null())
         .select("subject_id", pl.col("time").to_physical(), known, pl.col("numeric_value").cast(pl.Float32))
         .collect(engine="in-memory")
     )

@@ -20,7 +20,7 @@ def plausible(events: Events, values: Mapping[str, Any]) -> Events:
     values: code → {"plausible": [low, high], "ties": "min" | "max" | "mean"}. Events without a value stay. Where any
     code has `ties`, the rows come back sorted by subject and time.
     """
-    outside = _outside({code: v["plausible"] for code, v in values.items() if v.get("plausible")})
+    outside = _outside(values)
     tied = {code: v["ties"] for code, v in values.items() if v.get("ties")}
     if tied and isinstance(events, pl.DataFrame):
         return _in_memory(events, outside, tied)
@@ -39,7 +39,7 @@ def set_aside(events: pl.LazyFrame, values: Mapping[str, Any]) -> dict[str, dict
     found: dict[str, dict[str, int]] = {}
     for code, how in values.items():
         read = events.filter(pl.col("code") == code, pl.col("numeric_value").is_not_null())
-        outside = _outside({code: how["plausible"]}) if how.get("plausible") else pl.lit(False)
+        outside = _outside({code: how})
         counts = read.select(readings=pl.len(), outside=outside.sum()).collect().row(0, named=True)
         instants = read.filter(~outside).group_by("subject_id", "time").len().filter(pl.col("len") > 1)
         found[code] = {**counts, "tied": instants.select(pl.len()).collect().item()}
@@ -83,11 +83,12 @@ def _filled(code: str) -> pl.Expr:
     return pl.col("numeric_value").is_not_null() & (pl.col("code") == code)
 
 
-def _outside(ranges: Mapping[str, Any]) -> pl.Expr:
-    """Whether a value lies outside its code's range; a missing value does not."""
+def _outside(values: Mapping[str, Any]) -> pl.Expr:
+    """Whether a value lies outside its code's range, or is infinite; a missing value does not."""
     value = pl.col("numeric_value")
+    ranges = {code: how["plausible"] for code, how in values.items() if how.get("plausible")}
     tests = [(pl.col("code") == code) & ~value.is_between(low, high) for code, (low, high) in ranges.items()]
-    return pl.any_horizontal(False, *tests).fill_null(False)
+    return pl.any_horizontal(value.is_infinite(), *tests).fill_null(False)
 
 
 def _one_an_instant(events: Events, keys: list[str], how: str) -> Events:

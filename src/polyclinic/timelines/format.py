@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
@@ -24,12 +24,28 @@ EVENTS: dict[str, pl.DataType] = {
 }
 """The columns of events, in their order. The first three are always there; the rest where a source has them."""
 
+WORDS, INFINITE = "text in a number column", "an infinite number"
+
 Gives: TypeAlias = Literal["events", "rows"]
+Fault: TypeAlias = tuple[str, str | pl.Expr, pl.Expr | pl.Series]
+"""Column, reason (text, or an expression that makes it), and which rows have it."""
 
 
 def nothing_refused() -> pl.DataFrame:
     """An empty table of refusals: row, column, reason."""
     return pl.DataFrame(schema=REFUSED)
+
+
+def without(faults: Iterable[Fault], frame: pl.DataFrame, row: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows that have none of the faults, and the refusals of the others, each by its first; row: the position."""
+    nothing = pl.lit(None, pl.Struct({"column": pl.String, "reason": pl.String}))
+    found = [
+        pl.when(wrong).then(pl.struct(column=pl.lit(n), reason=pl.lit(why) if isinstance(why, str) else why))
+        for n, why, wrong in faults
+    ]
+    fault = frame.with_columns(fault=pl.coalesce(*found, nothing))["fault"]
+    refused = frame.select(pl.col(row).cast(pl.Int64).alias("row")).hstack(fault.struct.unnest())
+    return frame.filter(fault.is_null()), refused.filter(fault.is_not_null())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

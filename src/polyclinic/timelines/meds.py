@@ -14,7 +14,7 @@ import polars as pl
 
 from polyclinic.errors import BadData, Place
 from polyclinic.timelines import clocks
-from polyclinic.timelines.format import EVENTS, Chunk, Gives
+from polyclinic.timelines.format import EVENTS, INFINITE, Chunk, Fault, Gives, without
 from polyclinic.timelines.tables import batches, scan
 
 TIMES = ("time", "end_time", "available_time")
@@ -38,7 +38,9 @@ class Meds:
             return False
 
     def read(self, source: Path) -> Iterator[Chunk]:
-        """Shard after shard. A row without a subject or a code is refused; columns beyond ours are noted."""
+        """Shard after shard. A row without subject or code, or with an infinite number, is refused; columns beyond
+        ours are noted.
+        """
         found: dict[str, str] = {}
         for path in shards(source):
             zones = clocks.zones_of(scan(path), TIMES)
@@ -67,10 +69,10 @@ def _chunk(file: str, frame: pl.DataFrame, start: int) -> Chunk:
         raise BadData(
             f"no column {absent[0]!r}", at=Place(file=file, column=absent[0]), fix="it is not a MEDS file"
         )
-    wrong = [pl.when(pl.col(n).is_null()).then(pl.lit(n)) for n in ("subject_id", "code")]
-    judged = frame.with_row_index("row", start).with_columns(column=pl.coalesce(wrong))
-    bad = judged.filter(pl.col("column").is_not_null())
-    refused = bad.select(pl.col("row").cast(pl.Int64), "column", reason=pl.lit("missing"))
-    kept = judged.filter(pl.col("column").is_null()).select(n for n in EVENTS if n in frame.columns)
+    faults: list[Fault] = [(n, "missing", pl.col(n).is_null()) for n in ("subject_id", "code")]
+    if (value := "numeric_value") in frame.columns:
+        faults.append((value, INFINITE, pl.col(value).cast(EVENTS[value]).is_infinite()))
+    sound, refused = without(faults, frame.with_row_index("row", start), "row")
+    kept = sound.select(n for n in EVENTS if n in frame.columns)
     left = {f"column {n!r} left out": frame.height for n in frame.columns if n not in EVENTS}
     return Chunk(file, frame.height, kept.height, kept, refused, noted=left)

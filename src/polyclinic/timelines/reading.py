@@ -12,7 +12,7 @@ import polars as pl
 
 from polyclinic.errors import BadData, Place
 from polyclinic.timelines import clocks
-from polyclinic.timelines.format import EVENTS, Chunk, nothing_refused
+from polyclinic.timelines.format import EVENTS, INFINITE, WORDS, Chunk, Fault, without
 from polyclinic.timelines.mapping import Event, Repeats, SourceMap, TableMap
 from polyclinic.timelines.tables import batches, scan
 
@@ -89,8 +89,7 @@ class Reader:
             bring = link.select(via.on, *(n for n in via.brings if n not in frame.columns))
             frame = frame.with_columns(key).join(bring, on=via.on, how="left", maintain_order="left")
         _need(frame.schema, [subject], path)
-        known = pl.col(subject).is_not_null()
-        return frame.filter(known), _refusals(frame.filter(~known), column, "no such subject")
+        return without([(column, "no such subject", pl.col(subject).is_null())], frame, "row")
 
     def _event(self, event: Event, table: TableMap, frame: pl.DataFrame) -> Made:
         chosen = frame.filter(_conditions(event))
@@ -105,18 +104,22 @@ class Reader:
             _known(event, when).alias("available_time"),
             _clean(event.unit).alias("unit"),
         )
-        wrong = [*_bad_times(made, chosen, when), *self._bad_values(made, chosen, event.value)]
-        refused = pl.concat([nothing_refused(), *wrong])
-        kept = made.filter(~pl.col("row").is_in(refused["row"].implode()))
-        return Made(kept, refused, _repaired(event, chosen, made))
+        faults = [*_bad_times(made, chosen, when), *self._bad_values(made, chosen, event.value)]
+        return Made(*without(faults, made, "row"), _repaired(event, chosen, made))
 
-    def _bad_values(
-        self, made: pl.DataFrame, chosen: pl.DataFrame, column: str | None
-    ) -> Iterator[pl.DataFrame]:
+    def _bad_values(self, made: pl.DataFrame, chosen: pl.DataFrame, column: str | None) -> Iterator[Fault]:
         if column is not None:
-            words = made["numeric_value"].is_null() & chosen[column].is_not_null()
-            yield _refusals(made.filter(words), column, "text in a number column")
-            yield _impossible(made, column, self.mapping.plausible)
+            value, limits = pl.col("numeric_value"), self.mapping.plausible.items()
+            low, high = (
+                pl.col("code").replace_strict(
+                    {c: float(v[i]) for c, v in limits}, default=None, return_dtype=pl.Float64
+                )
+                for i in (0, 1)
+            )
+            yield column, WORDS, made["numeric_value"].is_null() & chosen[column].is_not_null()
+            reason = pl.format("{} is not possible outside {} to {}", "code", low, high)
+            yield column, reason, (value < low) | (value > high)
+            yield column, INFINITE, value.is_infinite()
 
 
 class Known(NamedTuple):
@@ -147,12 +150,12 @@ def _balanced(file: str, rows: int, made: list[Made], non_events: Counter[str]) 
     return Chunk(file, rows, len(used), events.drop("row"), lost, +non_events, cells, +repaired)
 
 
-def _bad_times(made: pl.DataFrame, chosen: pl.DataFrame, when: str) -> Iterator[pl.DataFrame]:
+def _bad_times(made: pl.DataFrame, chosen: pl.DataFrame, when: str) -> Iterator[Fault]:
     if when != "never":
         absent = made["time"].is_null()
         empty = chosen[when].is_null()
-        yield _refusals(made.filter(absent & empty), when, "no time")
-        yield _refusals(made.filter(absent & ~empty), when, "not a time")
+        yield when, "no time", absent & empty
+        yield when, "not a time", absent & ~empty
 
 
 def _repaired(event: Event, chosen: pl.DataFrame, made: pl.DataFrame) -> dict[str, int]:
@@ -196,10 +199,6 @@ def _events(frames: list[pl.DataFrame]) -> pl.DataFrame:
     columns = {n: k for n, k in EVENTS.items() if n not in ("end_time", "path")}
     empty = pl.DataFrame(schema={"row": pl.Int64, **columns, "subject_id": pl.String})
     return pl.concat([empty, *frames], how="diagonal_relaxed") if frames else empty
-
-
-def _refusals(rows: pl.DataFrame, column: str, reason: str) -> pl.DataFrame:
-    return rows.select("row", column=pl.lit(column), reason=pl.lit(reason))
 
 
 def _conditions(event: Event) -> pl.Expr:
@@ -246,18 +245,3 @@ def _known(event: Event, when: str) -> pl.Expr:
     if event.known:
         return pl.max_horizontal(time, f"{event.known} local")
     return pl.lit(None, pl.Datetime("us"))
-
-
-def _impossible(
-    made: pl.DataFrame, column: str, plausible: Mapping[str, tuple[float, float]]
-) -> pl.DataFrame:
-    if not plausible:
-        return nothing_refused()
-    names = ("code", "least", "greatest")
-    limits = pl.DataFrame([(c, *map(float, v)) for c, v in plausible.items()], names, orient="row")
-    value, low, high = pl.col("numeric_value"), pl.col("least"), pl.col("greatest")
-    outside = made.join(limits, on="code", how="inner", maintain_order="left").filter(
-        (value < low) | (value > high)
-    )
-    reason = pl.format("{} is not possible outside {} to {}", "code", "least", "greatest")
-    return outside.select("row", column=pl.lit(column), reason=reason)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from polyclinic.timelines import clocks
-from polyclinic.timelines.format import Chunk, Gives
+from polyclinic.timelines.format import INFINITE, WORDS, Chunk, Fault, Gives, without
 from polyclinic.timelines.tables import SUFFIXES, batches, first_file, readable, scan
 
 
@@ -119,18 +119,7 @@ def _chunk(file: str, frame: pl.DataFrame, numbers: list[str], start: int) -> Ch
     noted = {"column 'row_id' of the source left out": frame.height} if "row_id" in frame.columns else {}
     frame = frame.drop("row_id", strict=False).with_row_index("row_id", start).cast({"row_id": pl.Int64})
     read = frame.with_columns(_number(numbers))
-    floats = [name for name, kind in read.schema.items() if kind.is_float()]
-    faults = {
-        "text in a number column": {n: read[n].is_null() & frame[n].is_not_null() for n in numbers},
-        "an infinite number": {n: read[n].is_infinite() for n in floats},
-    }
-    found = [
-        pl.when(wrong).then(pl.struct(column=pl.lit(name), reason=pl.lit(reason)))
-        for reason, columns in faults.items()
-        for name, wrong in columns.items()
-    ]
-    nothing = pl.lit(None, pl.Struct({"column": pl.String, "reason": pl.String}))
-    fault = read.with_columns(fault=pl.coalesce([*found, nothing]))["fault"]
-    refused = read.select(row="row_id").hstack(fault.struct.unnest()).filter(fault.is_not_null())
-    kept = read.filter(fault.is_null())
+    faults: list[Fault] = [(n, WORDS, read[n].is_null() & frame[n].is_not_null()) for n in numbers]
+    faults += [(n, INFINITE, read[n].is_infinite()) for n, kind in read.schema.items() if kind.is_float()]
+    kept, refused = without(faults, read, "row_id")
     return Chunk(file, frame.height, kept.height, kept, refused, noted=noted)

@@ -9,8 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from polyclinic import progress
 from polyclinic.errors import UsageError
 from polyclinic.packages.predict import predict
+from polyclinic.progress import Reporter
 from polyclinic.reports.report import Report
 from polyclinic.studies.run import run
 
@@ -61,6 +63,31 @@ def test_its_package_asks_whom_and_when_it_is_told(labelled: Path, report: Repor
     )
     at_noon = predict(report.package, labelled / "meds", at=NOON)
     assert at_noon["predicted_boolean_probability"].equals(stored)
+
+
+class Told(Reporter):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_an_infinite_value_is_left_out_and_counted_and_everyone_is_answered(
+    labelled: Path, report: Report, tmp_path: Path
+) -> None:
+    events = pl.read_parquet(labelled / "meds" / "data" / "0.parquet")
+    wrong = events.head(2).with_columns(pl.Series("numeric_value", [np.inf, -1e300]))
+    (tmp_path / "meds" / "data").mkdir(parents=True)
+    both = pl.concat([events.cast({"numeric_value": pl.Float64}), wrong])
+    both.write_parquet(tmp_path / "meds" / "data" / "0.parquet")
+    told = Told()
+    with progress.reporting(told):
+        found = predict(report.package, tmp_path / "meds", at=NOON)
+    assert found.equals(predict(report.package, labelled / "meds", at=NOON))
+    assert told.lines == ["2 events with an infinite value are left out"]
 
 
 def test_without_a_time_it_says_what_is_missing(labelled: Path, report: Report) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from polyclinic import progress
 from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.values import plausible
 from polyclinic.samples import Column, Dense, Ragged
@@ -72,6 +73,8 @@ class RecordsInputs:
         # Streaming holds back memory, and doubles the time of one patient.
         engine: Any = "streaming" if getattr(source, "held", None) is None else "in-memory"
         told = self._told(source.scan(), rows).collect(engine=engine)
+        if infinite := told["numeric_value"].is_infinite().sum():
+            progress.say(f"{infinite:,} events with an infinite value are left out")
         events = known_events(told, {} if task is None else task.values)
         subject, wanted = (frame["subject_id"].to_numpy() for frame in (events, rows))
         first, last = (np.searchsorted(subject, wanted, side).astype(np.int64) for side in ("left", "right"))

@@ -67,6 +67,17 @@ def test_text_in_a_number_column_is_quarantined_with_its_row(tmp_path):
     assert made.scan().filter(pl.col("code") == "VITAL//map").collect().height == 11
 
 
+def test_an_infinite_number_is_quarantined_with_its_row(tmp_path):
+    given = tables()
+    values = [*given["vitals"]["vital_value"][:-2], float("inf"), 1e300]
+    given["vitals"] = given["vitals"].with_columns(
+        pl.Series("vital_value", values), vital_category=pl.lit("odd")
+    )
+    assert read(tmp_path, given).summary()["reasons"] == [
+        {"file": "clif_vitals.parquet", "column": "vital_value", "reason": "an infinite number", "count": 2, "first_row": 10}
+    ]  # fmt: skip
+
+
 def test_a_stay_that_no_patient_has_is_quarantined(tmp_path):
     given = tables()
     given["vitals"] = given["vitals"].with_columns(pl.col("hospitalization_id").replace("h2", "h9"))
