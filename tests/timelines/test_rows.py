@@ -112,3 +112,9 @@ def test_times_with_and_without_a_zone_in_one_table_are_an_error(tmp_path):
 def test_a_table_with_another_separator_is_told_so(tmp_path):
     with pytest.raises(BadData, match="separated by ';', not by commas"):
         table(tmp_path, "name;dose\nx;0.5\n")
+
+
+def test_a_column_of_the_source_that_is_called_row_id_is_left_out_whatever_it_holds(tmp_path):
+    made = table(tmp_path, "row_id,x\n 7,1\n 8,2\n")
+    assert made.rows().rows() == [(0, 1), (1, 2)]
+    assert made.summary()["noted"] == {"column 'row_id' of the source left out": 2}

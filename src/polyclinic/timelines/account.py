@@ -14,7 +14,7 @@ from polyclinic.errors import BadData, Place
 from polyclinic.timelines.format import REFUSED, Chunk
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tally:
     """The counts of one file, or of all: rows_in == used + quarantined + sum(non_events)."""
 
@@ -26,13 +26,9 @@ class Tally:
     non_events: Counter[str] = field(default_factory=Counter)
     noted: Counter[str] = field(default_factory=Counter)
 
-    def add(self, other: Tally) -> None:
-        """Add another tally to this one."""
-        for name, value in vars(other).items():
-            if isinstance(value, Counter):
-                getattr(self, name).update(value)
-            else:
-                setattr(self, name, getattr(self, name) + value)
+    def __add__(self, other: Tally) -> Tally:
+        """Both together."""
+        return Tally(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     def plain(self) -> dict[str, Any]:
         """As JSON values, keys sorted."""
@@ -45,52 +41,32 @@ class Account:
 
     folder: Path
     files: dict[str, Tally] = field(default_factory=dict)
-    refused: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
+    refused: list[pl.DataFrame] = field(default_factory=list)
 
-    def enter(self, chunk: Chunk) -> None:
+    def entered(self, chunk: Chunk) -> Chunk:
         """Count a chunk; raises `BadData` where its own counts do not add up (a fault of the format)."""
-        tally = Tally(
-            chunk.rows_in,
-            chunk.used,
-            chunk.refused.height,
-            chunk.cells.height,
-            chunk.frame.height,
-            Counter(chunk.non_events),
-            Counter(chunk.noted),
-        )
-        if tally.rows_in != tally.used + tally.quarantined + sum(tally.non_events.values()):
-            raise BadData(
-                f"the format lost rows: {tally.rows_in} in, {tally.used} used, {tally.quarantined} refused, "
-                f"{sum(tally.non_events.values())} non-events",
-                at=Place(file=chunk.file),
-                fix="report this to the author of the format; `polyclinic check` shows it",
-            )
-        self.files.setdefault(chunk.file, Tally()).add(tally)
-        both = [(chunk.refused, True), (chunk.cells, False)]
-        found = [f.select(*REFUSED).with_columns(whole_row=pl.lit(whole)) for f, whole in both if f.height]
-        if found:
-            self.refused.setdefault(chunk.file, []).extend(found)
+        rows, used, others, noted = chunk.rows_in, chunk.used, Counter(chunk.non_events), Counter(chunk.noted)
+        refused, cells, given = chunk.refused.height, chunk.cells.height, chunk.frame.height
+        if rows != used + refused + others.total():
+            lost = f"{rows} in, {used} used, {refused} refused, {others.total()} non-events"
+            fix = "report this to the author of the format; `polyclinic check` shows it"
+            raise BadData(f"the format lost rows: {lost}", at=Place(file=chunk.file), fix=fix)
+        tally = Tally(rows, used, refused, cells, given, others, noted)
+        self.files[chunk.file] = self.files.get(chunk.file, Tally()) + tally
+        file = pl.lit(chunk.file).alias("file")
+        for frame, whole in ((chunk.refused, True), (chunk.cells, False)):
+            self.refused.append(frame.select(file, *REFUSED, whole_row=pl.lit(whole)))
+        return chunk
 
     def total(self) -> Tally:
         """All files together."""
-        total = Tally()
-        for tally in self.files.values():
-            total.add(tally)
-        return total
+        return sum(self.files.values(), Tally())
 
     def reasons(self) -> list[dict[str, Any]]:
         """How often what was refused: file, column, reason, count, the commonest first."""
-        tables = [pl.concat(t).with_columns(file=pl.lit(f)) for f, t in sorted(self.refused.items())]
-        if not tables:
-            return []
-        grouped = (
-            pl.concat(tables)
-            .group_by("file", "column", "reason")
-            .agg(count=pl.len(), first_row=pl.col("row").min())
-        )
-        return grouped.sort(
-            "count", "file", "column", "reason", descending=[True, False, False, False]
-        ).to_dicts()
+        place = ("file", "column", "reason")
+        counted = pl.concat(self.refused).group_by(place).agg(count=pl.len(), first_row=pl.col("row").min())
+        return counted.sort("count", *place, descending=[True, False, False, False]).to_dicts()
 
     def check(self, max_quarantined: float) -> None:
         """Raise `BadData` where more than this share of the rows was quarantined, naming the commonest reason."""
@@ -101,12 +77,11 @@ class Account:
         if bad <= max_quarantined * total.rows_in:
             return
         worst = self.reasons()[0]
-        raise BadData(
-            f"{bad:,} of {total.rows_in:,} rows cannot be read (more than {max_quarantined:.3g} of them); "
-            f"most often: {worst['reason']} ({worst['count']:,})",
-            at=Place(file=worst["file"], row=worst["first_row"], column=worst["column"]),
-            fix="correct the source; or, if these rows may be left out, raise --max-quarantined",
-        )
+        share = f"{bad:,} of {total.rows_in:,} rows cannot be read (more than {max_quarantined:.3g} of them)"
+        what = f"{share}; most often: {worst['reason']} ({worst['count']:,})"
+        at = Place(file=worst["file"], row=worst["first_row"], column=worst["column"])
+        fix = "correct the source; or, if these rows may be left out, raise --max-quarantined"
+        raise BadData(what, at=at, fix=fix)
 
     def summary(self) -> dict[str, Any]:
         """The counts in all, why what was refused, and the counts of each file."""
@@ -115,8 +90,7 @@ class Account:
 
     def write(self) -> None:
         """Write `quarantine/NAME.parquet`: file, row, column, reason, whole_row; one for each file of the source."""
-        for file, tables in sorted(self.refused.items()):
-            table = pl.concat(tables).select(pl.lit(file).alias("file"), *REFUSED, "whole_row")
+        for (file,), table in pl.concat(self.refused).partition_by("file", as_dict=True).items():
             target = self.folder / (Path(file).as_posix().replace("/", "__") + ".parquet")
             with atomic.file(target) as part:
                 table.sort("row", "column").write_parquet(part)

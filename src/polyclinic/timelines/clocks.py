@@ -14,56 +14,56 @@ ZERO = r"^(Z|[+-]00:?00)$"
 DAY = pl.duration(days=1) - pl.duration(microseconds=1)
 
 
-def zones_of(frame: pl.LazyFrame, columns: Iterable[str]) -> dict[str, str]:
-    """Time column → its zone, "no zone", or the offset in its text; empty columns and others are left out.
+def zones_of(frame: pl.LazyFrame, columns: Iterable[str], file: str) -> dict[str, str]:
+    """`FILE: COLUMN` → its zone, "no zone", or the offset in its text; empty columns and others are left out.
 
-    Text with several offsets gives `COLUMN (offset)` for each.
+    Text gives `FILE: COLUMN (offset)` for each of its offsets.
     """
     found: dict[str, str] = {}
     schema = frame.collect_schema()
     for name in (c for c in columns if c in schema):
         kind = schema[name]
         if isinstance(kind, pl.Datetime) and frame.select(pl.col(name).is_not_null().any()).collect().item():
-            found[name] = kind.time_zone or NAIVE
+            found[f"{file}: {name}"] = kind.time_zone or NAIVE
         elif kind == pl.String:
-            offset = (
-                pl.col(name).str.strip_chars().str.extract(OFFSET).str.replace(ZERO, "UTC").fill_null(NAIVE)
-            )
-            filled = frame.filter(pl.col(name).str.contains(r"\d")).select(offset.unique().sort()).collect()
-            found |= {f"{name} ({zone})": zone for zone in filled[name]}
+            offset = pl.col(name).str.strip_chars().str.extract(OFFSET).str.replace(ZERO, "UTC")
+            filled = frame.filter(pl.col(name).str.contains(r"\d"))
+            zones = filled.select(offset.fill_null(NAIVE).unique().sort()).collect()[name]
+            found |= {f"{file}: {name} ({zone})": zone for zone in zones}
     return found
 
 
 def one_clock(found: Mapping[str, str], declared: str | None) -> None:
     """Raise `BadData` where a source mixes zones: several, with none declared; or some times with and some without.
+    Raises `UsageError` where the declared one does not exist.
 
     found: place of a time (`FILE: COLUMN`) → its zone.
     """
     if declared is not None:
-        known_zone(declared)
-    kinds = set(found.values())
-    mixed = len(kinds) > 1 and (NAIVE in kinds or declared is None)
-    if mixed:
-        examples = {zone: place for place, zone in sorted(found.items(), reverse=True)}
+        _known(declared)
+    examples = {zone: place for place, zone in sorted(found.items(), reverse=True)}
+    if len(examples) > 1 and (NAIVE in examples or declared is None):
         named = "; ".join(f"{zone} in {place}" for zone, place in sorted(examples.items()))
-        fix = "write every time with its zone, or none with one"
-        if NAIVE not in kinds:
-            fix = "declare the clock of the site with --zone, for example --zone Europe/Berlin"
-        raise BadData(
-            f"the times are in mixed zones: {named}", at=Place(file=sorted(found)[0].split(": ")[0]), fix=fix
-        )
+        fix = "declare the clock of the site with --zone, for example --zone Europe/Berlin"
+        if NAIVE in examples:
+            fix = "write every time with its zone, or none with one"
+        at = Place(file=min(found).split(": ")[0])
+        raise BadData(f"the times are in mixed zones: {named}", at=at, fix=fix)
 
 
-def known_zone(name: str) -> str:
-    """The name of a zone; raises `UsageError` where there is none of that name."""
+def _known(zone: str) -> None:
     from zoneinfo import ZoneInfo
 
     try:
-        return ZoneInfo(name).key
+        ZoneInfo(zone)
     except (KeyError, ValueError, OSError) as error:
-        raise UsageError(
-            f"no time zone {name!r}", fix="names look like Europe/Berlin or Etc/GMT+5"
-        ) from error
+        fix = "names look like Europe/Berlin or Etc/GMT+5"
+        raise UsageError(f"no time zone {zone!r}", fix=fix) from error
+
+
+def told(frame: pl.DataFrame, columns: Iterable[str], zone: str | None, mark: str = "") -> pl.DataFrame:
+    """The frame with each of these columns on the clock of the site, under its own name and `mark`; see `local`."""
+    return frame.with_columns(local(c, frame.schema[c], zone).alias(f"{c}{mark}") for c in columns)
 
 
 def local(column: str, kind: pl.DataType, zone: str | None) -> pl.Expr:

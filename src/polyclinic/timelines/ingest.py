@@ -45,7 +45,8 @@ def ingest(
     _replaceable(out)
     with atomic.folder(out) as part:
         account = Account(part / "quarantine")
-        chunks = _counted(format_.read(source), account, source)
+        read = progress.track(format_.read(source), text=f"reading {source.name}")
+        chunks = (account.entered(chunk) for chunk in read)
         if format_.gives == "events":
             extra = _write_events(format_name, chunks, part, _shards(source))
         else:
@@ -64,11 +65,9 @@ def ingest(
 def _replaceable(out: Path) -> None:
     """What an ingest wrote may be written anew; nobody's other files are taken away for it."""
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / SUMMARY).is_file()):
-        raise UsageError(
-            "there is something else at the place to write to; nothing was written",
-            at=Place(file=str(out)),
-            fix="name a new folder with --out, or one that `polyclinic ingest` wrote",
-        )
+        what = "there is something else at the place to write to; nothing was written"
+        fix = "name a new folder with --out, or one that `polyclinic ingest` wrote"
+        raise UsageError(what, at=Place(file=str(out)), fix=fix)
 
 
 def opened(format_name: str, zone: str | None = None, **settings: Any) -> Format:
@@ -83,28 +82,17 @@ def opened(format_name: str, zone: str | None = None, **settings: Any) -> Format
 
 def _expect(name: str, format_: Format, source: Path) -> None:
     """Raise an error that says what was looked for, and what the source looks like instead."""
+    at = Place(file=str(source))
     if not source.exists():
-        raise UsageError(
-            f"no such file or folder: {source}", at=Place(file=str(source)), fix="check the path"
-        )
+        raise UsageError(f"no such file or folder: {source}", at=at, fix="check the path")
     if source.is_dir() and not any(source.iterdir()):
-        raise BadData(
-            "the folder is empty", at=Place(file=str(source)), fix="name the folder that holds the data"
-        )
+        raise BadData("the folder is empty", at=at, fix="name the folder that holds the data")
     if format_.sniff(source):
         return
-    wants = getattr(format_, "looks_for", "")
-    others = [other for other in _sniffed(source) if other != name]
-    hint = (
-        f"this looks like {' or '.join(others)}: polyclinic ingest {others[0]} …"
-        if others
-        else "name the folder that holds them"
-    )
-    raise BadData(
-        f"this is not {name}" + (f": it looked for {wants}" if wants else ""),
-        at=Place(file=str(source)),
-        fix=hint,
-    )
+    wants, hint = getattr(format_, "looks_for", ""), "name the folder that holds them"
+    if others := [other for other in _sniffed(source) if other != name]:
+        hint = f"this looks like {' or '.join(others)}: polyclinic ingest {others[0]} …"
+    raise BadData(f"this is not {name}" + (f": it looked for {wants}" if wants else ""), at=at, fix=hint)
 
 
 def detect(source: Path | str) -> str:
@@ -132,18 +120,14 @@ def _sniffed(source: Path) -> list[str]:
 
 def open_source(path: Path | str) -> Timeline | RowTable:
     """What stands in an ingested folder, or in any MEDS data set. Raises `BadData` where it is neither."""
-    path = Path(path)
-    summary = path / "metadata" / "summary.json"
-    if summary.is_file():
-        kind = json.loads(summary.read_text("utf-8")).get("kind")
-        return RowTable(path) if kind == "rows" else Timeline(path)
-    if opened("meds").sniff(path):
-        return Timeline(path)
-    raise BadData(
-        "neither an ingested folder nor a MEDS data set: no metadata/summary.json and no Parquet in data/",
-        at=Place(file=str(path)),
-        fix="run `polyclinic ingest FORMAT SOURCE --out OUT` first and name OUT",
-    )
+    source = Timeline(path)
+    if source.summary().get("kind") == "rows":
+        return RowTable(path)
+    if source.summary() or opened("meds").sniff(source.path):
+        return source
+    what = "neither an ingested folder nor a MEDS data set: no metadata/summary.json and no Parquet in data/"
+    fix = "run `polyclinic ingest FORMAT SOURCE --out OUT` first and name OUT"
+    raise BadData(what, at=Place(file=str(path)), fix=fix)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -154,12 +138,6 @@ def write_json(path: Path, value: Any) -> None:
 def _shards(source: Path) -> int:
     files = [source] if source.is_file() else [p for p in source.rglob("*") if p.is_file()]
     return min(MOST_SHARDS, math.ceil(sum(p.stat().st_size for p in files) / SHARD_BYTES))
-
-
-def _counted(chunks: Iterator[Chunk], account: Account, source: Path) -> Iterator[Chunk]:
-    for chunk in progress.track(chunks, text=f"reading {source.name}"):
-        account.enter(chunk)
-        yield chunk
 
 
 def _write_events(name: str, chunks: Iterator[Chunk], out: Path, shards: int) -> dict[str, Any]:

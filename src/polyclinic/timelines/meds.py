@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import polars as pl
 
-from polyclinic.errors import BadData, Place
+from polyclinic.errors import BadData
 from polyclinic.timelines import clocks
 from polyclinic.timelines.format import EVENTS, INFINITE, Chunk, Fault, Gives, without
-from polyclinic.timelines.tables import batches, scan
+from polyclinic.timelines.tables import batches, need, scan
 
 TIMES = ("time", "end_time", "available_time")
 NEEDED = ("subject_id", "time", "code")
@@ -41,20 +41,16 @@ class Meds:
         """Shard after shard. A row without subject or code, or with an infinite number, is refused; columns beyond
         ours are noted.
         """
+        files = {path.relative_to(source).as_posix(): path for path in shards(source)}
         found: dict[str, str] = {}
-        for path in shards(source):
-            zones = clocks.zones_of(scan(path), TIMES)
-            found |= {
-                f"{path.relative_to(source).as_posix()}: {column}": zone for column, zone in zones.items()
-            }
+        for file, path in files.items():
+            found |= clocks.zones_of(scan(path), TIMES, file)
         clocks.one_clock(found, self.zone)
-        for path in shards(source):
+        for file, path in files.items():
             start = 0
             for frame in batches(path):
-                times = [
-                    clocks.local(c, frame.schema[c], self.zone).alias(c) for c in TIMES if c in frame.columns
-                ]
-                yield _chunk(path.relative_to(source).as_posix(), frame.with_columns(times), start)
+                times = [name for name in TIMES if name in frame.columns]
+                yield _chunk(file, clocks.told(frame, times, self.zone), start)
                 start += frame.height
 
 
@@ -64,11 +60,7 @@ def shards(source: Path) -> list[Path]:
 
 
 def _chunk(file: str, frame: pl.DataFrame, start: int) -> Chunk:
-    absent = [name for name in NEEDED if name not in frame.columns]
-    if absent:
-        raise BadData(
-            f"no column {absent[0]!r}", at=Place(file=file, column=absent[0]), fix="it is not a MEDS file"
-        )
+    need(NEEDED, frame.columns, file)
     faults: list[Fault] = [(n, "missing", pl.col(n).is_null()) for n in ("subject_id", "code")]
     if (value := "numeric_value") in frame.columns:
         faults.append((value, INFINITE, pl.col(value).cast(EVENTS[value]).is_infinite()))

@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
-from polyclinic.errors import BadData, Place
 from polyclinic.timelines import clocks
 from polyclinic.timelines.format import EVENTS, INFINITE, WORDS, Chunk, Fault, without
 from polyclinic.timelines.mapping import Event, Repeats, SourceMap, TableMap
-from polyclinic.timelines.tables import batches, scan
+from polyclinic.timelines.tables import batches, need, scan
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,13 @@ class Reader:
             yield from self._table(self.mapping.tables[table], path, link)
         for path in self.other:
             rows = scan(path).select(pl.len()).collect().item()
-            yield Chunk(
-                path.name, rows, 0, _events([]), non_events={"table that is not read": rows} if rows else {}
-            )
+            unread = {"table that is not read": rows} if rows else {}
+            yield Chunk(path.name, rows, 0, _events([]), non_events=unread)
 
     def _check_clocks(self) -> None:
         found: dict[str, str] = {}
         for table, path in self.files.items():
-            zones = clocks.zones_of(scan(path), sorted(self.mapping.tables[table].times()))
-            found |= {f"{path.name}: {column}": zone for column, zone in zones.items()}
+            found |= clocks.zones_of(scan(path), sorted(self.mapping.tables[table].times()), path.name)
         clocks.one_clock(found, self.zone)
 
     def _link(self) -> pl.DataFrame | None:
@@ -51,10 +48,9 @@ class Reader:
             return None
         path = self.files[link.table]
         frame = scan(path)
-        _need(frame.collect_schema(), [link.on, *link.brings], path)
-        return (
-            frame.select(link.on, *link.brings).collect().unique(link.on, keep="first", maintain_order=True)
-        )
+        need([link.on, *link.brings], frame.collect_schema(), path.name)
+        chosen = frame.select(link.on, *link.brings).collect()
+        return chosen.unique(link.on, keep="first", maintain_order=True)
 
     def _table(self, table: TableMap, path: Path, link: pl.DataFrame | None) -> Iterator[Chunk]:
         known, start = Known(link, _first(table.repeats, path)), 0
@@ -69,11 +65,8 @@ class Reader:
             frame = _without_repeats(frame, table.repeats, known.first)
             non_events[f"repeated under {table.repeats.of}"] = rows - frame.height
         frame, refused = self._with_subject(frame, path, known.link)
-        _need(frame.schema, table.columns(), path)
-        times = (
-            clocks.local(n, frame.schema[n], self.zone).alias(f"{n} local") for n in sorted(table.times())
-        )
-        frame = frame.with_columns(times)
+        need(table.columns(), frame.schema, path.name)
+        frame = clocks.told(frame, table.times(), self.zone, " local")
         wanted = (event for event in table.all_events if set(event.wanted) & set(frame.columns))
         made = [self._event(event, table, frame) for event in wanted]
         return _balanced(path.name, rows, [Made(_events([]), refused), *made], non_events)
@@ -88,7 +81,7 @@ class Reader:
             key = pl.col(via.on).cast(link.schema[via.on])
             bring = link.select(via.on, *(n for n in via.brings if n not in frame.columns))
             frame = frame.with_columns(key).join(bring, on=via.on, how="left", maintain_order="left")
-        _need(frame.schema, [subject], path)
+        need([subject], frame.schema, path.name)
         return without([(column, "no such subject", pl.col(subject).is_null())], frame, "row")
 
     def _event(self, event: Event, table: TableMap, frame: pl.DataFrame) -> Made:
@@ -169,16 +162,6 @@ def _repaired(event: Event, chosen: pl.DataFrame, made: pl.DataFrame) -> dict[st
     if event.known in chosen.columns:
         noted["known before it happened"] = chosen[f"{event.known} local"] < made["time"]
     return {what: int(rows.sum()) for what, rows in noted.items()}
-
-
-def _need(schema: Mapping[str, Any], names: list[str], path: Path) -> None:
-    for name in names:
-        if name not in schema:
-            raise BadData(
-                f"no column {name!r}",
-                at=Place(file=path.name, column=name),
-                fix=f"the table has: {', '.join(list(schema)[:12])}",
-            )
 
 
 def _first(repeats: Repeats | None, path: Path) -> pl.DataFrame:

@@ -82,11 +82,9 @@ class Table:
         """The rows, piece by piece, with `row_id` counted over the whole file."""
         path, start = first_file(source), 0
         numbers, times = columns_of(path, self.max_quarantined if self.max_quarantined < 1 else 0.0)
-        zones = clocks.zones_of(scan(path), times)
-        clocks.one_clock({f"{path.name}: {column}": zone for column, zone in zones.items()}, self.zone)
+        clocks.one_clock(clocks.zones_of(scan(path), times, path.name), self.zone)
         for frame in batches(path):
-            told = frame.with_columns(clocks.local(c, frame.schema[c], self.zone).alias(c) for c in times)
-            yield _chunk(path.name, told, numbers, start)
+            yield _chunk(path.name, clocks.told(frame, times, self.zone), numbers, start)
             start += frame.height
 
 
@@ -95,7 +93,7 @@ def columns_of(path: Path, most: float) -> tuple[list[str], list[str]]:
 
     In Parquet the types are said, not guessed.
     """
-    frame = scan(path)
+    frame = scan(path).drop("row_id", strict=False)
     schema = frame.collect_schema()
     times = [name for name, kind in schema.items() if isinstance(kind, pl.Datetime)]
     texts = [name for name, kind in schema.items() if kind == pl.String and path.suffix.lower() != ".parquet"]

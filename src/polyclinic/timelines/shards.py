@@ -6,7 +6,6 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import polars as pl
@@ -54,9 +53,7 @@ class Shards:
         self.spill.mkdir(parents=True)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._close()
         shutil.rmtree(self.spill, ignore_errors=True)
 
@@ -68,7 +65,10 @@ class Shards:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Spill events to the shards of their subjects."""
-        frame = canonical(frame)
+        given = frame.columns
+        frame = frame.select(
+            (pl.col(n) if n in given else pl.lit(None).alias(n)).cast(kind) for n, kind in EVENTS.items()
+        )
         self.filled |= {name for name in EVENTS if frame[name].null_count() < frame.height}
         shard = shard_of(frame["subject_id"].to_numpy(), self.count)
         for (number,), part in frame.with_columns(shard=shard).partition_by("shard", as_dict=True).items():
@@ -93,7 +93,9 @@ class Shards:
         columns = [name for name in EVENTS if name in self.filled]
         written, codes = Written(columns, len(numbers)), Counter[str]()
         for number in progress.track(numbers, text="sorting", total=len(numbers)):
-            frame = self._sorted(number).select(columns)
+            with pa.OSFile(str(self.spill / str(number))) as spilled:
+                frame = pl.DataFrame(pa.ipc.open_stream(spilled).read_all())
+            frame = frame.sort(*ORDER, maintain_order=True).select(columns)
             write_meds(frame, self.folder / f"{number}.parquet")
             written.events += frame.height
             written.subjects += frame["subject_id"].n_unique()
@@ -104,21 +106,6 @@ class Shards:
         text = {"description": pl.lit(None, pl.String), "parent_codes": pl.lit(None, pl.List(pl.String))}
         written.codes = counted.select("code", "count", **text)
         return written
-
-    def _sorted(self, number: int) -> pl.DataFrame:
-        import pyarrow as pa
-
-        with pa.OSFile(str(self.spill / str(number))) as spilled:
-            frame = pl.DataFrame(pa.ipc.open_stream(spilled).read_all())
-        return frame.sort(*ORDER, maintain_order=True)
-
-
-def canonical(frame: pl.DataFrame) -> pl.DataFrame:
-    """The columns of `EVENTS` in their order and types; absent ones are null."""
-    given = frame.columns
-    return frame.select(
-        (pl.col(n).cast(kind) if n in given else pl.lit(None, kind).alias(n)) for n, kind in EVENTS.items()
-    )
 
 
 def repeats(frame: pl.DataFrame) -> Counter[str]:

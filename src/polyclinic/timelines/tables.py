@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,13 +23,11 @@ def readable(path: Path) -> Iterator[None]:
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
         kind = "Parquet" if path.suffix == ".parquet" else "text"
-        raise BadData(
-            f"the {kind} file cannot be read, it may be cut short: {reason}",
-            at=Place(file=path.name),
-            fix="save it as UTF-8, with commas between the columns"
-            if "utf" in reason.lower()
-            else "copy the file again from where it came, and compare its size or checksum",
-        ) from error
+        what = f"the {kind} file cannot be read, it may be cut short: {reason}"
+        fix = "copy the file again from where it came, and compare its size or checksum"
+        if "utf" in reason.lower():
+            fix = "save it as UTF-8, with commas between the columns"
+        raise BadData(what, at=Place(file=path.name), fix=fix) from error
 
 
 def separated(path: Path, mark: str) -> None:
@@ -38,11 +36,9 @@ def separated(path: Path, mark: str) -> None:
         head = lines.readline()
     other = next((m for m in (";", "\t", "|") if m in head), None)
     if mark == "," and other and mark not in head:
-        raise BadData(
-            f"the columns are separated by {other!r}, not by commas",
-            at=Place(file=path.name),
-            fix="save it with commas between the columns and points in the numbers",
-        )
+        what = f"the columns are separated by {other!r}, not by commas"
+        fix = "save it with commas between the columns and points in the numbers"
+        raise BadData(what, at=Place(file=path.name), fix=fix)
 
 
 def scan(path: Path) -> pl.LazyFrame:
@@ -56,6 +52,14 @@ def scan(path: Path) -> pl.LazyFrame:
             frame = pl.scan_csv(path, separator=mark, infer_schema_length=None, null_values=NULLS)
         frame.collect_schema()
         return frame
+
+
+def need(names: Iterable[str], columns: Collection[str], file: str) -> None:
+    """Raise `BadData` for the first of the names that is no column of the table."""
+    for name in names:
+        if name not in columns:
+            fix = f"the table has: {', '.join(list(columns)[:12])}"
+            raise BadData(f"no column {name!r}", at=Place(file=file, column=name), fix=fix)
 
 
 def batches(path: Path, rows: int = ROWS) -> Iterator[pl.DataFrame]:
@@ -78,9 +82,6 @@ def first_file(source: Path) -> Path:
     found = sorted(p for p in source.iterdir() if p.suffix.lower() in SUFFIXES)
     if len(found) != 1:
         what = "no table" if not found else f"{len(found)} tables"
-        raise BadData(
-            f"{what} in this folder; one CSV, TSV or Parquet file is wanted",
-            at=Place(file=str(source)),
-            fix="name the file itself",
-        )
+        what += " in this folder; one CSV, TSV or Parquet file is wanted"
+        raise BadData(what, at=Place(file=str(source)), fix="name the file itself")
     return found[0]
