@@ -171,11 +171,11 @@ def turned(comparison: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def verdict(difference: Mapping[str, Any], score: str) -> str:
-    """`better`, `worse`, `level` where the interval includes nought, or `untold` where there is none."""
+    """`better`, `worse`, `level` where the interval includes nought in the digits shown, or `untold` without one."""
     low, high = difference.get("low"), difference.get("high")
     if not (finite(low) and finite(high)):
         return "untold"
-    if low <= 0 <= high:
+    if round(low, 3) <= 0 <= round(high, 3):
         return "level"
     return "better" if (low > 0) != lower_is_better(score) else "worse"
 

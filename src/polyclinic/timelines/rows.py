@@ -70,6 +70,7 @@ class Table:
     zone: str | None = None
     max_quarantined: float = 0.01
     gives: ClassVar[Gives] = "rows"
+    looks_for: ClassVar[str] = "one CSV, TSV or Parquet file, or a folder with exactly one"
     files: ClassVar[Mapping[str, Mapping[str, str]]] = {}
 
     def sniff(self, source: Path) -> bool:
