@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
+from polars import selectors
 
 from polyclinic.figures.html import table
-
-if TYPE_CHECKING:
-    from polyclinic.timelines.rows import RowTable
-    from polyclinic.timelines.timeline import Timeline
+from polyclinic.timelines.timeline import Timeline
 
 COMMONEST = 30
 ACCOUNT = ("source_format", "zone", "rows_in", "used", "quarantined", "quarantined_values", "events_out")
-COUNTED = ("non_events", "noted", "repeated")
+COUNTED = {"non_events": "no event", "noted": "noted", "repeated": "same subject, time and code"}
 
 
-def describe_events(timeline: Timeline) -> dict[str, Any]:
-    """Subjects, events, codes, time range, missing shares, the commonest codes, and the ingest's account."""
-    events = timeline.scan()
+def describe(source: Any) -> dict[str, Any]:
+    """What a `Timeline` or a `RowTable` holds, and the account of its ingest."""
+    facts = _events(source.scan()) if isinstance(source, Timeline) else _rows(source.scan())
+    return {**facts, **_account(source.summary())}
+
+
+def _events(events: pl.LazyFrame) -> dict[str, Any]:
+    """Subjects, events, codes, time range, missing shares, and the commonest codes."""
     columns = events.collect_schema().names()
     missing = {f"missing {c}": pl.col(c).null_count() for c in columns if c not in ("subject_id", "code")}
     whole = events.select(
@@ -39,7 +42,6 @@ def describe_events(timeline: Timeline) -> dict[str, Any]:
         "time": {k: None if row[k] is None else row[k].isoformat() for k in ("first", "last")},
         "missing": {c.removeprefix("missing "): round(row[c] / count, 4) for c in missing},
         "commonest": _commonest(events, columns),
-        **_account(timeline.summary()),
     }
 
 
@@ -56,24 +58,22 @@ def _commonest(events: pl.LazyFrame, columns: list[str]) -> list[dict[str, Any]]
     return grouped.sort("events", "code", descending=[True, False]).head(COMMONEST).collect().to_dicts()
 
 
-def describe_rows(rows: RowTable) -> dict[str, Any]:
-    """Rows, columns with type, missing share and range, and the ingest's account."""
-    frame = rows.scan()
-    schema = frame.collect_schema()
-    facts = frame.select(
-        pl.len().alias("rows"),
-        *(pl.col(c).null_count().alias(f"missing {c}") for c in schema),
-        *(pl.col(c).n_unique().alias(f"different {c}") for c in schema),
-        *(pl.col(c).min().alias(f"low {c}") for c, kind in schema.items() if kind.is_numeric()),
-        *(pl.col(c).max().alias(f"high {c}") for c, kind in schema.items() if kind.is_numeric()),
-    )
-    found = facts.collect(engine="streaming").to_dicts()[0]
-    names = ("missing", "different", "low", "high")
+def _rows(frame: pl.LazyFrame) -> dict[str, Any]:
+    """Rows, and of each column its type, how many values are missing and how many differ, and its range."""
+    every, number = pl.all(), selectors.numeric()
+    facts = {
+        "missing": every.null_count(),
+        "different": every.n_unique(),
+        "low": number.min(),
+        "high": number.max(),
+    }
+    counted = frame.select(pl.len().alias("rows"), *(e.name.prefix(f"{n} ") for n, e in facts.items()))
+    found = counted.collect(engine="streaming").to_dicts()[0]
     columns = [
-        {"column": c, "type": str(kind), **{n: found.get(f"{n} {c}") for n in names}}
-        for c, kind in schema.items()
+        {"column": c, "type": str(kind), **{n: found.get(f"{n} {c}") for n in facts}}
+        for c, kind in frame.collect_schema().items()
     ]
-    return {"kind": "rows", "rows": found["rows"], "columns": columns, **_account(rows.summary())}
+    return {"kind": "rows", "rows": found["rows"], "columns": columns}
 
 
 def _account(summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,8 +131,7 @@ def _account_lines(account: Mapping[str, Any]) -> list[str]:
         f"  quarantined  {r['count']:>8,}  {r['file']}, {r['column']}: {r['reason']}"
         for r in account["reasons"]
     ]
-    named = (("non_events", "no event"), ("noted", "noted"), ("repeated", "same subject, time and code"))
-    for key, title in named:
+    for key, title in COUNTED.items():
         lines += [f"  {title}  {count:>8,}  {what}" for what, count in account.get(key, {}).items()]
     return lines
 

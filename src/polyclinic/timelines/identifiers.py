@@ -24,20 +24,13 @@ class Identifiers:
         """int64 [row] for text ids; integers stay. Raises `BadData` where two identifiers would share a number."""
         if ids.dtype.is_integer():
             return ids.cast(pl.Int64)
-        for name in ids.drop_nulls().unique().to_list():
-            if name not in self.known:
-                self._add(name, file)
+        for name in set(ids.drop_nulls().unique()) - self.known.keys():
+            self.known[name] = number = number_of(name)
+            if self.owner.setdefault(number, name) != name:
+                fix = "change one of the two identifiers in the source, or give integers"
+                at = Place(file=file, column="subject_id")
+                raise BadData("two subject identifiers give the same number", at=at, fix=fix)
         return ids.replace_strict(self.known, default=None, return_dtype=pl.Int64)
-
-    def _add(self, name: str, file: str) -> None:
-        number = number_of(name)
-        if self.owner.setdefault(number, name) != name:
-            raise BadData(
-                "two subject identifiers give the same number",
-                at=Place(file=file, column="subject_id"),
-                fix="change one of the two identifiers in the source, or give integers",
-            )
-        self.known[name] = number
 
     def table(self) -> pl.DataFrame:
         """`source_id`, `subject_id`, sorted by the number."""

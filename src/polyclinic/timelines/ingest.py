@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,11 +111,9 @@ def _sniffed(source: Path) -> list[str]:
     """The formats that know the source; the general one, `table`, counts only where no other does."""
     found = []
     for name in registry.entries("formats"):
-        try:
+        with suppress(PolyclinicError, OSError, ImportError):
             if opened(name).sniff(source):
                 found.append(name)
-        except (PolyclinicError, OSError, ImportError):
-            continue
     return [name for name in found if name != "table"] or found
 
 

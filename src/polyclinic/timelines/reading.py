@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,21 +28,18 @@ class Reader:
 
     def chunks(self) -> Iterator[Chunk]:
         """Every file by name, piece by piece. Raises `BadData` for mixed zones and for a column that is not there."""
-        self._check_clocks()
-        link = self._link()
+        zones: dict[str, str] = {}
+        for table, path in self.files.items():
+            zones |= clocks.zones_of(scan(path), sorted(self.mapping.tables[table].times()), path.name)
+        clocks.one_clock(zones, self.zone)
         for table, path in sorted(self.files.items(), key=lambda item: item[1].name):
-            yield from self._table(self.mapping.tables[table], path, link)
+            yield from self._table(self.mapping.tables[table], path)
         for path in self.other:
             rows = scan(path).select(pl.len()).collect().item()
             unread = {"table that is not read": rows} if rows else {}
             yield Chunk(path.name, rows, 0, _events([]), non_events=unread)
 
-    def _check_clocks(self) -> None:
-        found: dict[str, str] = {}
-        for table, path in self.files.items():
-            found |= clocks.zones_of(scan(path), sorted(self.mapping.tables[table].times()), path.name)
-        clocks.one_clock(found, self.zone)
-
+    @cached_property
     def _link(self) -> pl.DataFrame | None:
         link = self.mapping.link
         if link is None or link.table not in self.files:
@@ -52,32 +50,30 @@ class Reader:
         chosen = frame.select(link.on, *link.brings).collect()
         return chosen.unique(link.on, keep="first", maintain_order=True)
 
-    def _table(self, table: TableMap, path: Path, link: pl.DataFrame | None) -> Iterator[Chunk]:
-        known, start = Known(link, _first(table.repeats, path)), 0
+    def _table(self, table: TableMap, path: Path) -> Iterator[Chunk]:
+        start, again = 0, None if table.repeats is None else _again(table.repeats, path)
         for frame in batches(path):
             numbered = frame.with_row_index("row", start).cast({"row": pl.Int64})
-            yield self._chunk(table, path, numbered, known)
+            yield self._chunk(table, path, numbered, again)
             start += frame.height
 
-    def _chunk(self, table: TableMap, path: Path, frame: pl.DataFrame, known: Known) -> Chunk:
+    def _chunk(self, table: TableMap, path: Path, frame: pl.DataFrame, again: pl.DataFrame | None) -> Chunk:
         rows, non_events = frame.height, Counter[str]()
-        if table.repeats is not None:
-            frame = _without_repeats(frame, table.repeats, known.first)
+        if table.repeats is not None and again is not None:
+            frame = frame.join(again, on=again.columns, how="anti", nulls_equal=True, maintain_order="left")
             non_events[f"repeated under {table.repeats.of}"] = rows - frame.height
-        frame, refused = self._with_subject(frame, path, known.link)
+        frame, refused = self._with_subject(frame, path)
         need(table.columns(), frame.schema, path.name)
         frame = clocks.told(frame, table.times(), self.zone, " local")
         wanted = (event for event in table.all_events if set(event.wanted) & set(frame.columns))
         made = [self._event(event, table, frame) for event in wanted]
         return _balanced(path.name, rows, [Made(_events([]), refused), *made], non_events)
 
-    def _with_subject(
-        self, frame: pl.DataFrame, path: Path, link: pl.DataFrame | None
-    ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        subject, via = self.mapping.subject, self.mapping.link
+    def _with_subject(self, frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+        subject, via, link = self.mapping.subject, self.mapping.link, self._link
         column = subject
-        if via is not None and via.on in frame.columns and link is not None and path != self.files[via.table]:
-            column = via.on
+        if via is not None and via.on in frame.columns and link is not None:
+            column = subject if subject in frame.columns else via.on
             key = pl.col(via.on).cast(link.schema[via.on])
             bring = link.select(via.on, *(n for n in via.brings if n not in frame.columns))
             frame = frame.with_columns(key).join(bring, on=via.on, how="left", maintain_order="left")
@@ -97,29 +93,24 @@ class Reader:
             _known(event, when).alias("available_time"),
             _clean(event.unit).alias("unit"),
         )
-        faults = [*_bad_times(made, chosen, when), *self._bad_values(made, chosen, event.value)]
+        faults = self._faults(made, chosen, when, event.value)
         return Made(*without(faults, made, "row"), _repaired(event, chosen, made))
 
-    def _bad_values(self, made: pl.DataFrame, chosen: pl.DataFrame, column: str | None) -> Iterator[Fault]:
+    def _faults(
+        self, made: pl.DataFrame, chosen: pl.DataFrame, when: str, column: str | None
+    ) -> Iterator[Fault]:
+        if when != "never":
+            absent = made["time"].is_null()
+            yield when, "no time", absent & chosen[when].is_null()
+            yield when, "not a time", absent
         if column is not None:
-            value, limits = pl.col("numeric_value"), self.mapping.plausible.items()
-            low, high = (
-                pl.col("code").replace_strict(
-                    {c: float(v[i]) for c, v in limits}, default=None, return_dtype=pl.Float64
-                )
-                for i in (0, 1)
-            )
+            value, code = pl.col("numeric_value"), pl.col("code")
+            ends = ({c: float(limits[i]) for c, limits in self.mapping.plausible.items()} for i in (0, 1))
+            low, high = (code.replace_strict(end, default=None, return_dtype=pl.Float64) for end in ends)
+            reason = pl.format("{} is not possible outside {} to {}", code, low, high)
             yield column, WORDS, made["numeric_value"].is_null() & chosen[column].is_not_null()
-            reason = pl.format("{} is not possible outside {} to {}", "code", low, high)
             yield column, reason, (value < low) | (value > high)
             yield column, INFINITE, value.is_infinite()
-
-
-class Known(NamedTuple):
-    """What a table needs of others: subject of each link, and the rows that others repeat."""
-
-    link: pl.DataFrame | None
-    first: pl.DataFrame
 
 
 class Made(NamedTuple):
@@ -143,14 +134,6 @@ def _balanced(file: str, rows: int, made: list[Made], non_events: Counter[str]) 
     return Chunk(file, rows, len(used), events.drop("row"), lost, +non_events, cells, +repaired)
 
 
-def _bad_times(made: pl.DataFrame, chosen: pl.DataFrame, when: str) -> Iterator[Fault]:
-    if when != "never":
-        absent = made["time"].is_null()
-        empty = chosen[when].is_null()
-        yield when, "no time", absent & empty
-        yield when, "not a time", absent & ~empty
-
-
 def _repaired(event: Event, chosen: pl.DataFrame, made: pl.DataFrame) -> dict[str, int]:
     """What is worth knowing of the events, counted."""
     noted: dict[str, pl.Series] = {}
@@ -164,24 +147,16 @@ def _repaired(event: Event, chosen: pl.DataFrame, made: pl.DataFrame) -> dict[st
     return {what: int(rows.sum()) for what, rows in noted.items()}
 
 
-def _first(repeats: Repeats | None, path: Path) -> pl.DataFrame:
-    if repeats is None:
-        return pl.DataFrame()
-    return scan(path).filter(pl.col(repeats.column) == repeats.of).select(repeats.same).unique().collect()
-
-
-def _without_repeats(frame: pl.DataFrame, repeats: Repeats, first: pl.DataFrame) -> pl.DataFrame:
-    marked = frame.join(
-        first.with_columns(seen=True), on=repeats.same, how="left", nulls_equal=True, maintain_order="left"
-    )
-    again = (pl.col(repeats.column) == repeats.again) & pl.col("seen")
-    return marked.filter(~again.fill_null(False)).drop("seen")
+def _again(repeats: Repeats, path: Path) -> pl.DataFrame:
+    """What rows that only repeat others hold, in the columns that tell it."""
+    said = scan(path).filter(pl.col(repeats.column) == repeats.of).select(repeats.column, *repeats.same)
+    return said.unique().collect().with_columns(pl.lit(repeats.again).alias(repeats.column))
 
 
 def _events(frames: list[pl.DataFrame]) -> pl.DataFrame:
     columns = {n: k for n, k in EVENTS.items() if n not in ("end_time", "path")}
     empty = pl.DataFrame(schema={"row": pl.Int64, **columns, "subject_id": pl.String})
-    return pl.concat([empty, *frames], how="diagonal_relaxed") if frames else empty
+    return pl.concat([empty, *frames], how="diagonal_relaxed")
 
 
 def _conditions(event: Event) -> pl.Expr:

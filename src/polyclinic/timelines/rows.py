@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
 from polyclinic.timelines import clocks
 from polyclinic.timelines.format import INFINITE, WORDS, Chunk, Fault, Gives, without
 from polyclinic.timelines.tables import SUFFIXES, batches, first_file, readable, scan
+from polyclinic.timelines.timeline import Ingested
 
 
-class RowTable:
+class RowTable(Ingested):
     """Rows without times in an ingested folder: `row_id` and the source's own columns."""
-
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
 
     def scan(self) -> pl.LazyFrame:
         """The rows as a lazy frame."""
@@ -35,27 +32,12 @@ class RowTable:
         """The columns that hold paths → {"reader": "module:attribute", …}."""
         return dict(self.summary().get("path_columns", {}))
 
-    def summary(self) -> dict[str, Any]:
-        """Rows in, used, quarantined and set aside, of each file and in all."""
-        return json.loads((self.path / "metadata" / "summary.json").read_text("utf-8"))  # type: ignore[no-any-return]
-
     def refused(self) -> pl.DataFrame:
         """Rows that the ingest could not read: `row_id` (position in the source) and why, `refused`."""
         files = sorted((self.path / "quarantine").glob("*.parquet"))
         empty = pl.DataFrame(schema={"row_id": pl.Int64, "refused": pl.String})
         whole = [pl.read_parquet(f).filter("whole_row").select(row_id="row", refused="reason") for f in files]
         return pl.concat([empty, *whole]).unique("row_id", keep="first").sort("row_id")
-
-    def describe(self) -> dict[str, Any]:
-        """Rows, columns with type, missing share and range, and the ingest's own account."""
-        from polyclinic.timelines.describe import describe_rows
-
-        return describe_rows(self)
-
-    def _repr_html_(self) -> str:
-        from polyclinic.timelines.describe import to_html
-
-        return to_html(self.describe())
 
 
 @dataclass(frozen=True, slots=True)

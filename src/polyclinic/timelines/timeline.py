@@ -12,11 +12,34 @@ import polars as pl
 from polyclinic.timelines.format import EVENTS
 
 
-class Timeline:
+class Ingested:
+    """A folder that `ingest` wrote, or any MEDS data set as it is: what was counted, and what it holds."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    def summary(self) -> dict[str, Any]:
+        """The ingest's account: rows in, used, quarantined, set aside, of each file and in all; {} where there is none."""
+        path = self.path / "metadata" / "summary.json"
+        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+    def describe(self) -> dict[str, Any]:
+        """How much there is and what is missing, code by code or column by column, and the ingest's account."""
+        from polyclinic.timelines.describe import describe
+
+        return describe(self)
+
+    def _repr_html_(self) -> str:
+        from polyclinic.timelines.describe import to_html
+
+        return to_html(self.describe())
+
+
+class Timeline(Ingested):
     """A folder with `data/**/*.parquet`: one that `ingest` wrote, or any MEDS data set as it is."""
 
     def __init__(self, path: Path | str, held: pl.DataFrame | None = None) -> None:
-        self.path = Path(path)
+        super().__init__(path)
         self.held = held
 
     @classmethod
@@ -44,19 +67,3 @@ class Timeline:
             *(pl.col(n).cast(k) for n, k in wrong.items()),
             *(pl.lit(None, EVENTS[n]).alias(n) for n in absent),
         )
-
-    def summary(self) -> dict[str, Any]:
-        """The ingest's account: rows in, events out, quarantined, non-events; {} for a foreign MEDS data set."""
-        path = self.path / "metadata" / "summary.json"
-        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
-
-    def describe(self) -> dict[str, Any]:
-        """Subjects, events, time range, the commonest codes with values and units, and the ingest's account."""
-        from polyclinic.timelines.describe import describe_events
-
-        return describe_events(self)
-
-    def _repr_html_(self) -> str:
-        from polyclinic.timelines.describe import to_html
-
-        return to_html(self.describe())
