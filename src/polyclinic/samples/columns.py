@@ -1,13 +1,15 @@
 """The four kinds of column that Samples hold: fixed shapes, slices of shared arrays, files, and links.
 
-A column knows its rows and how to take some of them; it holds data, never anything that was learned.
+A column knows how many rows it has (`len`), how to `take` some of them, in the order asked for, and in which rows
+there is a value (`present`: bool [row]); it holds data, never anything that was learned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeAlias
+from pkgutil import resolve_name
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +18,6 @@ from polyclinic.errors import BadData
 
 Array: TypeAlias = npt.NDArray[Any]
 Index: TypeAlias = npt.NDArray[np.int64]
-
-
-class Rows(Protocol):
-    """What every column can do."""
-
-    def __len__(self) -> int: ...
-
-    def take(self, rows: Index) -> Any:
-        """The same column with these rows, in this order."""
-
-    @property
-    def present(self) -> npt.NDArray[np.bool_]:
-        """Which rows have a value: bool [row]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +66,8 @@ class Ragged:
 
     def __post_init__(self) -> None:
         if len({len(v) for v in self.values.values()}) > 1:
-            raise BadData(
-                "the fields of a ragged column differ in length", fix="give each one value an element"
-            )
+            what = "the fields of a ragged column differ in length"
+            raise BadData(what, fix="give each one value an element")
 
     def __len__(self) -> int:
         return len(self.start)
@@ -141,21 +129,14 @@ class File:
 
     def read(self, row: int) -> Any:
         """What the reader makes of one row's file."""
-        return self.opener()(str(self.references[row]))
-
-    def opener(self) -> Any:
-        """The reader itself."""
-        from importlib import import_module
-
-        module, _, attribute = self.reader.partition(":")
-        return getattr(import_module(module), attribute)
+        return resolve_name(self.reader)(str(self.references[row]))
 
     def read_all(self) -> list[Any]:
         """Every row's file, read by a pool of threads, in order. A failing file raises its own error."""
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(max_workers=4) as pool:
-            return list(pool.map(self.opener(), map(str, self.references)))
+            return list(pool.map(resolve_name(self.reader), map(str, self.references)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from polyclinic.timelines.tables import separated
 
 MOST_LEVELS = 50
 MIXED = 0.2
+WORDS = (pl.String, pl.Categorical, pl.Enum)
 
 
 def as_polars(frame: Any) -> pl.DataFrame:
@@ -43,12 +44,9 @@ def read_table(path: Path) -> pl.DataFrame:
             return pl.read_csv(path, separator=separator, infer_schema_length=None, try_parse_dates=True)
         return pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise BadData(
-            f"cannot be read as a table: {reason}",
-            at=Place(file=str(path)),
-            fix="check that the file is whole and is a CSV or Parquet table",
-        ) from error
+        what = f"cannot be read as a table: {str(error).splitlines()[0][:120]}"
+        fix = "check that the file is whole and is a CSV or Parquet table"
+        raise BadData(what, at=Place(file=str(path)), fix=fix) from error
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
@@ -84,30 +82,19 @@ class TableInputs:
         other = {*leave_out, *self.without, *self.groups, *self.strata, "row_id"}
         use = self.use or tuple(c for c in rows.columns if c not in other and _usable(rows[c]))
         need_columns(rows, use)
-        words = (pl.String, pl.Categorical, pl.Enum)
-        text = [c for c in use if rows[c].dtype in words and rows[c].null_count() < rows.height]
-        for name in text:
-            if name not in self.categories:
-                _unmixed(rows[name])
-        levels = {c: tuple(sorted(rows[c].drop_nulls().cast(pl.String).unique())) for c in text}
-        many = [c for c in text if len(levels[c]) > MOST_LEVELS and c not in self.categories]
-        if many:
-            raise BadData(
-                f"column {many[0]!r} is text with {len(levels[many[0]])} different values",
-                at=Place(column=many[0]),
-                fix=f"in the study's inputs, `table: {{without: [{many[0]}]}}` leaves it out, `groups` makes it a group",
-            )
-        return TableInputs(
-            use=use, categories={**levels, **self.categories}, groups=self.groups, strata=self.strata
-        )
+        text = [c for c in use if rows[c].dtype in WORDS and rows[c].null_count() < rows.height]
+        levels = {c: _levels(rows[c]) for c in text if c not in self.categories}
+        return replace(self, use=use, without=(), categories={**levels, **self.categories})
 
     def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:
         """One dense column a table column; see `Inputs.columns`."""
         need_columns(rows, self.use)
         columns: dict[str, Column] = {name: self._column(rows[name]) for name in self.use}
-        names = {name: labels(rows[name]) for name in (*self.groups, *self.strata) if name in rows.columns}
-        groups = {n: names[n] for n in self.groups if n in names}
-        return InputColumns(columns, groups, {n: names[n] for n in self.strata if n in names})
+        groups, strata = (
+            {name: labels(rows[name]) for name in names if name in rows.columns}
+            for names in (self.groups, self.strata)
+        )
+        return InputColumns(columns, groups, strata)
 
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
         """Rows with text or an infinite number in a number column; a missing value is an input like any other."""
@@ -128,22 +115,25 @@ class TableInputs:
         return Dense(np.stack([text == level for level in levels], axis=1).astype(np.float32), tuple(levels))
 
 
-def _unmixed(series: pl.Series) -> None:
-    """Raise `BadData` for a column of numbers and words: its words would become categories and leave with a package."""
-    filled = series.drop_nulls().cast(pl.String)
-    text = _read(filled).null_count() / max(len(filled), 1)
+def _levels(series: pl.Series) -> tuple[str, ...]:
+    """The values of a text column. Raises `BadData` for a column of numbers and words, and for free text: its words
+    would become categories and leave with a package.
+    """
+    filled, name = series.drop_nulls().cast(pl.String), series.name
+    levels, text = tuple(sorted(filled.unique())), _read(filled).null_count() / len(filled)
+    fix = f"in the study's inputs, `table: {{without: [{name}]}}` leaves it out, "
     if 0 < text <= 1 - MIXED:
-        raise BadData(
-            f"column {series.name!r} holds numbers and text ({text:.1%} of it is text)",
-            at=Place(column=series.name),
-            fix=f"clean it, or raise source.max_quarantined so that rows with text are set aside; in the study's inputs, "
-            f"`without: [{series.name}]` leaves it out, `categories` names the levels of one that is text",
-        )
+        what = f"column {name!r} holds numbers and text ({text:.1%} of it is text)"
+        fix += "`categories` names its levels; or clean it, or set more rows aside (source.max_quarantined)"
+        raise BadData(what, at=Place(column=name), fix=fix)
+    if len(levels) > MOST_LEVELS:
+        what = f"column {name!r} is text with {len(levels)} different values"
+        raise BadData(what, at=Place(column=name), fix=f"{fix}`groups` makes it a group")
+    return levels
 
 
 def _usable(series: pl.Series) -> bool:
-    kinds = (pl.String, pl.Categorical, pl.Enum, pl.Boolean)
-    return series.dtype.is_numeric() or series.dtype in kinds
+    return series.dtype.is_numeric() or series.dtype in (*WORDS, pl.Boolean)
 
 
 def _read(series: pl.Series, strict: bool = False) -> pl.Series:
@@ -157,11 +147,9 @@ def numbers(series: pl.Series) -> Array:
     try:
         return _read(series, strict=True).fill_null(np.nan).to_numpy()
     except pl.exceptions.PolarsError as error:
-        raise BadData(
-            f"column {series.name!r} holds text where numbers are wanted",
-            at=Place(column=series.name),
-            fix="make it a number column, or name it under `categories`",
-        ) from error
+        what = f"column {series.name!r} holds text where numbers are wanted"
+        fix = "make it a number column, or name it under `categories`"
+        raise BadData(what, at=Place(column=series.name), fix=fix) from error
 
 
 def labels(series: pl.Series) -> Array:
@@ -182,16 +170,13 @@ def from_frame(
     left_out = [n for n in named if n not in strata]
     how = TableInputs(groups=tuple(groups), strata=tuple(strata)).resolved(table, left_out)
     made = how.columns(None, table, None)
-    columns, roles = dict(made.columns), dict.fromkeys(made.columns, "input")
+    columns = dict(made.columns)
+    roles: dict[str, Role] = dict.fromkeys(columns, "input")
     if target is not None:
         columns[target], roles[target] = Dense(numbers(table[target]), (target,)), "target"
     ids = np.arange(table.height, dtype=np.int64)
     when = None if time is None else table[time].cast(pl.Datetime("us")).to_numpy()
-    return Samples(ids, columns, _roles(roles), made.groups or {"row": ids}, when, made.strata)
-
-
-def _roles(roles: Mapping[str, str]) -> dict[str, Role]:
-    return {name: role for name, role in roles.items() if role in ("input", "target", "weight")}  # type: ignore[misc]
+    return Samples(ids, columns, roles, made.groups or {"row": ids}, when, made.strata)
 
 
 def to_polars(samples: Samples) -> pl.DataFrame:
@@ -225,20 +210,12 @@ def to_html(samples: Samples) -> str:
     from polyclinic.figures.html import table
 
     rows = [
-        {
-            "column": name,
-            "kind": type(c).__name__,
-            "role": samples.roles[name],
-            "present": f"{int(c.present.sum()):,}",
-        }
+        [name, type(c).__name__, samples.roles[name], f"{int(c.present.sum()):,}"]
         for name, c in samples.columns.items()
     ]
     groups = ", ".join(f"{len(np.unique(v)):,} {k}" for k, v in samples.groups.items())
-    return table(
-        rows,
-        ["column", "kind", "role", "present"],
-        f"Samples: {len(samples):,} rows, {groups or 'no groups'}",
-    )
+    caption = f"Samples: {len(samples):,} rows, {groups or 'no groups'}"
+    return table(rows, ["column", "kind", "role", "present"], caption)
 
 
 __all__ = ["Entity", "TableInputs", "as_polars", "from_frame", "read_table", "to_polars"]

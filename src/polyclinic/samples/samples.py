@@ -38,16 +38,10 @@ class Samples:
     strata: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lengths = {
-            name: len(c) for name, c in (*self.columns.items(), *self.groups.items(), *self.strata.items())
-        }
-        wrong = [name for name, length in lengths.items() if length != len(self.row_id)]
-        if wrong:
-            raise BadData(
-                f"column {wrong[0]!r} has {lengths[wrong[0]]} rows, the samples have {len(self)}",
-                at=Place(column=wrong[0]),
-                fix="give every column one entry a row",
-            )
+        for name, column in (*self.columns.items(), *self.groups.items(), *self.strata.items()):
+            if len(column) != len(self):
+                what = f"column {name!r} has {len(column)} rows, the samples have {len(self)}"
+                raise BadData(what, at=Place(column=name), fix="give every column one entry a row")
 
     def __len__(self) -> int:
         return len(self.row_id)
@@ -93,10 +87,8 @@ class Samples:
         """Every dense input side by side: float64 [row, feature]; `feature_names` names them."""
         parts = [c.values.reshape(len(self), -1) for c in self.inputs.values() if isinstance(c, Dense)]
         if not parts:
-            raise BadData(
-                "these samples have no dense input",
-                fix="use models.encoders.summaries(samples) for sequences",
-            )
+            fix = "use models.encoders.summaries(samples) for sequences"
+            raise BadData("these samples have no dense input", fix=fix)
         return np.concatenate(parts, axis=1).astype(np.float64)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -50,12 +50,8 @@ def split(samples: Samples, how: Split, seed: int) -> list[Fold]:
     Raises `BadData` where there are too few groups, `UnknownName` for a group that is not there.
     """
     units = joined(samples, how.separate)
-    if how.file is not None:
-        folds = from_file(samples, Path(how.file), units, how, seed)
-    elif how.folds is not None:
-        folds = cross(samples, units, how, seed)
-    else:
-        folds = [hold_out(samples, units, how, seed)]
+    parts = _of_groups(samples, units, how, seed) if how.file is None else _of_file(samples, Path(how.file))
+    folds = [part if len(part.validation) else _validated(part, units, how, seed) for part in parts]
     for fold in folds:
         check(fold, samples, how.separate)
     return folds
@@ -78,12 +74,11 @@ def _components(codes: list[Array]) -> Index:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    n, ends, first = len(codes[0]), [], len(codes[0])
-    for code in codes:
-        ends.append(code + first)
-        first += int(code.max(initial=-1)) + 1
+    n = len(codes[0])
+    first = np.cumsum([n, *(int(code.max(initial=-1)) + 1 for code in codes)])
+    ends = np.concatenate([code + begin for code, begin in zip(codes, first, strict=False)])
     start = np.tile(np.arange(n), len(codes))
-    graph = coo_array((np.ones(len(start)), (start, np.concatenate(ends))), shape=(first, first))
+    graph = coo_array((np.ones(len(start)), (start, ends)), shape=(first[-1], first[-1]))
     return np.asarray(connected_components(graph, directed=False)[1][:n], np.int64)
 
 
@@ -106,47 +101,38 @@ def dealt(units: Index, share: Sequence[float], rng: np.random.Generator) -> npt
     return np.asarray(part[inverse], np.int64)
 
 
-def cross(samples: Samples, units: Index, how: Split, seed: int) -> list[Fold]:
-    """Every unit is held out once; the rest is divided into training and validation."""
-    rows = np.flatnonzero(samples.labelled)
-    folds = how.folds or 2
-    _enough(units[rows], folds + 2, f"{folds} folds")
-    part = dealt(units[rows], [1 / folds] * folds, seeds.generator(seed, "folds"))
-    return [_inner(str(k), rows[part != k], rows[part == k], units, how, seed) for k in range(folds)]
+def _of_groups(samples: Samples, units: Index, how: Split, seed: int) -> list[Fold]:
+    """Every unit is held out once, or some are; the rest is not divided yet."""
+    rows, count = np.flatnonzero(samples.labelled), how.folds
+    if count is None:
+        held, shares, least, stream = [1], [1 - how.test, how.test], 3, "test"
+        what = "a test and a validation part"
+    else:
+        held, shares, least, stream = [*range(count)], [1 / count] * count, count + 2, "folds"
+        what = f"{count} folds"
+    found = len(np.unique(units[rows]))
+    if found < least:
+        what = f"{found} groups are too few for {what}; at least {least} are needed"
+        fix = "use fewer folds, or gather more groups; a model on so few cannot be judged"
+        raise BadData(what, at=Place(key="split"), fix=fix)
+    part = dealt(units[rows], shares, seeds.generator(seed, stream))
+    return [Fold(str(n), rows[part != k], rows[:0], rows[part == k]) for n, k in enumerate(held)]
 
 
-def hold_out(samples: Samples, units: Index, how: Split, seed: int) -> Fold:
-    """One division into training, validation and test."""
-    rows = np.flatnonzero(samples.labelled)
-    _enough(units[rows], 3, "a test and a validation part")
-    part = dealt(units[rows], [1 - how.test, how.test], seeds.generator(seed, "test"))
-    return _inner("0", rows[part == 0], rows[part == 1], units, how, seed)
-
-
-def _inner(name: str, rest: Index, test: Index, units: Index, how: Split, seed: int) -> Fold:
-    rng = seeds.generator(seed, "validation", name)
-    part = dealt(units[rest], [1 - how.validation, how.validation], rng)
-    fold = Fold(name, rest[part == 0], rest[part == 1], test)
+def _validated(fold: Fold, units: Index, how: Split, seed: int) -> Fold:
+    """The fold with a validation part, dealt out of its training rows."""
+    rng = seeds.generator(seed, "validation", fold.name)
+    part = dealt(units[fold.train], [1 - how.validation, how.validation], rng)
+    fold = replace(fold, train=fold.train[part == 0], validation=fold.train[part == 1])
     for what, rows in (("training", fold.train), ("validation", fold.validation), ("test", fold.test)):
         if len(rows) == 0:
-            raise BadData(
-                f"fold {name} has no {what} rows", fix="use fewer folds or larger shares under `split`"
-            )
+            fix = "use fewer folds or larger shares under `split`"
+            raise BadData(f"fold {fold.name} has no {what} rows", fix=fix)
     return fold
 
 
-def _enough(units: Index, least: int, what: str) -> None:
-    found = len(np.unique(units))
-    if found < least:
-        raise BadData(
-            f"{found} groups are too few for {what}; at least {least} are needed",
-            at=Place(key="split"),
-            fix="use fewer folds, or gather more groups; a model on so few cannot be judged",
-        )
-
-
-def from_file(samples: Samples, path: Path, units: Index, how: Split, seed: int) -> list[Fold]:
-    """The user's own division; a missing validation part is dealt out of the training rows."""
+def _of_file(samples: Samples, path: Path) -> list[Fold]:
+    """The user's own division; a validation part may be missing."""
     import polars as pl
 
     from polyclinic.samples.frames import read_table
@@ -156,37 +142,26 @@ def from_file(samples: Samples, path: Path, units: Index, how: Split, seed: int)
     key = next((k for k in keys if k in table.columns), None)
     kind = next((k for k in ("split", "fold") if k in table.columns), None)
     if key is None or kind is None:
-        raise BadData(
-            "a split file needs a key and a column `split` or `fold`",
-            at=Place(file=str(path)),
-            fix=f"name a column {' or '.join(keys)}, and one `split` (train, validation, test) or `fold`",
-        )
-    names = pl.DataFrame({key: pl.Series(keys[key]).cast(pl.String)})
+        what = "a split file needs a key and a column `split` or `fold`"
+        fix = f"name a column {' or '.join(keys)}, and one `split` (train, validation, test) or `fold`"
+        raise BadData(what, at=Place(file=str(path)), fix=fix)
+    ids = pl.DataFrame({key: pl.Series(keys[key]).cast(pl.String)})
     table = table.select(pl.col(key).cast(pl.String), pl.col(kind).cast(pl.String)).unique()
-    part = names.join(table, on=key, how="left", maintain_order="left")[kind].to_numpy()
+    part = ids.join(table, on=key, how="left", maintain_order="left")[kind]
+    at = Place(file=str(path), column=kind)
     if len(part) != len(samples):
-        raise BadData(f"a {key} has two parts", at=Place(file=str(path), column=kind), fix="name each once")
-    labelled = samples.labelled & np.array([p is not None for p in part])
+        raise BadData(f"a {key} has two parts", at=at, fix="name each once")
+    known = samples.labelled & part.is_not_null().to_numpy()
+    names = sorted(part.filter(known).unique()) if kind == "fold" else ["train", "validation", "test"]
+    rows = {name: np.flatnonzero(known & part.eq_missing(name).to_numpy()) for name in names}
     if kind == "fold":
-        levels = sorted({str(p) for p in part[labelled]})
-        rest = [(level, labelled & (part != level), labelled & (part == level)) for level in levels]
-        return [_inner(n, np.flatnonzero(a), np.flatnonzero(b), units, how, seed) for n, a, b in rest]
-    return [_named_parts(part, labelled, units, how, seed, path)]
-
-
-def _named_parts(part: Array, labelled: Array, units: Index, how: Split, seed: int, path: Path) -> Fold:
-    train, validation, test = (
-        np.flatnonzero(labelled & (part == n)) for n in ("train", "validation", "test")
-    )
-    if not len(train) or not len(test):
-        raise BadData(
-            "the split file names no rows for train or test",
-            at=Place(file=str(path), column="split"),
-            fix="write train, validation and test in its column `split`",
-        )
-    return (
-        Fold("0", train, validation, test) if len(validation) else _inner("0", train, test, units, how, seed)
-    )
+        every = np.flatnonzero(known)
+        return [Fold(n, np.setdiff1d(every, test), every[:0], test) for n, test in rows.items()]
+    fold = Fold("0", **rows)
+    if not len(fold.train) or not len(fold.test):
+        fix = "write train, validation and test in its column `split`"
+        raise BadData("the split file names no rows for train or test", at=at, fix=fix)
+    return [fold]
 
 
 def check(fold: Fold, samples: Samples, separate: Sequence[str]) -> None:
@@ -195,10 +170,7 @@ def check(fold: Fold, samples: Samples, separate: Sequence[str]) -> None:
     for name in separate:
         seen = {part: np.unique(samples.groups[name][rows]) for part, rows in parts.items()}
         for a, b in (("train", "test"), ("train", "validation"), ("validation", "test")):
-            shared = len(np.intersect1d(seen[a], seen[b]))
-            if shared:
-                raise BadData(
-                    f"{shared} of {name} stand both in {a} and in {b}",
-                    at=Place(key="split"),
-                    fix=f"give each {name} one part, or take {name} out of split.separate",
-                )
+            if shared := len(np.intersect1d(seen[a], seen[b])):
+                fix = f"give each {name} one part, or take {name} out of split.separate"
+                what = f"{shared} of {name} stand both in {a} and in {b}"
+                raise BadData(what, at=Place(key="split"), fix=fix)
