@@ -55,11 +55,11 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
         frame.write_csv(part) if path.suffix == ".csv" else frame.write_parquet(part)
 
 
-def need_columns(frame: pl.DataFrame, names: Sequence[str], *, file: str | None = None) -> None:
+def need_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
     """Raise `UnknownName` for the first name that is no column of the frame."""
     for name in names:
         if name not in frame.columns:
-            raise UnknownName("column", name, frame.columns, at=Place(file=file, column=name))
+            raise UnknownName("column", name, frame.columns, at=Place(column=name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +90,8 @@ class TableInputs:
         """One dense column a table column; see `Inputs.columns`."""
         need_columns(rows, self.use)
         columns: dict[str, Column] = {name: self._column(rows[name]) for name in self.use}
-        groups, strata = (
-            {name: labels(rows[name]) for name in names if name in rows.columns}
-            for names in (self.groups, self.strata)
-        )
+        kinds = self.groups, self.strata
+        groups, strata = ({n: labels(rows[n]) for n in kind if n in rows.columns} for kind in kinds)
         return InputColumns(columns, groups, strata)
 
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:

@@ -19,7 +19,11 @@ COUNTED = {"non_events": "no event", "noted": "noted", "repeated": "same subject
 def describe(source: Any) -> dict[str, Any]:
     """What a `Timeline` or a `RowTable` holds, and the account of its ingest."""
     facts = _events(source.scan()) if isinstance(source, Timeline) else _rows(source.scan())
-    return {**facts, **_account(source.summary())}
+    if summary := source.summary():
+        account = {k: summary[k] for k in (*ACCOUNT, *COUNTED) if summary.get(k) is not None}
+        files = {name: tally["rows_in"] for name, tally in summary.get("files", {}).items()}
+        facts["ingest"] = account | {"reasons": summary.get("reasons", []), "files": files}
+    return facts
 
 
 def _events(events: pl.LazyFrame) -> dict[str, Any]:
@@ -60,28 +64,20 @@ def _commonest(events: pl.LazyFrame, columns: list[str]) -> list[dict[str, Any]]
 
 def _rows(frame: pl.LazyFrame) -> dict[str, Any]:
     """Rows, and of each column its type, how many values are missing and how many differ, and its range."""
-    every, number = pl.all(), selectors.numeric()
-    facts = {
-        "missing": every.null_count(),
-        "different": every.n_unique(),
-        "low": number.min(),
-        "high": number.max(),
+    each, value = pl.all(), selectors.numeric()
+    told = {
+        "missing": each.null_count(),
+        "different": each.n_unique(),
+        "low": value.min(),
+        "high": value.max(),
     }
-    counted = frame.select(pl.len().alias("rows"), *(e.name.prefix(f"{n} ") for n, e in facts.items()))
+    counted = frame.select(pl.len().alias("rows"), *(e.name.prefix(f"{n} ") for n, e in told.items()))
     found = counted.collect(engine="streaming").to_dicts()[0]
     columns = [
-        {"column": c, "type": str(kind), **{n: found.get(f"{n} {c}") for n in facts}}
+        {"column": c, "type": str(kind), **{n: found.get(f"{n} {c}") for n in told}}
         for c, kind in frame.collect_schema().items()
     ]
     return {"kind": "rows", "rows": found["rows"], "columns": columns}
-
-
-def _account(summary: Mapping[str, Any]) -> dict[str, Any]:
-    if not summary:
-        return {}
-    account = {k: summary.get(k) for k in (*ACCOUNT, *COUNTED) if summary.get(k) is not None}
-    files = {name: tally["rows_in"] for name, tally in summary.get("files", {}).items()}
-    return {"ingest": account | {"reasons": summary.get("reasons", []), "files": files}}
 
 
 def head_of(facts: Mapping[str, Any]) -> str:
@@ -139,8 +135,7 @@ def _account_lines(account: Mapping[str, Any]) -> list[str]:
 def to_html(facts: Mapping[str, Any]) -> str:
     """What `describe` found, for a notebook."""
     if facts["kind"] == "rows":
-        return table(
-            facts["columns"], ["column", "type", "missing", "different", "low", "high"], head_of(facts)
-        )
+        names = ["column", "type", "missing", "different", "low", "high"]
+        return table(facts["columns"], names, head_of(facts))
     rows = [[c["code"], c["events"], c["subjects"], _span(c)] for c in facts["commonest"]]
     return table(rows, ["code", "events", "subjects", "1 % · median · 99 %"], head_of(facts))

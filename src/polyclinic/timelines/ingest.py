@@ -145,14 +145,14 @@ def _write_events(name: str, chunks: Iterator[Chunk], out: Path, shards: int) ->
         for chunk in chunks:
             ids = identifiers.numbers(chunk.frame["subject_id"], file=chunk.file)
             store.add(chunk.frame.with_columns(subject_id=ids))
-        written = store.finish()
+        held, codes = store.finish()
     metadata = out / "metadata"
     metadata.mkdir()
-    write_meds(written.codes, metadata / "codes.parquet")
+    write_meds(codes, metadata / "codes.parquet")
     if identifiers.known:
         identifiers.table().write_parquet(metadata / "identifiers.parquet")
-    write_json(metadata / "dataset.json", _dataset(name, written.columns))
-    return written.summary()
+    write_json(metadata / "dataset.json", _dataset(name, held["columns"]))
+    return held
 
 
 def _dataset(name: str, columns: list[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Such a folder needs no ingest, a `Timeline` opens it as it is; reading it anew s
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +17,7 @@ from polyclinic.errors import BadData
 from polyclinic.timelines import clocks
 from polyclinic.timelines.format import EVENTS, INFINITE, Chunk, Fault, Gives, without
 from polyclinic.timelines.tables import batches, need, scan
+from polyclinic.timelines.timeline import Timeline
 
 TIMES = ("time", "end_time", "available_time")
 NEEDED = ("subject_id", "time", "code")
@@ -31,17 +33,15 @@ class Meds:
 
     def sniff(self, source: Path) -> bool:
         """Whether `data/` holds Parquet with the three columns that MEDS asks for."""
-        first = next(iter(shards(source)), None)
-        try:
-            return first is not None and set(NEEDED) <= set(scan(first).collect_schema().names())
-        except (BadData, pl.exceptions.PolarsError, OSError):
-            return False
+        with suppress(BadData, OSError):
+            return any(set(NEEDED) <= set(scan(p).collect_schema()) for p in Timeline(source).shards()[:1])
+        return False
 
     def read(self, source: Path) -> Iterator[Chunk]:
         """Shard after shard. A row without subject or code, or with an infinite number, is refused; columns beyond
         ours are noted.
         """
-        files = {path.relative_to(source).as_posix(): path for path in shards(source)}
+        files = {path.relative_to(source).as_posix(): path for path in Timeline(source).shards()}
         found: dict[str, str] = {}
         for file, path in files.items():
             found |= clocks.zones_of(scan(path), TIMES, file)
@@ -52,11 +52,6 @@ class Meds:
                 times = [name for name in TIMES if name in frame.columns]
                 yield _chunk(file, clocks.told(frame, times, self.zone), start)
                 start += frame.height
-
-
-def shards(source: Path) -> list[Path]:
-    """The data files, sorted."""
-    return sorted((source / "data").rglob("*.parquet"))
 
 
 def _chunk(file: str, frame: pl.DataFrame, start: int) -> Chunk:

@@ -82,12 +82,10 @@ def columns_of(path: Path, most: float) -> tuple[list[str], list[str]]:
     texts = [name for name, kind in schema.items() if kind == pl.String and path.suffix.lower() != ".parquet"]
     if not texts:
         return [], times
-    reads = (_number(texts), *(clocks.local(name, schema[name], None).alias(name) for name in texts))
+    reads = [pl.col(texts)], [_number(texts)], [clocks.local(n, schema[n], None).alias(n) for n in texts]
     with readable(path):
-        filled = frame.select(pl.col(texts).count()).collect().row(0)
-        number = frame.select(reads[0].count()).collect().row(0)
-        time = frame.select(e.count() for e in reads[1:]).collect().row(0)
-    counted = list(zip(texts, filled, number, time, strict=True))
+        counts = [frame.select(e.count() for e in told).collect().row(0) for told in reads]
+    counted = list(zip(texts, *counts, strict=True))
     numbers = [name for name, all_, read, _ in counted if all_ and all_ - read <= most * all_]
     return numbers, times + [name for name, all_, _, read in counted if all_ and read == all_]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +18,6 @@ CORE = ("subject_id", "time", "code", "numeric_value", "text_value")
 ORDER = ("subject_id", "time", "code")
 
 
-@dataclass
-class Written:
-    """What the shards hold: columns, events, subjects, codes (code, count), and by kind of code how many events
-    repeat the subject, time and code of another.
-    """
-
-    columns: list[str]
-    shards: int
-    events: int = 0
-    subjects: int = 0
-    repeated: Counter[str] = field(default_factory=Counter)
-    codes: pl.DataFrame = field(default_factory=pl.DataFrame)
-
-    def summary(self) -> dict[str, Any]:
-        """The counts, for the summary of the ingest."""
-        counts = {"subjects": self.subjects, "shards": self.shards, "columns": self.columns}
-        return counts | {"repeated": dict(sorted(self.repeated.items()))}
-
-
 class Shards:
     """Takes events in the order of the source, in any number of pieces; writes `folder/NUMBER.parquet`.
 
@@ -47,6 +28,7 @@ class Shards:
         self.folder, self.count = folder, shards
         self.spill = folder / ".spill"
         self.writers: dict[int, Any] = {}
+        self.files = ExitStack()
         self.filled: set[str] = set(CORE)
 
     def __enter__(self) -> Shards:
@@ -54,14 +36,8 @@ class Shards:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._close()
+        self.files.close()
         shutil.rmtree(self.spill, ignore_errors=True)
-
-    def _close(self) -> None:
-        for writer, sink in self.writers.values():
-            writer.close()
-            sink.close()
-        self.writers = {}
 
     def add(self, frame: pl.DataFrame) -> None:
         """Spill events to the shards of their subjects."""
@@ -79,33 +55,37 @@ class Shards:
         import pyarrow as pa
 
         if number not in self.writers:
-            sink = pa.OSFile(str(self.spill / str(number)), "wb")
+            sink = self.files.enter_context(pa.OSFile(str(self.spill / str(number)), "wb"))
             options = pa.ipc.IpcWriteOptions(compression="lz4")
-            self.writers[number] = pa.ipc.new_stream(sink, schema, options=options), sink
-        return self.writers[number][0]
+            stream = pa.ipc.new_stream(sink, schema, options=options)
+            self.writers[number] = self.files.enter_context(stream)
+        return self.writers[number]
 
-    def finish(self) -> Written:
-        """Sort and write each shard; columns that no event fills are left out everywhere."""
+    def finish(self) -> tuple[dict[str, Any], pl.DataFrame]:
+        """Sort and write each shard; columns that no event fills are left out everywhere.
+
+        Gives what the shards hold (subjects, shards, columns, and by kind of code how many events repeat the subject,
+        time and code of another), and the table of codes.
+        """
         import pyarrow as pa
 
         numbers = sorted(self.writers)
-        self._close()
+        self.files.close()
         columns = [name for name in EVENTS if name in self.filled]
-        written, codes = Written(columns, len(numbers)), Counter[str]()
+        subjects, repeated, codes = 0, Counter[str](), Counter[str]()
         for number in progress.track(numbers, text="sorting", total=len(numbers)):
             with pa.OSFile(str(self.spill / str(number))) as spilled:
                 frame = pl.DataFrame(pa.ipc.open_stream(spilled).read_all())
             frame = frame.sort(*ORDER, maintain_order=True).select(columns)
             write_meds(frame, self.folder / f"{number}.parquet")
-            written.events += frame.height
-            written.subjects += frame["subject_id"].n_unique()
-            written.repeated += repeats(frame)
+            subjects += frame["subject_id"].n_unique()
+            repeated += repeats(frame)
             codes.update(dict(frame.group_by("code").len().iter_rows()))
             pa.default_memory_pool().release_unused()
         counted = pl.DataFrame(sorted(codes.items()), {"code": pl.String, "count": pl.Int64}, orient="row")
         text = {"description": pl.lit(None, pl.String), "parent_codes": pl.lit(None, pl.List(pl.String))}
-        written.codes = counted.select("code", "count", **text)
-        return written
+        held = {"subjects": subjects, "shards": len(numbers), "columns": columns}
+        return held | {"repeated": dict(sorted(repeated.items()))}, counted.select("code", "count", **text)
 
 
 def repeats(frame: pl.DataFrame) -> Counter[str]:

@@ -60,10 +60,7 @@ class Timeline(Ingested):
             frame = self.held.lazy()
         else:
             frame = pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore")
-        stored = frame.collect_schema()
-        wrong = {n: k for n, k in EVENTS.items() if n in stored and stored[n] != k}
-        absent = [n for n in ("numeric_value", "text_value") if n not in stored]
-        return frame.with_columns(
-            *(pl.col(n).cast(k) for n, k in wrong.items()),
-            *(pl.lit(None, EVENTS[n]).alias(n) for n in absent),
-        )
+        stored, values = frame.collect_schema(), ("numeric_value", "text_value")
+        wrong = [pl.col(n).cast(kind) for n, kind in EVENTS.items() if stored.get(n, kind) != kind]
+        absent = [pl.lit(None, EVENTS[n]).alias(n) for n in values if n not in stored]
+        return frame.with_columns(*wrong, *absent)
