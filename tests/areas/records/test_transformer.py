@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from polyclinic.areas.records.models.transformer import KNOTS, Transformer, frequent, knots, normal_scores
 from polyclinic.errors import BadData
+from polyclinic.models import encoders
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Head
@@ -156,7 +157,10 @@ def fitted():
 
 def test_it_learns_from_the_events_alone(fitted):
     model, test = fitted
-    assert roc_auc_score(test.y, model.answer(test, BINARY).values[:, 0]) > 0.9
+    read = model.encoded(test)
+    around = model.of_encoded({**read, "beside": np.zeros_like(read["beside"])})
+    for raw in (model.raw(test), around):
+        assert roc_auc_score(test.y, raw.values[:, 0]) > 0.9
 
 
 def test_one_row_is_answered_as_among_others_and_without_events_too(fitted):
@@ -184,8 +188,11 @@ def test_padding_changes_nothing():
     np.testing.assert_allclose(*answers, atol=1e-5)
 
 
-def test_dense_inputs_go_beside_the_events():
+def test_dense_inputs_and_summaries_of_codes_go_beside_the_events():
     rows = planted(30).with_column("newest", Dense(np.full((30, 1), np.nan, np.float32), ("map",)), "input")
-    made = SMALL.encode(rows, SMALL.prepare(rows))
-    assert made["beside"].shape == (30, 5)
-    assert np.isfinite(made["beside"]).all()
+    state = SMALL.prepare(rows)
+    beside = SMALL.encode(rows, state)["beside"]
+    named = encoders.names(state.values["matrix"])
+    assert beside.shape == (30, len(named))
+    assert {"newest//map", "events//level//last 8h", "events//level//mean 2h"} <= set(named)
+    assert np.isfinite(beside).all()

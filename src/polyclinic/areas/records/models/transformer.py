@@ -1,8 +1,9 @@
 """A transformer over the newest events of a patient, each one token: what it was, its value, how long ago.
 
 The token is that of STraTS (Tipirneni and Reddy 2022, arXiv:2107.14293) with a weight for each code instead of a
-network for the value; the blocks are pre-norm (Xiong et al. 2020, arXiv:2002.04745), pooled by attention. Left
-out: pre-training by forecasting.
+network for the value; the blocks are pre-norm (Xiong et al. 2020, arXiv:2002.04745), pooled by attention. A linear
+way around reads what table models read, as in wide and deep learning (Cheng et al. 2016, arXiv:1606.07792). Left out:
+pre-training by forecasting.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from polyclinic.training.recipe import Training
 
 KNOTS = 65
 FAINT = -1e4
-RECIPE = Training(epochs=8, batch=64, learning_rate=2e-3, patience=2, share=0.5)
+RECIPE = Training(epochs=8, batch=64, learning_rate=2e-3, patience=2)
 
 
 @dataclass(frozen=True)
 class Transformer:
-    """Reads the newest `events` of each row's window, and beside them the dense inputs by a linear way around.
+    """Reads the newest `events` of each row's window, and beside them all that table models read (dense inputs,
+    summaries of codes) by a linear way around.
 
     column: the timed sequence; hours, coverage: a code is read where so large a share of the training rows has it
     within so many hours, so that what is charted once a day does not crowd out the bedside; width, layers, heads:
@@ -60,11 +62,10 @@ class Transformer:
         column = found[self.column]
         near = encoders.covered(column, train.time, self.coverage, self.hours)
         codes = sorted({*frequent(column, train.groups.get("subject"))} & {*near})
-        dense = encoders.dense_names(train)
-        beside = encoders.matrix(train, {"dense": dense, "codes": {}}).astype(float)
-        middle, scale = encoders.centre(beside)
+        learned = encoders.learn(train)
+        middle, scale = encoders.centre(encoders.matrix(train, learned).astype(float))
         arrays = {"knots": knots(column, codes), "middle": middle, "scale": scale}
-        return State({"codes": codes, "dense": dense}, arrays)
+        return State({"codes": codes, "matrix": learned}, arrays)
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """code int64, value and age float32 [row, event], newest last, code 0 where there is none; beside [row, …]."""
@@ -72,10 +73,10 @@ class Transformer:
         tokens = encoders.of_codes(column, list(state.values["codes"]))
         tokens = replace(tokens, start=np.maximum(tokens.start, tokens.stop - self.events))
         scores = normal_scores(tokens.values["value"], tokens.values["code"], state.arrays["knots"])
-        beside = encoders.matrix(rows, {"dense": state.values["dense"], "codes": {}})
+        read = padded(tokens, scores, rows.time, self.events)
+        beside = encoders.matrix(rows, state.values["matrix"])
         scaled = (beside - state.arrays["middle"]) / state.arrays["scale"]
-        held = np.clip(np.nan_to_num(scaled), -5, 5).astype(np.float32)
-        return {**padded(tokens, scores, rows.time, self.events), "beside": held}
+        return {**read, "beside": np.clip(np.nan_to_num(scaled), -5, 5).astype(np.float32)}
 
     def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
         """Hide a share of the events; nothing where `rng` is None."""
