@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Lt
 
 from polyclinic import seeds
 from polyclinic.errors import BadData, Place, UnknownName
-from polyclinic.samples.columns import Array, Index
+from polyclinic.samples.columns import Index
 from polyclinic.samples.samples import Samples
 
 
@@ -67,10 +67,6 @@ def joined(samples: Samples, names: Sequence[str]) -> Index:
     codes = [np.unique(samples.groups[name], return_inverse=True)[1] for name in names]
     if len(codes) == 1:
         return np.asarray(codes[0], np.int64)
-    return _components(codes)
-
-
-def _components(codes: list[Array]) -> Index:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -65,14 +65,7 @@ def need(names: Iterable[str], columns: Collection[str], file: str) -> None:
 def batches(path: Path, rows: int = ROWS) -> Iterator[pl.DataFrame]:
     """The file's rows in their order, at most `rows` at a time: memory stays flat."""
     with readable(path):
-        if path.suffix.lower() != ".parquet":
-            yield from scan(path).collect_batches(chunk_size=rows, maintain_order=True)
-            return
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        for batch in pq.ParquetFile(path).iter_batches(rows):
-            yield pl.DataFrame(pa.Table.from_batches([batch]))
+        yield from scan(path).collect_batches(chunk_size=rows, maintain_order=True)
 
 
 def first_file(source: Path) -> Path:
