@@ -109,8 +109,12 @@ class TableInputs:
         if series.name not in self.categories:
             return Dense(numbers(series), (series.name,))
         levels = self.categories[series.name]
-        text = series.cast(pl.String).to_numpy()
-        return Dense(np.stack([text == level for level in levels], axis=1).astype(np.float32), tuple(levels))
+        given, wanted = series.cast(pl.String).to_numpy(), np.array(levels, object)
+        if (
+            series.dtype.is_numeric()
+        ):  # a file in which every code looks like a number: 250.00 has become 250.0
+            given, wanted = series.cast(pl.Float64).to_numpy(), _read(pl.Series(levels)).to_numpy()
+        return Dense(np.stack([given == level for level in wanted], axis=1).astype(np.float32), tuple(levels))
 
 
 def _levels(series: pl.Series) -> tuple[str, ...]:
