@@ -110,9 +110,8 @@ class TableInputs:
             return Dense(numbers(series), (series.name,))
         levels = self.categories[series.name]
         given, wanted = series.cast(pl.String).to_numpy(), np.array(levels, object)
-        if (
-            series.dtype.is_numeric()
-        ):  # a file in which every code looks like a number: 250.00 has become 250.0
+        # In a file in which every code looks like a number, 250.00 has become 250.0.
+        if series.dtype.is_numeric():
             given, wanted = series.cast(pl.Float64).to_numpy(), _read(pl.Series(levels)).to_numpy()
         return Dense(np.stack([given == level for level in wanted], axis=1).astype(np.float32), tuple(levels))
 

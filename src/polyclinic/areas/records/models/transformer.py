@@ -24,7 +24,6 @@ from polyclinic.training.recipe import Training
 
 KNOTS = 65
 FAINT = -1e4
-RECIPE = Training(epochs=8, batch=64, learning_rate=2e-3, patience=2)
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Transformer:
     heads: int = 2
     dropout: float = 0.2
     hidden: float = 0.15
-    training: Training = RECIPE
+    training: Training = Training()
 
     def prepare(self, train: Samples) -> State:
         """Which codes count, and where each code's values lie: from the events of training rows alone.
