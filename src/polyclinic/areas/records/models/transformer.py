@@ -8,7 +8,7 @@ pre-training by forecasting.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ class Transformer:
     heads: int = 2
     dropout: float = 0.2
     hidden: float = 0.15
-    training: Training = Training()
+    training: Training = field(default_factory=Training)
 
     def prepare(self, train: Samples) -> State:
         """Which codes count, and where each code's values lie: from the events of training rows alone.
