@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,10 +12,14 @@ from polyclinic import config, progress, registry
 from polyclinic.checks.formats import format_checks
 from polyclinic.checks.models import model_checks
 from polyclinic.checks.outcomes import outcome_checks
-from polyclinic.checks.planted import problem
+from polyclinic.checks.planted import part, problem
 from polyclinic.errors import FoundWanting, PolyclinicError, UnknownName, UsageError
 
-Job = tuple[Any, tuple[Any, ...]]
+CHECKS: Mapping[str, Callable[[], Sequence[Callable[..., None]]]] = {
+    "models": model_checks,
+    "formats": format_checks,
+    "outcomes": outcome_checks,
+}
 
 
 @dataclass(frozen=True)
@@ -36,35 +40,28 @@ def run(
     source: what a format should read, where it plants none; outcome: what a model is asked, where several fit.
     settings: `key=value` for the model's or outcome's own fields.
     """
-    kinds = [kind for kind in ("models", "formats", "outcomes") if name in registry.entries(kind)]
+    kinds = [kind for kind in CHECKS if name in registry.entries(kind)]
     if not kinds:
-        known = {n for kind in ("models", "formats", "outcomes") for n in registry.entries(kind)}
+        known = {n for kind in CHECKS for n in registry.entries(kind)}
         raise UnknownName("model, format or outcome", name, known)
     results: list[Result] = []
     for kind in kinds:
         with TemporaryDirectory(prefix="polyclinic-check-") as folder:
-            jobs = list(jobs_of(kind, name, Path(folder), source, outcome, settings))
-            results += [
-                held(kind, check, given) for check, given in progress.track(jobs, text=f"checks of {name}")
-            ]
+            given = asked(kind, name, Path(folder), source, outcome, settings)
+            for check in progress.track(CHECKS[kind](), text=f"checks of {name}"):
+                results.append(held(kind, check, (*given, Path(folder) / check.__name__)))
     return results
 
 
-def jobs_of(
+def asked(
     kind: str, name: str, folder: Path, source: Path | None, outcome: str | None, settings: Sequence[str]
-) -> Iterator[Job]:
-    """The checks of one kind and what each is called with, each with a folder of its own."""
+) -> tuple[Any, ...]:
+    """What the checks of one kind are called with, before a folder of their own."""
     if kind == "formats":
         form = registry.load("formats", name)()
-        given: tuple[Any, ...] = (form, source or source_of(form, folder))
-    else:
-        item = made(kind, name, settings)
-        given = (item, outcome_for(item, name, outcome)) if kind == "models" else (item,)
-    checks: dict[str, list[Callable[..., None]]] = {
-        "models": model_checks(), "formats": format_checks(), "outcomes": outcome_checks()
-    }  # fmt: skip
-    for check in checks[kind]:
-        yield check, (*given, folder / check.__name__)
+        return form, source or source_of(form, folder)
+    item = made(kind, name, settings)
+    return (item, outcome_for(item, name, outcome)) if kind == "models" else (item,)
 
 
 def made(kind: str, name: str, settings: Sequence[str] = ()) -> Any:
@@ -79,10 +76,8 @@ def made(kind: str, name: str, settings: Sequence[str] = ()) -> Any:
 def source_of(form: Any, folder: Path) -> Path:
     """The example source that a format writes for its checks."""
     if not hasattr(form, "planted"):
-        raise UsageError(
-            "this format brings no example to read",
-            fix="name one with --source, or give the format `planted(folder) -> Path`",
-        )
+        fix = "name one with --source, or give the format `planted(folder) -> Path`"
+        raise UsageError("this format brings no example to read", fix=fix)
     return Path(form.planted(folder / "source"))
 
 
@@ -94,22 +89,19 @@ def outcome_for(model: Any, name: str, wanted: str | None) -> Any:
     if wanted:
         return made("outcomes", wanted)
     area = registry.entry("models", name).area
-    for entry in sorted(
-        registry.entries("outcomes").values(), key=lambda e: (e.area != area, e.area, e.name)
-    ):
+    entries = registry.entries("outcomes").values()
+    for entry in sorted(entries, key=lambda e: (e.area != area, e.area, e.name)):
         found = made("outcomes", entry.name)
         if reads(model, found):
             return found
-    raise UsageError(
-        f"{name} can read the planted problem of no outcome",
-        fix="name one with --outcome, or give the model `planted(n, seed) -> Samples` with the columns that it reads",
-    )
+    fix = "name one with --outcome, or give the model `planted(n, seed) -> Samples` with the columns that it reads"
+    raise UsageError(f"{name} can read the planted problem of no outcome", fix=fix)
 
 
 def reads(model: Any, outcome: Any) -> bool:
     """Whether a model can prepare and encode the rows of the outcome's planted problem."""
     try:
-        rows = problem(model, outcome).part("train")
+        rows = part(problem(model, outcome), "train")
         outcome.target(rows)
         model.encode(rows.take([0, 1]).without_targets(), model.prepare(rows))
     except Exception:
@@ -119,26 +111,22 @@ def reads(model: Any, outcome: Any) -> bool:
 
 def held(kind: str, check: Callable[..., None], given: tuple[Any, ...]) -> Result:
     """Run one check and keep what it says."""
-    name = getattr(check, "__name__", "check")
     given[-1].mkdir(parents=True, exist_ok=True)
+    why = ""
     try:
         check(*given)
     except FoundWanting as wanting:
-        return Result(kind, name, False, f"{wanting.what}; {wanting.fix}")
+        why = f"{wanting.what}; {wanting.fix}"
     except PolyclinicError as error:
-        return Result(kind, name, False, str(error))
+        why = str(error)
     except Exception as error:
-        return Result(
-            kind, name, False, f"it stopped with {type(error).__name__}; run the check in a test to see where"
-        )
-    return Result(kind, name, True)
+        why = f"it stopped with {type(error).__name__}; run the check in a test to see where"
+    return Result(kind, check.__name__, not why, why)
 
 
 def refuse(results: Sequence[Result]) -> None:
     """Raise `FoundWanting` where a check did not hold."""
     failed = [r.check for r in results if not r.held]
     if failed:
-        raise FoundWanting(
-            f"{len(failed)} of {len(results)} checks did not hold",
-            fix="mend what the table names, first things first",
-        )
+        what = f"{len(failed)} of {len(results)} checks did not hold"
+        raise FoundWanting(what, fix="mend what the table names, first things first")

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from polyclinic import fingerprint
 from polyclinic.checks.models import different, registered_name
-from polyclinic.errors import FoundWanting
+from polyclinic.checks.planted import must
 from polyclinic.timelines.ingest import ingest
 
 FormatCheck: TypeAlias = Callable[[Any, Path, Path], None]
@@ -24,18 +24,13 @@ def reads_what_it_sniffs(form: Any, source: Path, tmp_path: Path) -> None:
     """It knows its own source, is not mistaken about an empty folder, and gives the columns of its kind."""
     empty = tmp_path / "empty"
     empty.mkdir(parents=True)
-    if not form.sniff(source) or form.sniff(empty):
-        raise FoundWanting(
-            "it does not know its own source, or takes an empty folder for one",
-            fix="let `sniff` look for the files or the header that only this format has",
-        )
-    chunks = list(form.read(source))
-    lacking = [name for name in COLUMNS[form.gives] for chunk in chunks if name not in chunk.frame.columns]
-    if not chunks or lacking:
-        raise FoundWanting(
-            f"it sniffs the source but reads {f'no column {lacking[0]!r}' if lacking else 'nothing'} from it",
-            fix=f"let `read` yield chunks with the columns {', '.join(COLUMNS[form.gives])}",
-        )
+    what = "it does not know its own source, or takes an empty folder for one"
+    fix = "let `sniff` look for the files or the header that only this format has"
+    must(form.sniff(source) and not form.sniff(empty), what, fix)
+    chunks, columns = list(form.read(source)), COLUMNS[form.gives]
+    lacking = [f"no column {n!r}" for n in columns for c in chunks if n not in c.frame.columns]
+    what = f"it sniffs the source but reads {(lacking or ['nothing'])[0]} from it"
+    must(chunks and not lacking, what, f"let `read` yield chunks with the columns {', '.join(columns)}")
 
 
 def writes_the_same_bytes_twice(form: Any, source: Path, tmp_path: Path) -> None:
@@ -45,21 +40,19 @@ def writes_the_same_bytes_twice(form: Any, source: Path, tmp_path: Path) -> None
     for turn in ("first", "second"):
         ingest(name, source, tmp_path / turn, max_quarantined=1.0)
         written.append(fingerprint.of_files(tmp_path / turn))
-    if written[0] != written[1]:
-        raise FoundWanting(
-            f"two ingests of one source differ in {different(*written)}",
-            fix="read files in the order of their names, and keep sets, clocks and temporary paths out of what is written",
-        )
+    fix = (
+        "read files in the order of their names; keep sets, clocks and temporary paths out of what is written"
+    )
+    must(written[0] == written[1], f"two ingests of one source differ in {different(*written)}", fix)
 
 
 def counts_what_it_refused(form: Any, source: Path, tmp_path: Path) -> None:  # noqa: ARG001
     """Rows in are rows used, rows refused (each with row, column and reason) and named non-events; nothing else."""
     for chunk in form.read(source):
-        lost = (
-            chunk.rows_in - chunk.used - len(chunk.refused["row"].unique()) - sum(chunk.non_events.values())
+        lost = chunk.rows_in - chunk.used - chunk.refused["row"].n_unique() - sum(chunk.non_events.values())
+        what = f"{abs(lost)} rows of {chunk.file} are {'lost' if lost > 0 else 'counted twice'}"
+        must(
+            not lost,
+            what,
+            "put each row that is not used into `refused` with a reason, or name it in `non_events`",
         )
-        if lost:
-            raise FoundWanting(
-                f"{abs(lost)} rows of {chunk.file} are {'lost' if lost > 0 else 'counted twice'}",
-                fix="put each row that is not used into `refused` with a reason, or name it in `non_events`",
-            )

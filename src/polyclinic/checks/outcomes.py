@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from polyclinic.checks.planted import problem
-from polyclinic.errors import FoundWanting
+from polyclinic.checks.models import gap_of
+from polyclinic.checks.planted import must, problem, scored
 from polyclinic.outcomes.outcome import Raw
 from polyclinic.samples import Samples
 
@@ -32,31 +32,21 @@ def planted_problem_fits_its_head(outcome: Any, tmp_path: Path) -> None:  # noqa
     rows = planted(outcome)
     head = outcome.head(rows)
     per, _, column = head.per.partition(":")
-    if (
-        per not in ("row", "element", "grid", "set")
-        or head.channels < 1
-        or (column and column not in rows.columns)
-    ):
-        raise FoundWanting(
-            f"its head ({head.per!r}, {head.channels} channels) does not fit the planted problem",
-            fix="use per='row', 'element:COLUMN', 'grid:COLUMN' or 'set', and plant that column",
-        )
+    known = per in ("row", "element", "grid", "set") and (not column or column in rows.columns)
+    what = f"its head ({head.per!r}, {head.channels} channels) does not fit the planted problem"
+    fix = "use per='row', 'element:COLUMN', 'grid:COLUMN' or 'set', and plant that column"
+    must(known and head.channels >= 1, what, fix)
     target = outcome.target(rows)
-    if len(target) != len(rows) or (per == "row" and target.ndim > 2):
-        raise FoundWanting(
-            f"{len(target)} targets for {len(rows)} planted rows",
-            fix="let `target` give one entry a row: a number, or an array in an object array",
-        )
+    fix = "let `target` give one entry a row: a number, or an array in an object array"
+    fits = len(target) == len(rows) and (per != "row" or target.ndim <= 2)
+    must(fits, f"{len(target)} targets for {len(rows)} planted rows", fix)
 
 
 def same_seed_same_problem(outcome: Any, tmp_path: Path) -> None:  # noqa: ARG001
     """A seed names one planted problem, and another seed another."""
     one, same, other = (outcome.target(outcome.planted(12, seed)) for seed in (1, 1, 2))
-    if not alike(one, same) or alike(one, other):
-        raise FoundWanting(
-            "`planted` does not follow its seed",
-            fix="draw from numpy.random.default_rng(seed), and from nothing else",
-        )
+    follows = gap_of(one, same) == 0 < gap_of(one, other)
+    must(follows, "`planted` does not follow its seed", "draw from numpy.random.default_rng(seed) alone")
 
 
 def every_row_gets_a_prediction_and_a_truth(outcome: Any, tmp_path: Path) -> None:
@@ -65,35 +55,24 @@ def every_row_gets_a_prediction_and_a_truth(outcome: Any, tmp_path: Path) -> Non
     answer = outcome.link(empty_raw(outcome, rows))
     for given in (rows, rows.without_targets()):
         frame = outcome.predictions(answer, given, threshold=None, folder=tmp_path / "answers")
-        if frame.height != len(rows) or outcome.truth(given).height != len(rows):
-            raise FoundWanting(
-                f"{frame.height} predictions and {outcome.truth(given).height} truths for {len(rows)} rows",
-                fix="keep the caller's rows, in their order; null where there is nothing to say",
-            )
+        found, truths = frame.height, outcome.truth(given).height
+        what = f"{found} predictions and {truths} truths for {len(rows)} rows"
+        fix = "keep the caller's rows, in their order; null where there is nothing to say"
+        must(found == truths == len(rows), what, fix)
 
 
 def every_score_is_measured_whatever_the_order(outcome: Any, tmp_path: Path) -> None:
     """`measures` gives each name in `scores`, the primary one among them, and the order of rows changes none."""
-    import polars as pl
-
     rows = planted(outcome)
-    answer = outcome.link(empty_raw(outcome, rows))
-    frame = outcome.predictions(answer, rows, threshold=None, folder=tmp_path / "answers")
-    frame = pl.concat([frame, outcome.truth(rows)], how="horizontal")
+    frame = scored(outcome, outcome.link(empty_raw(outcome, rows)), rows, tmp_path)
     weights = np.ones((1, len(rows)))
     forward, backward = outcome.measures(frame), outcome.measures(frame.reverse())
-    if outcome.primary not in outcome.scores or set(forward) != set(outcome.scores):
-        raise FoundWanting(
-            "its `scores`, its `primary` and its `measures` do not name the same",
-            fix="let `measures` give exactly the names in `scores`, and `primary` be one of them",
-        )
-    moved = [
-        n for n, s in forward.items() if not np.allclose(s(weights), backward[n](weights), equal_nan=True)
-    ]
-    if moved:
-        raise FoundWanting(
-            f"{moved[0]} changes with the order of rows", fix="sort ties, or count them by half"
-        )
+    what = "its `scores`, its `primary` and its `measures` do not name the same"
+    fix = "let `measures` give exactly the names in `scores`, and `primary` be one of them"
+    must(outcome.primary in outcome.scores and set(forward) == set(outcome.scores), what, fix)
+    for name, score in forward.items():
+        same = np.allclose(score(weights), backward[name](weights), equal_nan=True)
+        must(same, f"{name} changes with the order of rows", "sort ties, or count them by half")
 
 
 def loss_is_one_number_a_row(outcome: Any, tmp_path: Path) -> None:  # noqa: ARG001
@@ -109,28 +88,18 @@ def loss_is_one_number_a_row(outcome: Any, tmp_path: Path) -> None:  # noqa: ARG
     shape = (1, outcome.head(rows).channels, *np.shape(target))
     raw = torch.zeros(shape, requires_grad=True)
     loss = outcome.loss(raw, {"target": torch.as_tensor(np.asarray(target))[None]})
-    if tuple(loss.shape) != (1,) or not torch.isfinite(loss).all() or not loss.requires_grad:
-        raise FoundWanting(
-            f"its loss has shape {tuple(loss.shape)} for one row of raw {shape}",
-            fix="average over elements and channels, never over rows, and leave no NaN where a target is missing",
-        )
+    what = f"its loss has shape {tuple(loss.shape)} for one row of raw {shape}"
+    fix = "average over elements and channels, never over rows, and leave no NaN where a target is missing"
+    must(tuple(loss.shape) == (1,) and torch.isfinite(loss).all() and loss.requires_grad, what, fix)
 
 
 def planted(outcome: Any) -> Samples:
     """A few rows of its planted problem."""
-    return problem(None, outcome).samples.take(np.arange(12))
+    return problem(None, outcome).take(np.arange(12))
 
 
 def empty_raw(outcome: Any, rows: Samples) -> Raw:
     """Raw zeros of the shape that the head promises for these rows."""
-    channels = outcome.head(rows).channels
     shapes = np.array([np.shape(t) for t in outcome.target(rows)], np.int64)
-    if shapes.shape[1] == 0:
-        return Raw(np.zeros((len(rows), channels), np.float32))
-    return Raw(np.zeros((int(shapes.prod(axis=1).sum()), channels), np.float32), shapes)
-
-
-def alike(one: Any, other: Any) -> bool:
-    """Whether two targets are the same, missing entries included."""
-    pairs = list(zip(one, other, strict=True))
-    return all(np.shape(a) == np.shape(b) and np.array_equal(a, b, equal_nan=True) for a, b in pairs)
+    size = int(shapes.prod(axis=1).sum()), outcome.head(rows).channels
+    return Raw(np.zeros(size, np.float32), shapes if shapes.size else None)

@@ -2,47 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from importlib import import_module
+from dataclasses import replace
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from polyclinic import seeds
+from polyclinic.errors import FoundWanting
+from polyclinic.outcomes.outcome import Outcome, Raw
 from polyclinic.samples import Column, Dense, Entity, File, Ragged, Samples
+from polyclinic.samples.columns import Index
 
 ROWS = 600
+PARTS = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}
 
 
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """Samples of a planted problem and which of their rows are for what: int64 positions."""
-
-    samples: Samples
-    train: Any
-    validation: Any
-    test: Any
-
-    def part(self, name: str) -> Samples:
-        """The rows of "train", "validation" or "test"."""
-        return self.samples.take(getattr(self, name))
-
-    def over(self, samples: Samples) -> Problem:
-        """The same parts of other samples."""
-        return replace(self, samples=samples)
+def must(holds: Any, what: str, fix: str) -> None:
+    """Raise `FoundWanting` unless it holds."""
+    if not holds:
+        raise FoundWanting(what, fix=fix)
 
 
-def problem(model: Any, outcome: Any) -> Problem:
+def problem(model: Any, outcome: Any) -> Samples:
     """The outcome's planted problem, or the model's own where it reads columns that the outcome's does not have.
 
     A model has `planted(n, seed) -> Samples` for that; `planted_size` of either says how many rows it takes.
     """
-    source = model if hasattr(model, "planted") else outcome
-    n = getattr(source, "planted_size", ROWS)
-    first, second = round(n * 0.6), round(n * 0.8)
-    rows = np.arange(n)
-    return Problem(source.planted(n, 7), rows[:first], rows[first:second], rows[second:])
+    source: Any = model if hasattr(model, "planted") else outcome
+    return source.planted(getattr(source, "planted_size", ROWS), 7)  # type: ignore[no-any-return]
+
+
+def part(samples: Samples, name: str) -> Samples:
+    """The rows of a planted problem that are for "train", "validation" or "test"."""
+    return samples.take(places(samples, name))
+
+
+def places(samples: Samples, name: str) -> Index:
+    """Where the rows of a part stand: int64 positions."""
+    first, last = (round(share * len(samples)) for share in PARTS[name])
+    return np.arange(first, last)
+
+
+def scored(outcome: Outcome, answer: Raw, rows: Samples, folder: Path) -> pl.DataFrame:
+    """What is predicted from an answer, beside the truth."""
+    frame = outcome.predictions(answer, rows, threshold=None, folder=folder / "answers")
+    return pl.concat([frame, outcome.truth(rows)], how="horizontal")
 
 
 def shuffled(samples: Samples, seed: int, folder: Path) -> Samples:
@@ -63,50 +70,38 @@ def _shuffled(column: Column, rng: np.random.Generator, folder: Path) -> Column:
 
 
 def _shuffled_files(column: File, rng: np.random.Generator, folder: Path) -> File:
-    module, _, attribute = str(column.spec["writer"]).partition(":")
-    write = getattr(import_module(module), attribute)
+    write, sources = resolve_name(column.spec["writer"]), [Path(path) for path in column.references]
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{row}-{Path(path).name}" for row, path in enumerate(map(str, column.references))]
-    for path, source, picture in zip(paths, map(str, column.references), column.read_all(), strict=True):
+    paths = [folder / f"{row}-{source.name}" for row, source in enumerate(sources)]
+    for path, source, picture in zip(paths, sources, column.read_all(), strict=True):
         write(rng.permuted(picture.values.ravel()).reshape(picture.values.shape), source, path)
     return replace(column, references=np.array([str(p) for p in paths]))
 
 
-def with_other_test_rows(what: Problem) -> Samples:
+def with_other_test_rows(samples: Samples) -> Samples:
     """The same samples but for the test rows: other numbers, other codes, other targets.
 
     Shared arrays change only where no row outside the test owns the elements.
     """
-    changed = {name: _other(c, what.test) for name, c in what.samples.columns.items()}
-    return replace(what.samples, columns=changed)
+    test = places(samples, "test")
+    return replace(samples, columns={name: _other(c, test) for name, c in samples.columns.items()})
 
 
-def _other(column: Column, test: Any) -> Column:
+def _other(column: Column, test: Index) -> Column:
     if isinstance(column, Dense):
-        values = column.values.copy()
-        values[test] = _other_values(values[test])
-        return replace(column, values=values)
+        return replace(column, values=_other_values(column.values, test))
     if isinstance(column, Ragged):
-        owned = _only_of(column, test)
-        return replace(column, values={name: _other_elements(v, owned) for name, v in column.values.items()})
+        rest = np.setdiff1d(np.arange(len(column)), test)
+        own = np.setdiff1d(column.take(test).elements()[1], column.take(rest).elements()[1])
+        return replace(column, values={name: _other_values(v, own) for name, v in column.values.items()})
     return column
 
 
-def _only_of(column: Ragged, test: Any) -> Any:
-    """Positions of elements that test rows own and no other row does."""
-    rest = np.setdiff1d(np.arange(len(column)), test)
-    return np.setdiff1d(column.take(test).elements()[1], column.take(rest).elements()[1])
-
-
-def _other_elements(values: Any, owned: Any) -> Any:
+def _other_values(values: Any, at: Index) -> Any:
+    """There, numbers of another size; whole numbers, which may be codes or positions, in another order."""
     changed = values.copy()
-    changed[owned] = _other_values(values[owned])
+    changed[at] = values[at] * -3 + 7 if values.dtype.kind == "f" else values[at][::-1]
     return changed
-
-
-def _other_values(values: Any) -> Any:
-    """Numbers of another size; whole numbers, which may be codes or positions, in another order."""
-    return values * -3 + 7 if values.dtype.kind == "f" else values[::-1]
 
 
 def without_inputs(samples: Samples) -> Samples:
