@@ -12,7 +12,7 @@ import numpy as np
 
 from polyclinic import config, registry
 from polyclinic.outcomes.outcome import Outcome, Raw, concatenate
-from polyclinic.packages.parts import OnnxPart, Part, Values, load_parts, require, run, save_parts
+from polyclinic.packages.parts import OnnxPart, Part, Values, load_parts, require, save_parts
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
 
@@ -49,9 +49,10 @@ class Fitted:
         return dict(self.model.encode(rows.without_targets(), self.state))
 
     def of_encoded(self, values: Values) -> Raw:
-        """What the parts give for encoded rows."""
-        found = run(self.parts, values)
-        return Raw(np.asarray(found["raw"]), found.get("shape"))
+        """What the parts give for encoded rows; what an earlier part gave stays visible to the later ones."""
+        for part in self.parts:
+            values = {**values, **part(values)}
+        return Raw(np.asarray(values["raw"]), values.get("shape"))
 
     def encodes_like(self, other: Fitted) -> bool:
         """Whether both encode any rows to the same values: the same model, settings and state."""
@@ -64,8 +65,7 @@ class Fitted:
 
     def predict(self, rows: Samples, outcome: Outcome, *, folder: Path = Path()) -> pl.DataFrame:
         """The outcome's columns of the predictions table for these rows."""
-        answers = self.answer(rows, outcome)
-        return outcome.predictions(answers, rows, threshold=None, folder=folder)
+        return outcome.predictions(self.answer(rows, outcome), rows, threshold=None, folder=folder)
 
     @property
     def portable(self) -> bool:
@@ -88,8 +88,7 @@ class Fitted:
             "notes": dict(self.notes),
             "needs": registry.entry("models", self.name).needs(),
         }
-        text = json.dumps(described, indent=1, sort_keys=True)
-        (state / "model.json").write_text(text, encoding="utf-8")
+        (state / "model.json").write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
     def load(cls, state: Path, parts: Path) -> Fitted:

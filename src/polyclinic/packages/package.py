@@ -46,11 +46,6 @@ class ModelPackage:
         """Whether ONNX parts alone answer."""
         return all(member.portable for member in self.members)
 
-    @property
-    def rows_at_a_time(self) -> int:
-        """Rows that fit in memory at once."""
-        return min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])
-
     @cached_property
     def _encoded_alike(self) -> list[list[int]]:
         """Numbers of the members, together where one encoding serves them: folds often choose the same columns."""
@@ -59,7 +54,7 @@ class ModelPackage:
         return [[n for n, k in enumerate(first) if k == one] for one in dict.fromkeys(first)]
 
     def answer(self, rows: Samples) -> Raw:
-        """Averaged and calibrated answers for samples: at most `rows_at_a_time` of them."""
+        """Averaged and calibrated answers for samples: at most `batch` of each member."""
         outcome, raw = self.question.outcome, dict[int, Raw]()
         for alike in self._encoded_alike:
             values = self.members[alike[0]].encoded(rows)
@@ -88,27 +83,20 @@ class ModelPackage:
             reasons |= dict(unread.iter_rows())
             rows = pl.concat([rows, unread.select("row_id")], how="diagonal").sort("row_id")
         if not rows.height:
-            raise BadData(
-                "nobody is asked about in this source", fix="check the source, or give a time with --at"
-            )
-        size = self.rows_at_a_time
-        chunks = [
-            self._chunk(source, readable[i : i + size], folder)
-            for i in range(0, max(readable.height, 1), size)
-        ]
-        found = _joined(self._identity(rows), pl.concat(chunks))
-        return found.with_columns(
-            refused=pl.Series([reasons.get(i) for i in rows["row_id"]], dtype=pl.String)
-        )
+            fix = "check the source, or give a time with --at"
+            raise BadData("nobody is asked about in this source", fix=fix)
+        size = min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])
+        slices = (readable[i : i + size] for i in range(0, max(readable.height, 1), size))
+        chunks = [self._chunk(source, some, folder) for some in slices]
+        refused = pl.Series("refused", [reasons.get(i) for i in rows["row_id"]], pl.String)
+        return _joined(self._identity(rows), pl.concat(chunks)).with_columns(refused)
 
     def _expect(self, source: Timeline | RowTable) -> None:
         timed = isinstance(source, Timeline)
         if self.question.target if timed else self.question.task:
             wanted, given = ("rows without times", "events in time")[:: 1 if timed else -1]
-            raise BadData(
-                f"this package asks about {wanted}; the source holds {given}",
-                fix=f"give a source in the package's format ({self.about.get('source_format')})",
-            )
+            fix = f"give a source in the package's format ({self.about.get('source_format')})"
+            raise BadData(f"this package asks about {wanted}; the source holds {given}", fix=fix)
 
     def _chunk(self, source: Timeline | RowTable, rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
         made = samples(self.question, source, Asked(rows), live=True)
@@ -120,9 +108,7 @@ class ModelPackage:
     def _identity(self, rows: pl.DataFrame) -> pl.DataFrame:
         name = self.members[0].name
         known: dict[str, Any] = {"subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
-        identity = [
-            pl.col(c) if c in rows.columns else pl.lit(None, kind).alias(c) for c, kind in known.items()
-        ]
+        identity = [pl.lit(None, kind).alias(c) if c not in rows else pl.col(c) for c, kind in known.items()]
         constant = {"outcome": self.question.kind, "model": name, "fold": "package", "split": "all"}
         return rows.select("row_id", *identity, *(pl.lit(v).alias(k) for k, v in constant.items()))
 
@@ -145,21 +131,17 @@ class ModelPackage:
             seal(part)
 
     def _recipe(self, names: Sequence[str]) -> dict[str, Any]:
-        question = {**asdict(self.question), "labels": None}
+        used = {"outcomes": [self.question.kind], "inputs": self.question.inputs}
+        used["models"] = [m.name for m in self.members]
+        needs = [registry.entry(kind, name).needs() for kind, named in used.items() for name in named]
         return {
             "format": FORMAT,
             "about": dict(self.about),
-            "question": config.plain(question),
+            "question": config.plain({**asdict(self.question), "labels": None}),
             "members": list(names),
             "portable": self.portable,
-            "needs": self._needs(),
+            "needs": {e["distribution"]: e["version"] for e in needs},
         }
-
-    def _needs(self) -> dict[str, str]:
-        used = [registry.entry("outcomes", self.question.kind)]
-        used += [registry.entry("inputs", name) for name in self.question.inputs]
-        used += [registry.entry("models", m.name) for m in self.members]
-        return {e.needs()["distribution"]: e.needs()["version"] for e in used}
 
     @classmethod
     def open(cls, package: Path) -> ModelPackage:
@@ -177,7 +159,7 @@ class ModelPackage:
 def _joined(rows: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     if (
         rows.height == answers.height
-    ):  # every row is answered, in its order: no join, which costs a live question
+    ):  # all are answered, in their order: no join, which costs a live question
         return rows.hstack(answers.drop("row_id"))
     return rows.join(answers, on="row_id", how="left", maintain_order="left")
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -65,19 +65,14 @@ class OnnxPart:
 
     def save(self, folder: Path, stem: str) -> dict[str, Any]:
         (folder / f"{stem}.onnx").write_bytes(self.graph)
-        return {
-            "kind": "onnx",
-            "file": f"{stem}.onnx",
-            "outputs": list(self.outputs),
-            "at_once": self.at_once,
-        }
+        how = {"outputs": list(self.outputs), "at_once": self.at_once}
+        return {"kind": "onnx", "file": f"{stem}.onnx", **how}
 
     @classmethod
     def load(cls, folder: Path, described: Mapping[str, Any]) -> OnnxPart:
         """Read what `save` wrote."""
-        return cls(
-            (folder / described["file"]).read_bytes(), tuple(described["outputs"]), described["at_once"]
-        )
+        graph = (folder / described["file"]).read_bytes()
+        return cls(graph, tuple(described["outputs"]), described["at_once"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,14 +87,8 @@ class NamedPart:
     arrays: Mapping[str, Array] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    @cached_property
-    def call(self) -> Any:
-        """The function itself."""
-        module, _, attribute = self.function.partition(":")
-        return getattr(import_module(module), attribute)
-
     def __call__(self, values: Values) -> Values:
-        return dict(self.call(values, self.arrays, self.settings))
+        return dict(resolve_name(self.function)(values, self.arrays, self.settings))
 
     def save(self, folder: Path, stem: str) -> dict[str, Any]:
         write_arrays(folder / f"{stem}.safetensors", self.arrays)
@@ -124,18 +113,9 @@ def require(distribution: str, wanted: str) -> None:
     except PackageNotFoundError:
         found = "none"
     if found != wanted:
-        raise BadPackage(
-            f"this package needs {distribution} {wanted}; installed: {found}",
-            at=Place(file="recipe.json", key=distribution),
-            fix=f"pip install '{distribution}=={wanted}'",
-        )
-
-
-def run(parts: Sequence[Part], values: Values) -> Values:
-    """Hand the values from part to part; what an earlier part gave stays visible to the later ones."""
-    for part in parts:
-        values = {**values, **part(values)}
-    return values
+        what = f"this package needs {distribution} {wanted}; installed: {found}"
+        at = Place(file="recipe.json", key=distribution)
+        raise BadPackage(what, at=at, fix=f"pip install '{distribution}=={wanted}'")
 
 
 def save_parts(parts: Sequence[Part], folder: Path) -> list[dict[str, Any]]:

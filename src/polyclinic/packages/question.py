@@ -113,10 +113,8 @@ def ask(
 def _known_by(source: Timeline, at: datetime | None) -> pl.DataFrame:
     """Every subject of whom something is known by then."""
     if at is None:
-        raise UsageError(
-            "nothing says when to ask: the question has no `task`",
-            fix="a study names a `task` or a table of `labels`; predict takes --at TIME, or --index FILE",
-        )
+        fix = "a study names a `task` or a table of `labels`; predict takes --at TIME, or --index FILE"
+        raise UsageError("nothing says when to ask: the question has no `task`", fix=fix)
     events, when = source.scan(), pl.lit(at).cast(pl.Datetime("us"))
     seen = events.filter(known_at(events.collect_schema().names()) <= when)
     return seen.select(pl.col("subject_id").unique().sort(), prediction_time=when).collect()
@@ -132,11 +130,8 @@ def _with_labels(rows: pl.DataFrame, question: Question, live: bool) -> pl.DataF
     table = read_table(Path(question.labels))
     keys = [c for c in table.columns if c in rows.columns and c != question.target.get("column")]
     if not keys:
-        raise BadData(
-            "the labels share no key with the rows",
-            at=Place(file=question.labels),
-            fix=f"give them one of the columns {', '.join(rows.columns[:8])}",
-        )
+        fix = f"give them one of the columns {', '.join(rows.columns[:8])}"
+        raise BadData("the labels share no key with the rows", at=Place(file=question.labels), fix=fix)
     known = rows.drop([c for c in table.columns if c not in keys and c in rows.columns])
     return known.join(table, on=keys, how="left", maintain_order="left")
 
@@ -149,11 +144,8 @@ def samples(question: Question, source: Timeline | RowTable, asked: Asked, *, li
     if not live:
         name, target = _target(question, source, asked.rows)
         if name in columns:
-            raise UsageError(
-                f"the target {name!r} is also an input",
-                at=Place(key="target.column"),
-                fix="take it out of the inputs",
-            )
+            what, at = f"the target {name!r} is also an input", Place(key="target.column")
+            raise UsageError(what, at=at, fix="take it out of the inputs")
         columns[name], roles[name] = target, "target"
     when = asked.rows["prediction_time"].to_numpy() if "prediction_time" in asked.rows.columns else None
     ids = asked.rows["row_id"].to_numpy()
@@ -174,11 +166,9 @@ def _inputs(
         twice = set(columns) & set(made.columns)
         if twice:
             raise UsageError(f"two inputs give a column {min(twice)!r}", at=Place(key=f"inputs.{name}"))
-        columns, groups, strata = (
-            {**columns, **made.columns},
-            {**groups, **made.groups},
-            {**strata, **made.strata},
-        )
+        columns |= made.columns
+        groups |= made.groups
+        strata |= made.strata
     return columns, groups, strata
 
 

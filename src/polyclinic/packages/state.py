@@ -20,9 +20,8 @@ class State:
 
     def equals(self, other: State) -> bool:
         """Whether values and arrays are the same, NaN like NaN."""
-        if self.values != other.values or set(self.arrays) != set(other.arrays):
-            return False
-        return all(v.tobytes() == other.arrays[name].tobytes() for name, v in self.arrays.items())
+        mine, theirs = ({n: v.tobytes() for n, v in s.arrays.items()} for s in (self, other))
+        return self.values == other.values and mine == theirs
 
     def save(self, folder: Path) -> None:
         """Write `state.json` and `state.safetensors`."""

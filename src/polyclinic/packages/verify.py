@@ -19,8 +19,7 @@ CHECKSUMS = "checksums.json"
 
 def seal(folder: Path) -> None:
     """Write the SHA-256 of every file of a package."""
-    found = {name: value for name, value in fingerprint.of_files(folder).items() if name != CHECKSUMS}
-    atomic.write_text(folder / CHECKSUMS, json.dumps(found, indent=1, sort_keys=True))
+    atomic.write_text(folder / CHECKSUMS, json.dumps(fingerprint.of_files(folder), indent=1, sort_keys=True))
 
 
 @contextmanager
@@ -47,16 +46,12 @@ def verify(package: Path) -> dict[str, Any]:
         except (OSError, ValueError) as error:
             raise _altered(package, CHECKSUMS, "missing or unreadable") from error
         found = fingerprint.of_files(folder)
-    found.pop(CHECKSUMS, None)
-    wrong = dict.fromkeys(found.keys() - noted.keys(), "not part of the package")
-    wrong |= dict.fromkeys(noted.keys() - found.keys(), "missing")
-    wrong |= {
-        n: "altered since the package was written"
-        for n, value in found.items()
-        if noted.get(n, value) != value
-    }
-    for name in sorted(wrong):
-        raise _altered(package, name, wrong[name])
+    for name in sorted({*found, *noted} - {CHECKSUMS}):
+        if name not in found:
+            raise _altered(package, name, "missing")
+        if found[name] != noted.get(name):
+            why = "altered since the package was written" if name in noted else "not part of the package"
+            raise _altered(package, name, why)
     return recipe
 
 
@@ -64,26 +59,20 @@ def read_recipe(package: Path) -> dict[str, Any]:
     """The recipe of a package; raises `BadPackage` where there is none or where it is newer than this version."""
     path = package / "recipe.json"
     try:
-        recipe: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        recipe: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        what = "not a model package: recipe.json is missing or unreadable"
         raise BadPackage(
-            "not a model package: recipe.json is missing or unreadable",
-            at=Place(file=str(package)),
-            fix="give the folder `package` of a run",
+            what, at=Place(file=str(package)), fix="give the folder `package` of a run"
         ) from error
-    if not isinstance(recipe, dict) or recipe.get("format") != FORMAT:
-        found = recipe.get("format") if isinstance(recipe, dict) else None
-        raise BadPackage(
-            f"this package has format {found}; this version reads format {FORMAT}",
-            at=Place(file=str(path), key="format"),
-            fix="upgrade polyclinic, or write the package again with the installed version",
-        )
-    return recipe
+    found = recipe.get("format") if isinstance(recipe, dict) else None
+    if found != FORMAT:
+        what = f"this package has format {found}; this version reads format {FORMAT}"
+        fix = "upgrade polyclinic, or write the package again with the installed version"
+        raise BadPackage(what, at=Place(file=str(path), key="format"), fix=fix)
+    return recipe  # type: ignore[no-any-return]
 
 
 def _altered(package: Path, name: str, why: str) -> BadPackage:
-    return BadPackage(
-        f"{name} is {why}",
-        at=Place(file=str(package / name)),
-        fix="take the package anew from the run that wrote it",
-    )
+    fix = "take the package anew from the run that wrote it"
+    return BadPackage(f"{name} is {why}", at=Place(file=str(package / name)), fix=fix)
