@@ -45,12 +45,16 @@ class MoleculesInputs:
 
     def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:
         """`atoms`, `bonds` (of atoms), `fingerprint`, `descriptors`; groups `scaffold`, `molecule`; stratum `size`."""
-        found = [molecule(s) for s in self.smiles(rows)]
+        found = [molecule(s) for s in self.smiles(rows)]  # says which extra to install where RDKit is missing
+        from rdkit import Chem
+        from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+
         atoms, bonds = graph(found)
+        counts = GetMorganGenerator(radius=self.radius, fpSize=self.bits).GetCountFingerprintAsNumPy
         columns: dict[str, Column] = {"atoms": atoms, "bonds": bonds}
-        columns["fingerprint"] = Dense(fingerprints(found, self.radius, self.bits))
+        columns["fingerprint"] = Dense(filled(found, counts, self.bits))
         columns["descriptors"] = Dense(descriptors(found), ("charge", "fragments", *DESCRIPTORS))
-        groups = {"scaffold": named(found, scaffold), "molecule": named(found, canonical)}
+        groups = {"scaffold": named(found, scaffold), "molecule": named(found, Chem.MolToSmiles)}
         return InputColumns(columns, groups, {"size": np.array(SIZES)[np.searchsorted(ABOVE, atoms.lengths)]})
 
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
@@ -112,9 +116,8 @@ def graph(found: Sequence[Any]) -> tuple[Ragged, Ragged]:
     """Atoms, and the bonds of atoms with `source` and `target` counted from the molecule's first atom."""
     atoms = [list(m.GetAtoms()) if m is not None else [] for m in found]
     bonds = [list(m.GetBonds()) if m is not None else [] for m in found]
-    source = counted(bonds, lambda b: b.GetBeginAtomIdx(), np.int32)
-    target = counted(bonds, lambda b: b.GetEndAtomIdx(), np.int32)
-    ends = {"source": source, "target": target}
+    ends = {"source": counted(bonds, lambda b: b.GetBeginAtomIdx(), np.int32)}
+    ends["target"] = counted(bonds, lambda b: b.GetEndAtomIdx(), np.int32)
     return ragged(atoms, atom_fields(), {}), ragged(bonds, bond_fields(), ends, "atoms")
 
 
@@ -129,14 +132,6 @@ def ragged(rows: Sequence[Any], fields: Fields, more: dict[str, Any], of: str | 
 def counted(rows: Iterable[list[Any]], number: Callable[[Any], int], kind: type) -> npt.NDArray[Any]:
     """A number for each element of each row, one row after another."""
     return np.fromiter((number(element) for row in rows for element in row), kind)
-
-
-def fingerprints(found: Sequence[Any], radius: int, bits: int) -> npt.NDArray[np.float32]:
-    """How often each environment up to `radius` bonds occurs, folded: float32 [molecule, bits]."""
-    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
-
-    maker = GetMorganGenerator(radius=radius, fpSize=bits)
-    return filled(found, maker.GetCountFingerprintAsNumPy, bits)
 
 
 def descriptors(found: Sequence[Any]) -> npt.NDArray[np.float32]:
@@ -172,13 +167,6 @@ def scaffold(m: Any) -> str:
         return "acyclic"  # there is nothing to cut, and RDKit takes minutes over a chain of thousands
     cut: Any = MurckoScaffold.GetScaffoldForMol
     return Chem.MolToSmiles(cut(m), isomericSmiles=False)
-
-
-def canonical(m: Any) -> str:
-    """Canonical SMILES: the same however the molecule was written."""
-    from rdkit import Chem
-
-    return Chem.MolToSmiles(m)
 
 
 def named(found: Sequence[Any], of: Callable[[Any], str]) -> npt.NDArray[np.str_]:

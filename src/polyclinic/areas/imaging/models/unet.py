@@ -119,13 +119,9 @@ def patch_shape(shape: npt.NDArray[np.float64], voxels: int) -> list[int]:
 
 def turned(angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The rotation by three angles (radians), one about each axis: float64 [3, 3]."""
-    matrix = np.eye(3)
-    for axis, angle in enumerate(angles):
-        a, b = (i for i in range(3) if i != axis)
-        step = np.eye(3)
-        step[[a, a, b, b], [a, b, a, b]] = np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)
-        matrix = matrix @ step
-    return matrix
+    from scipy.spatial.transform import Rotation
+
+    return np.asarray(Rotation.from_euler("XYZ", angles * (1, -1, 1)).as_matrix())
 
 
 def starts(size: int, patch: int, overlap: float) -> list[int]:

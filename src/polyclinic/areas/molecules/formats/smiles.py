@@ -13,7 +13,7 @@ import polars as pl
 from polyclinic import dependencies
 from polyclinic.errors import PolyclinicError, UnknownName, pattern_of
 from polyclinic.timelines import tables
-from polyclinic.timelines.format import Chunk, Gives
+from polyclinic.timelines.format import Chunk, Gives, without
 
 ROWS = 20_000
 LINES = {".smi", ".smiles"}
@@ -81,12 +81,11 @@ def chunk(part: pl.DataFrame, column: str, file: str, first: int, seen: set[str]
     new = set(names) - seen
     seen |= new
     again = len(names) - len(new)
-    good = pl.Series([m is not None for m in found], dtype=pl.Boolean)
-    bad = part.filter(~good)
-    why = pl.Series([refusal(s) for s in bad[column]], dtype=pl.String)
-    refused = bad.select(row="row_id", column=pl.lit(column), reason=why)
+    told = zip(part[column], found, strict=True)
+    why = pl.Series([refusal(s) if m is None else None for s, m in told], dtype=pl.String)
+    kept, refused = without([(column, pl.lit(why), why.is_not_null())], part, "row_id")
     noted = {"a molecule that stands in an earlier row too": again} if again else {}
-    return Chunk(file, part.height, len(names), part.filter(good), refused, noted=noted)
+    return Chunk(file, part.height, len(names), kept, refused, noted=noted)
 
 
 def smiles_column(columns: Collection[str], wanted: str = "") -> str:

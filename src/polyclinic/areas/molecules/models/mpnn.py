@@ -54,9 +54,8 @@ class Mpnn:
         """A number for each level of each field, and centre and spread of the dense numbers."""
         columns = graph_of(train)
         levels = {kind: vocabulary(train.columns[name], self.least) for kind, name in columns.items()}
-        centre = encoders.centre(self._numbers(train).astype(float)) if self.dense else ()
-        arrays = {n: v.astype(np.float32) for n, v in zip(("mean", "scale"), centre, strict=False)}
-        return State({"columns": columns, "levels": levels}, arrays)
+        mean, scale = (v.astype(np.float32) for v in encoders.centre(self._numbers(train).astype(float)))
+        return State({"columns": columns, "levels": levels}, {"mean": mean, "scale": scale})
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """atoms int32 [row, atom, field], bonds int32 [row, bond, field], 0 where there is none; ends int32
@@ -69,14 +68,14 @@ class Mpnn:
         made: dict[str, Any] = {kind: numbered(columns[kind], levels[kind]) for kind in columns}
         made["ends"] = padded(bonds, np.stack([bonds.values[end] for end in ENDS], axis=1))
         made["arriving"] = arriving(bonds, made["atoms"].shape[1])
-        made["dense"] = np.zeros((len(rows), 0), np.float32)
-        if self.dense:
-            values = (self._numbers(rows) - state.arrays["mean"]) / state.arrays["scale"]
-            made["dense"] = np.nan_to_num(values.clip(-4, 4)).astype(np.float32)
+        values = (self._numbers(rows) - state.arrays["mean"]) / state.arrays["scale"]
+        made["dense"] = np.nan_to_num(values.clip(-4, 4)).astype(np.float32)
         return made
 
     def _numbers(self, rows: Samples) -> npt.NDArray[np.float32]:
         """Numbers of the whole molecule, NaN where there is none: float32 [row, number]."""
+        if not self.dense:
+            return np.zeros((len(rows), 0), np.float32)
         names = encoders.dense_names(rows)[self.dense]
         return encoders.matrix(rows, {"dense": {self.dense: names}, "codes": {}})
 
@@ -110,7 +109,7 @@ class Mpnn:
         if head.per != "row":
             raise BadData(f"mpnn answers once a molecule, not per {head.per!r}", fix="take another model")
         sizes = {kind: 1 + sum(map(len, fields.values())) for kind, fields in state.values["levels"].items()}
-        return network(self, sizes, len(state.arrays.get("mean", ())), head.channels)
+        return network(self, sizes, len(state.arrays["mean"]), head.channels)
 
 
 def graph_of(rows: Samples) -> dict[str, str]:
