@@ -98,8 +98,8 @@ def matches(pattern: str) -> pl.Expr:
     return code.str.starts_with(literal) if plain[1] else code.str.contains(literal, literal=True)
 
 
-def check_pattern(pattern: Any, at: Place) -> None:
-    """Raise `UsageError` where a regular expression cannot be read."""
+def read_pattern(pattern: Any, at: Place) -> str:
+    """A regular expression as text; raises `UsageError` where it cannot be read."""
     try:
         if not pattern or not isinstance(pattern, str):
             raise ValueError("it must be a text that is not empty")
@@ -108,6 +108,7 @@ def check_pattern(pattern: Any, at: Place) -> None:
         why = str(error).strip().splitlines()[-1].removeprefix("error: ")
         what, fix = f"not a regular expression: {why}", "escape its special characters with \\"
         raise UsageError(what, at=at, fix=fix) from None
+    return str(pattern)
 
 
 def read_expression(text: str, at: Place) -> Derived:

@@ -12,7 +12,7 @@ from typing import Any
 
 from polyclinic import config
 from polyclinic.cohorts.durations import duration
-from polyclinic.cohorts.predicates import SPECIAL, Derived, Plain, Predicate, check_pattern, read_expression
+from polyclinic.cohorts.predicates import SPECIAL, Derived, Plain, Predicate, read_expression, read_pattern
 from polyclinic.cohorts.task import TRIGGER, Bound, Every, Last, Task, Window, inputs_of
 from polyclinic.cohorts.values import TIES
 from polyclinic.errors import Place, UnknownName, UsageError
@@ -96,10 +96,8 @@ class Reader:
         return {name: self.under(name, rule, one) for name, one in self.mapping(given).items()}
 
     def task(self) -> Task:
-        believed: dict[str, Rule] = {
-            "plausible": self.limits,
-            "ties": partial(self.one_of, TIES, "rule for ties"),
-        }
+        ties = partial(self.one_of, TIES, "rule for ties")
+        believed: dict[str, Rule] = {"plausible": self.limits, "ties": ties}
         rules: dict[str, Rule] = {
             **dict.fromkeys(_PREDICATES, partial(self.each, self.one_predicate)),
             "kind": str,
@@ -176,8 +174,7 @@ class Reader:
         return self.read(told, {"regex": self.pattern, "any": self.codes})
 
     def pattern(self, given: Any) -> str:
-        check_pattern(given, self.at())
-        return str(given)
+        return read_pattern(given, self.at())
 
     def codes(self, given: Any) -> Any:
         return self.be(given and _several(given), given, "a list of codes")
@@ -213,9 +210,8 @@ class Reader:
     def bound(self, given: Any) -> Bound:
         text = str(given)
         found = re.fullmatch(r"\s*(\w+(?:\.\w+)?)\s*(?:(->|<-|\+|-)\s*(.*?)\s*)?", text, re.DOTALL)
-        self.must(
-            found, f"{text!r} is no end of a window", "such as trigger + 24h, start -> discharge, gap.end"
-        )
+        fix = "such as trigger + 24h, start -> discharge, gap.end"
+        self.must(found, f"{text!r} is no end of a window", fix)
         point, sign, rest = found.groups() if found else ()
         self.check_point(point)
         if sign in ("->", "<-"):
@@ -230,13 +226,11 @@ class Reader:
 
     def check_point(self, point: str) -> None:
         window, _, side = point.partition(".")
-        if side:
-            self.one_of(map(str, self.document["windows"]), "window", window)
-            self.one_of(_SIDES, "end of a window", side)
-        else:
-            self.one_of((TRIGGER, *_SIDES), "point", point)
-            itself = f"the {point} of a window cannot hang on itself"
-            self.must(point != self.path[-1], itself, "hang it on trigger or another window")
+        known = [str(name) for name in self.document["windows"]] if side else [TRIGGER, *_SIDES]
+        self.one_of(known, "window" if side else "point", window)
+        self.one_of(_SIDES, "end of a window", side or "end")
+        itself = f"the {point} of a window cannot hang on itself"
+        self.must(point != self.path[-1], itself, "hang it on trigger or another window")
 
     def check_windows(self, task: Task) -> None:
         for key in ("label", "index_timestamp"):
