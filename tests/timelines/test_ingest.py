@@ -202,3 +202,12 @@ def test_an_ingest_is_written_anew_but_never_over_other_files(meds, tmp_path):
         with pytest.raises(UsageError, match="something else at the place to write to"):
             ingest("meds", meds, place, max_quarantined=1.0)
     assert (tmp_path / "work" / "thesis.txt").read_text() == "three years"
+
+
+def test_an_ingest_that_refused_every_row_is_described_all_the_same(tmp_path):
+    (tmp_path / "meds" / "data").mkdir(parents=True)
+    events = pl.DataFrame({"subject_id": [None], "time": [datetime(2100, 1, 1)], "code": ["A"]})
+    events.cast({"subject_id": pl.Int64}).write_parquet(tmp_path / "meds" / "data" / "0.parquet")
+    made = ingest("meds", tmp_path / "meds", tmp_path / "out", max_quarantined=1.0)
+    told = made.describe()
+    assert (told["subjects"], told["events"], told["ingest"]["quarantined"]) == (0, 0, 1)

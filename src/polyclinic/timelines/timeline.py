@@ -58,6 +58,8 @@ class Timeline(Ingested):
         paths: Any = shards or self.shards()
         if self.held is not None:
             frame = self.held.lazy()
+        elif not paths and self.summary():  # an ingest that refused every row
+            frame = pl.LazyFrame(schema=EVENTS)
         else:
             frame = pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore")
         stored, values = frame.collect_schema(), ("numeric_value", "text_value")
