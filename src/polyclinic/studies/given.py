@@ -181,8 +181,11 @@ def _sole(frame: pl.DataFrame, wanted: str, other: Sequence[str | None], at: Pla
     found = [c for c in left if _could_be(frame[c], kind)]
     if len(found) != 1:
         listed = ", ".join(map(repr, found)) or f"none of {', '.join(map(repr, frame.columns))}"
-        what = "the probability" if kind == pl.Float64 else "what happened"
-        raise BadData(f"cannot tell which column is {what}: {listed}", at=at, fix=f"call it {wanted!r}")
+        what, holds = "the probability", "a number from 0 to 1"
+        if kind != pl.Float64:
+            what, holds = "what happened", "true, false or nothing where it is not known"
+        fix = f"call it {wanted!r}, with {holds} in each row"
+        raise BadData(f"cannot tell which column is {what}: {listed}", at=at, fix=fix)
     return found[0]
 
 

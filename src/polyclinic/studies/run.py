@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from polyclinic import atomic, config, datasets, fingerprint, progress, registry
-from polyclinic.errors import BadData, Interrupted, Place, UnknownName
+from polyclinic.errors import BadData, Interrupted, Place
 from polyclinic.evaluation.leak import single_column
 from polyclinic.evaluation.scores import of_all
 from polyclinic.outcomes.outcome import Outcome
@@ -206,12 +206,9 @@ class Run:
 
     def chosen(self, tuned: Sequence[fits.Tuned]) -> fits.Tuned:
         """The candidate with the best score on pooled validation rows; test rows are not read."""
-        score = self.study.choose.by
-        if score is not None and score not in self.outcome.scores:
-            raise UnknownName("score", score, self.outcome.scores, at=Place(key="choose.by"))
         named = {t.candidate.name: t for t in tuned}
         table = pl.concat([t.table for t in tuned], how="diagonal")
-        return named[best(table, list(named), self.outcome, score)]
+        return named[best(table, list(named), self.outcome, self.study.choose.by)]
 
     # -- what leaves -------------------------------------------------------------------------------------------------
 

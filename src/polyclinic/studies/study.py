@@ -13,7 +13,7 @@ from annotated_types import Ge, Le
 
 from polyclinic import config, registry
 from polyclinic.cohorts.task import Task
-from polyclinic.errors import Place, UsageError
+from polyclinic.errors import Place, UnknownName, UsageError
 from polyclinic.packages.question import Question
 from polyclinic.samples.splits import Split
 from polyclinic.studies.evaluate import Evaluation
@@ -169,7 +169,7 @@ class Reading:
             raise UsageError(f"seed is {seed!r}", at=self._at("seed"), fix="write a whole number from 0")
         made: dict[str, Any] = {key: self._built(cls, given.get(key), key) for key, cls in BLOCKS.items()}
         areas = self._areas(made["source"])
-        return Study(
+        study = Study(
             name=str(given["name"]),
             title=str(given.get("title") or given["name"]),
             intended_use=" ".join(str(given.get("intended_use") or "").split()),
@@ -178,6 +178,21 @@ class Reading:
             seed=seed,
             **made,
         )
+        self._name_what_there_is(study)
+        return study
+
+    def _name_what_there_is(self, study: Study) -> None:
+        """The models and scores that the choice and the gates name: after the fits is late to hear of a typing error."""
+        scores, gates, models = study.question.outcome.scores, study.gates, [c.name for c in study.candidates]
+        named: list[tuple[str, str | None, Sequence[str], Sequence[str]]]
+        named = [("score", study.choose.by, scores, ("choose", "by"))]
+        named += [("model", gates.better_than, models, ("gates", "better_than"))]
+        named += [("score", name, scores, ("gates", "min", name)) for name in gates.min]
+        worst = (*scores, "min_subjects")
+        named += [("score", name, worst, ("gates", "worst_subgroup", name)) for name in gates.worst_subgroup]
+        for kind, name, known, keys in named:
+            if name is not None and name not in known:
+                raise UnknownName(kind, name, known, at=self._at(*keys))
 
     def _at(self, *keys: str | int) -> Place:
         return config.place(self.marked, keys, self.file)
