@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,7 +60,10 @@ def asked(
     """What the checks of one kind are called with, before a folder of their own."""
     if kind == "formats":
         form = registry.load("formats", name)()
-        return form, source or source_of(form, folder)
+        if source is None and not hasattr(form, "planted"):
+            fix = "name one with --source, or give the format `planted(folder) -> Path`"
+            raise UsageError("this format brings no example to read", fix=fix)
+        return form, source or Path(form.planted(folder / "source"))
     item = made(kind, name, settings)
     return (item, outcome_for(item, name, outcome)) if kind == "models" else (item,)
 
@@ -73,16 +77,8 @@ def made(kind: str, name: str, settings: Sequence[str] = ()) -> Any:
     return config.build(cls, document, file="--set")
 
 
-def source_of(form: Any, folder: Path) -> Path:
-    """The example source that a format writes for its checks."""
-    if not hasattr(form, "planted"):
-        fix = "name one with --source, or give the format `planted(folder) -> Path`"
-        raise UsageError("this format brings no example to read", fix=fix)
-    return Path(form.planted(folder / "source"))
-
-
 def outcome_for(model: Any, name: str, wanted: str | None) -> Any:
-    """The outcome that a model is checked with: the one asked for, or the first whose planted rows it can read.
+    """The outcome that a model is checked with: the one asked for, or the first whose planted rows it can prepare and encode.
 
     Those of its own area come first, then the shared ones.
     """
@@ -92,21 +88,13 @@ def outcome_for(model: Any, name: str, wanted: str | None) -> Any:
     entries = registry.entries("outcomes").values()
     for entry in sorted(entries, key=lambda e: (e.area != area, e.area, e.name)):
         found = made("outcomes", entry.name)
-        if reads(model, found):
+        with suppress(Exception):
+            rows = part(problem(model, found), "train")
+            found.target(rows)
+            model.encode(rows.take([0, 1]).without_targets(), model.prepare(rows))
             return found
     fix = "name one with --outcome, or give the model `planted(n, seed) -> Samples` with the columns that it reads"
     raise UsageError(f"{name} can read the planted problem of no outcome", fix=fix)
-
-
-def reads(model: Any, outcome: Any) -> bool:
-    """Whether a model can prepare and encode the rows of the outcome's planted problem."""
-    try:
-        rows = part(problem(model, outcome), "train")
-        outcome.target(rows)
-        model.encode(rows.take([0, 1]).without_targets(), model.prepare(rows))
-    except Exception:
-        return False
-    return True
 
 
 def held(kind: str, check: Callable[..., None], given: tuple[Any, ...]) -> Result:

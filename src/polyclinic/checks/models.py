@@ -50,8 +50,7 @@ def learns_the_planted_signal(model: Any, outcome: Any, tmp_path: Path) -> None:
     """
     if getattr(model, "ignores_inputs", False):
         return
-    found, chance = beside_chance(fitted_on(model, outcome), outcome, problem(model, outcome), tmp_path)
-    told = f"{outcome.primary} {found:.3f}, by chance {chance.mean():.3f}"
+    found, chance, told = beside_chance(fitted_on(model, outcome), outcome, problem(model, outcome), tmp_path)
     what = f"it did not learn a signal that is plainly there: {told}"
     fix = "see that `encode` gives the columns, that the loss reaches every weight, and that it trains long enough"
     must(found >= chance.mean() + 0.25 * (1 - chance.mean()), what, fix)
@@ -60,8 +59,7 @@ def learns_the_planted_signal(model: Any, outcome: Any, tmp_path: Path) -> None:
 def does_not_learn_from_shuffled_labels(model: Any, outcome: Any, tmp_path: Path) -> None:
     """Where labels tell nothing, its answers on held-out rows are as good as chance."""
     rows = shuffled(problem(model, outcome), 1, tmp_path)
-    found, chance = beside_chance(fit_once(model, outcome, rows), outcome, rows, tmp_path)
-    told = f"{outcome.primary} {found:.3f}, by chance {chance.mean():.3f}"
+    found, chance, told = beside_chance(fit_once(model, outcome, rows), outcome, rows, tmp_path)
     what = f"from shuffled labels it still reaches {told}"
     fix = (
         "find where it learns the answer of held-out rows: identifiers, row order, or targets kept elsewhere"
@@ -146,14 +144,17 @@ def fit_once(model: Any, outcome: Any, rows: Samples) -> Fitted:
     return fit(model, part(rows, "train"), part(rows, "validation"), outcome, Session(seed=SEED))
 
 
-def beside_chance(fitted: Fitted, outcome: Any, rows: Samples, folder: Path) -> tuple[float, Any]:
-    """The primary score of the test rows, and of the same answers against labels that tell nothing: float64 [8]."""
+def beside_chance(fitted: Fitted, outcome: Any, rows: Samples, folder: Path) -> tuple[float, Any, str]:
+    """The primary score of the test rows, that of the same answers against labels that tell nothing: float64 [8],
+    and both in words.
+    """
     rows = part(rows, "test")
     answer, scores = fitted.answer(rows, outcome), []
     for given in (rows, *(shuffled(rows, 100 + k, folder) for k in range(8))):
         measures = outcome.measures(scored(outcome, answer, given, folder))
         scores.append(float(measures[outcome.primary](np.ones((1, len(given))))[0]))
-    return scores[0], np.array(scores[1:])
+    found, chance = scores[0], np.array(scores[1:])
+    return found, chance, f"{outcome.primary} {found:.3f}, by chance {chance.mean():.3f}"
 
 
 def other_bytes(model: Any, outcome: Any, rows: Samples, folder: Path) -> str:

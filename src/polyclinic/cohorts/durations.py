@@ -45,12 +45,8 @@ def duration(text: str, *, at: Place | None = None) -> timedelta:
     if found is None:
         what = f"{str(text)!r} is not a span of time"
         raise UsageError(what, at=at, fix="write a number and a unit, for example 24h or 1 day 12 hours")
-    return (-1 if bare.startswith("-") else 1) * _sum(found.groupdict())
-
-
-def _sum(parts: dict[str, str | None]) -> timedelta:
-    """Whole units as they are; fractions of weeks to minutes are cut to whole seconds."""
-    size = {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60}
+    parts, size = found.groupdict(), {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60}
     coarse = sum((Decimal(parts.get(name) or 0) * seconds for name, seconds in size.items()), Decimal(0))
     fine = parts.get("seconds") or "0"
-    return timedelta(seconds=int(coarse) + int(fine) if fine.isdigit() else float(coarse + Decimal(fine)))
+    span = timedelta(seconds=int(coarse) + int(fine) if fine.isdigit() else float(coarse + Decimal(fine)))
+    return -span if bare.startswith("-") else span

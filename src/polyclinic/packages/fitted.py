@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,9 +40,12 @@ class Fitted:
 
     def raw(self, rows: Samples) -> Raw:
         """What the parts give for these rows."""
-        starts = range(0, max(len(rows), 1), self.batch)
-        chunks = [rows.take(np.arange(i, min(i + self.batch, len(rows)))) for i in starts]
-        return concatenate([self.of_encoded(self.encoded(c)) for c in chunks])
+        return concatenate([self.of_encoded(self.encoded(some)) for some in self.batches(rows)])
+
+    def batches(self, rows: Samples) -> Iterator[Samples]:
+        """The rows, at most `batch` at a time; once nothing where there are none."""
+        for first in range(0, max(len(rows), 1), self.batch):
+            yield rows.take(np.arange(first, min(first + self.batch, len(rows))))
 
     def encoded(self, rows: Samples) -> Values:
         """What the model makes of these rows, targets unseen: at most `batch` of them."""
@@ -65,7 +68,10 @@ class Fitted:
 
     def predict(self, rows: Samples, outcome: Outcome, *, folder: Path = Path()) -> pl.DataFrame:
         """The outcome's columns of the predictions table for these rows."""
-        return outcome.predictions(self.answer(rows, outcome), rows, threshold=None, folder=folder)
+        import polars as pl
+
+        answers = ((self.answer(some, outcome), some) for some in self.batches(rows))
+        return pl.concat(outcome.predictions(*given, threshold=None, folder=folder) for given in answers)
 
     @property
     def portable(self) -> bool:

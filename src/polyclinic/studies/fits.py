@@ -89,10 +89,7 @@ def _keep(folder: Path, part: str, fitted: Fitted, rows: Samples, outcome: Any) 
     if hasattr(outcome, "calibrate"):
         np.save(folder / f"{part}.npy", fitted.answer(rows, outcome).values)
         return
-    starts = range(0, len(rows), fitted.batch)
-    chunks = [rows.take(np.arange(i, min(i + fitted.batch, len(rows)))) for i in starts]
-    tables = [fitted.predict(chunk, outcome, folder=folder / part) for chunk in chunks]
-    pl.concat(tables).write_parquet(folder / f"{part}.parquet")
+    fitted.predict(rows, outcome, folder=folder / part).write_parquet(folder / f"{part}.parquet")
 
 
 @dataclass(frozen=True, eq=False)

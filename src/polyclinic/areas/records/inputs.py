@@ -90,8 +90,10 @@ class RecordsInputs:
         columns: dict[str, Column] = {
             "events": replace(every, start=np.maximum(start, timed)),
             "static": replace(every, stop=timed, values={"code": number, "value": value}),
-            **newest(rows),
         }
+        if names := [name for name in rows.columns if name.startswith(NEWEST)]:
+            newest = rows.select(pl.col(names).cast(pl.Float32).fill_null(float("nan"))).to_numpy()
+            columns["newest"] = Dense(newest, tuple(name.removeprefix(NEWEST) for name in names))
         return InputColumns(columns, strata={n: stratum(how, every, asked) for n, how in self.strata.items()})
 
     def _told(self, events: pl.LazyFrame, rows: pl.DataFrame) -> pl.LazyFrame:
@@ -151,15 +153,6 @@ def up_to(known: Array, first: Index, last: Index, limit: Array) -> Index:
 def _micro(times: pl.Series) -> Index:
     """Microseconds since 1970; a missing time becomes the lowest number there is, `TIMELESS`."""
     return times.to_numpy().astype("datetime64[us]").astype(np.int64)
-
-
-def newest(rows: pl.DataFrame) -> dict[str, Column]:
-    """The newest known values that the task asks for, as one dense column; nothing where it asks for none."""
-    names = [name for name in rows.columns if name.startswith(NEWEST)]
-    if not names:
-        return {}
-    values = rows.select(pl.col(names).cast(pl.Float32).fill_null(float("nan"))).to_numpy()
-    return {"newest": Dense(values, tuple(name.removeprefix(NEWEST) for name in names))}
 
 
 def stratum(how: Stratum, known: Ragged, asked: Index) -> Array:
