@@ -118,3 +118,9 @@ def test_a_column_of_the_source_that_is_called_row_id_is_left_out_whatever_it_ho
     made = table(tmp_path, "row_id,x\n 7,1\n 8,2\n")
     assert made.rows().rows() == [(0, 1), (1, 2)]
     assert made.summary()["noted"] == {"column 'row_id' of the source left out": 2}
+
+
+def test_a_name_that_two_columns_share_is_an_error(tmp_path):
+    (tmp_path / "rows.csv").write_text("id,sex,age,sex\n1,f,60,m\n")
+    with pytest.raises(BadData, match="two columns are called 'sex'"):
+        ingest("table", tmp_path / "rows.csv", tmp_path / "out")

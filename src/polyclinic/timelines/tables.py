@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,9 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def separated(path: Path, mark: str) -> None:
-    """Raise `BadData` where the first line of a CSV has another separator, as spreadsheets in much of Europe write it."""
+    """Raise `BadData` where the first line of a CSV has another separator, as spreadsheets in much of Europe write it, or
+    where it gives one name to two columns.
+    """
     with path.open(encoding="utf-8", errors="replace") as lines:
         head = lines.readline()
     other = next((m for m in (";", "\t", "|") if m in head), None)
@@ -39,6 +42,10 @@ def separated(path: Path, mark: str) -> None:
         what = f"the columns are separated by {other!r}, not by commas"
         fix = "save it with commas between the columns and points in the numbers"
         raise BadData(what, at=Place(file=path.name), fix=fix)
+    names = next(csv.reader([head], delimiter=mark), [])
+    if path.suffix != ".smi" and (twice := [name for name in names if name and names.count(name) > 1]):
+        fix = "give each column a name of its own"
+        raise BadData(f"two columns are called {twice[0]!r}", at=Place(path.name, column=twice[0]), fix=fix)
 
 
 def scan(path: Path) -> pl.LazyFrame:
