@@ -20,7 +20,7 @@ def command(
     out: Annotated[Path, Option(help="The folder of the run.")] = Path("demo"),
     settings: screen.Settings = None,
 ) -> None:
-    """Real ICU patients, a model, its report and its package, in about two minutes.
+    """Real ICU patients, a model, its report and its package, in two to three minutes.
 
     Runs the shipped study `hypotension` on the open MIMIC-IV demo (100 patients, 2 MB), then asks its package about one patient."""
     from polyclinic.studies.run import run as work
