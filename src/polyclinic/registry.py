@@ -6,7 +6,6 @@ Everything is declared by entry points, the built-in areas too: a distribution d
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points, version
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from polyclinic.errors import Place, UnknownName, UsageError
@@ -56,8 +56,7 @@ class Entry:
 
     def load(self) -> Any:
         """Import the target (`module:attribute`)."""
-        module, _, attribute = self.target.partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        return resolve_name(self.target)
 
     def path(self) -> Path:
         """The file behind a target of the form `package:path`."""

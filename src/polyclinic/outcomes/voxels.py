@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -105,7 +105,7 @@ class Voxels:
         Where the rows have a target, `dice//NAME` holds each row's own Dice (null: the structure is in neither).
         """
         pictures = next(iter(of_rows(rows, File).values()))
-        write = _function(pictures.spec["writer"])
+        write = resolve_name(pictures.spec["writer"])
         numbers = np.array([0, *self.names])
         maps = [grid.argmax(axis=-1) for grid in answer.rows()]
         sources = pictures.references.tolist()
@@ -143,7 +143,7 @@ class Voxels:
         return {name: row_mean(column.to_numpy()) for name, column in means.items()}
 
     def _read(self, frame: pl.DataFrame) -> Iterator[tuple[Array, Array | None]]:
-        read = _function(self.reader)
+        read = resolve_name(self.reader)
         for row, (path, reference) in enumerate(frame.select("path", "reference").iter_rows()):
             if not (path and reference):
                 yield np.zeros(0, np.int64), None
@@ -163,7 +163,7 @@ class Voxels:
         if named or not paths:
             return cls(tuple(named))
         reader = _reader_of(Path(paths[0]))
-        seen = {int(n) for path in dict.fromkeys(paths) for n in np.unique(_function(reader)(path).values)}
+        seen = {int(n) for path in dict.fromkeys(paths) for n in np.unique(resolve_name(reader)(path).values)}
         return cls({n: str(n) for n in sorted(seen - {0})}, reader)
 
     def check(self, target: npt.NDArray[Any], where: str) -> None:
@@ -217,11 +217,6 @@ def _reader_of(path: Path) -> str:
             return str(list(found.files.values())[-1]["reader"])
     at, fix = Place(file=str(path)), "see `polyclinic list formats`"
     raise BadData("no installed format reads this picture", at=at, fix=fix)
-
-
-def _function(dotted: str) -> Any:
-    module, _, attribute = dotted.partition(":")
-    return getattr(import_module(module), attribute)
 
 
 def read_planted(path: str) -> SimpleNamespace:
