@@ -58,26 +58,20 @@ def about(study: Study, source_format: str) -> dict[str, Any]:
 
 def for_card(package: ModelPackage, validation: Mapping[str, float]) -> dict[str, Any]:
     """What the model card says. It knows validation rows alone: test rows must not change a byte of the package."""
-    return {
-        "title": package.about["title"],
-        "intended_use": package.about["intended_use"],
-        "about": package.about,
-        "outcome": package.question.kind,
-        "model": package.members[0].name,
-        "members": len(package.members),
-        "portable": package.portable,
-        "calibration": package.calibration,
-        "threshold": package.threshold,
-        "validation": validation,
-        "limits": package.limits,
-        "past_index": bool(package.question.task),
-    }
+    kept = {key: getattr(package, key) for key in ("about", "portable", "calibration", "threshold", "limits")}
+    made = {"model": package.members[0].name, "members": len(package.members), "validation": validation}
+    asked = {"outcome": package.question.kind, "past_index": bool(package.question.task)}
+    return {**package.about, **kept, **made, **asked}
 
 
 def report(run: Run, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.DataFrame) -> dict[str, Any]:
     """Everything that `report.json` holds of one run, whenever it was made."""
-    study, rows, source = run.study, run.rows, run.study.source
-    name = chosen.candidate.name
+    study, source, name = run.study, run.study.source, chosen.candidate.name
+    rows: Any = {key: getattr(run.rows, key) for key in ("row_id", "groups", "strata")}
+    roles = {t.candidate.name: t.candidate.role for t in tuned}
+    scored = evaluate(
+        predictions, run.outcome, study.evaluation, **rows, roles=roles, chosen=name, seed=study.seed
+    )
     document: dict[str, Any] = {
         "study": study.name,
         "title": study.title,
@@ -94,18 +88,8 @@ def report(run: Run, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.Data
             "calibration": dict(chosen.calibration),
             "threshold": chosen.threshold,
         },
+        **scored,
     }
-    document |= evaluate(
-        predictions,
-        run.outcome,
-        study.evaluation,
-        row_id=rows.row_id,
-        groups=rows.groups,
-        strata=rows.strata,
-        roles={t.candidate.name: t.candidate.role for t in tuned},
-        chosen=name,
-        seed=study.seed,
-    )
     return {**document, "gates": judge(study.gates, document)}
 
 
@@ -201,12 +185,9 @@ def _missing_codes(column: Ragged) -> list[dict[str, Any]]:
     row, position = column.elements()
     pairs = np.unique(np.stack([row, column.values["code"][position].astype(np.int64)]), axis=1)
     seen = np.bincount(pairs[1], minlength=len(column.levels["code"]))
-    most = np.argsort(-seen, kind="stable")[:MOST_CODES]
-    return [
-        {"column": column.levels["code"][k], "share": round(1 - float(seen[k]) / len(column), 4)}
-        for k in most
-        if seen[k]
-    ]
+    names, shares = column.levels["code"], 1 - seen / len(column)
+    most = [k for k in np.argsort(-seen, kind="stable")[:MOST_CODES] if seen[k]]
+    return [{"column": names[k], "share": round(float(shares[k]), 4)} for k in most]
 
 
 def trained(one: FoldFit) -> dict[str, Any]:
@@ -233,12 +214,7 @@ def write(run: Run, evaluated: Done) -> Report:
     """Write report.json, report.html, study.yaml and the scores; what differs from run to run is added now."""
     document = json.loads((evaluated.folder / "report.json").read_text(encoding="utf-8"))
     document["steps"] = [
-        {
-            "step": d.name,
-            "seconds": d.seconds,
-            "reused": d.reused,
-            "folder": f"{d.folder.relative_to(run.out)}",
-        }
+        {"step": d.name, "seconds": d.seconds, "reused": d.reused, "folder": f"steps/{d.folder.name}"}
         for d in run.steps.done
     ]
     document = publish(schema.suppress(document, run.study.report.min_cell), run.out)

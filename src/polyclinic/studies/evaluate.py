@@ -147,10 +147,8 @@ class Evaluator:
 
     def drawn(self, part: Part, models: Iterable[str]) -> Draws[tuple[str, str]]:
         """Every score of these models, on shared resamples."""
-        scores = {model: self.measures(part, model) for model in models}
-        return self.resampled(
-            {(m, name): s for m, found in scores.items() for name, s in found.items()}, part
-        )
+        scores = {(m, name): score for m in models for name, score in self.measures(part, m).items()}
+        return self.resampled(scores, part)
 
     def measures(self, part: Part, model: str) -> dict[str, Any]:
         """Weighted scores of a model's rows; those that see only the order, of its `ranked` rows."""
@@ -352,7 +350,6 @@ def evaluate_file(
     names = table.predictions["model"].unique(maintain_order=True).to_list()
     chosen = best(table.predictions, names, table.outcome)
     roles = {name: "model" if name == chosen else "baseline" for name in names}
-    rows: Any = {"row_id": table.row_id, "groups": table.groups, "strata": table.strata}
     document = {
         "study": files[0].stem,
         "title": f"Evaluation of {files[0].name}",
@@ -362,6 +359,6 @@ def evaluate_file(
         "cohort": table.cohort(),
         "sanity": table.warnings(),
         "gates": [],
-        **evaluate(table.predictions, table.outcome, how, **rows, roles=roles, chosen=chosen),
+        **evaluate(table.predictions, table.outcome, how, **table.rows, roles=roles, chosen=chosen),
     }
     return publish(document, Path(out))

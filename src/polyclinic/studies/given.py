@@ -21,15 +21,15 @@ KNOWN_KEYS = (("row_id",), ("subject_id", "prediction_time"))
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """predictions: the predictions table with the truth; row_id, groups, strata: [row]; steps: who fell out on the way."""
+    """predictions: the predictions table with the truth; rows: `row_id`, `groups` and `strata` of its rows, as
+    `evaluate` takes them; steps: who fell out on the way; unanswered: labels without a prediction.
+    """
 
     predictions: pl.DataFrame
     outcome: Any
-    row_id: Array
-    groups: Mapping[str, Array]
-    strata: Mapping[str, Array]
+    rows: Mapping[str, Any]
     steps: Mapping[str, pl.DataFrame]
-    unanswered: int = 0
+    unanswered: int
 
     def cohort(self) -> dict[str, Any]:
         """The flow, how many rows and groups are scored, and what their targets are; of the first model."""
@@ -53,7 +53,7 @@ class Given:
         ]
 
     def _groups(self, rows: pl.DataFrame) -> dict[str, int]:
-        return {name: rows[name].n_unique() for name in self.groups if name in rows.columns}
+        return {name: rows[name].n_unique() for name in self.rows["groups"] if name in rows.columns}
 
 
 def labelled(frame: pl.DataFrame, outcome: Any) -> pl.DataFrame:
@@ -86,8 +86,9 @@ def read(
     about = joined.unique("row_id", keep="first").sort("row_id")
     groups = {group: _group(about, group, here)} if group else {}
     levels = {name: _column(about, name, here).to_numpy() for name in strata}
-    steps, unanswered = _steps(table, joined, made), truth.join(table, on=keys, how="anti").height
-    return Given(joined, made, about["row_id"].to_numpy(), groups, levels, steps, unanswered)
+    rows = {"row_id": about["row_id"].to_numpy(), "groups": groups, "strata": levels}
+    unanswered = truth.join(table, on=keys, how="anti").height
+    return Given(joined, made, rows, _steps(table, joined, made), unanswered)
 
 
 def _of_run(table: pl.DataFrame, name: str, kind: str) -> pl.DataFrame:
@@ -173,45 +174,42 @@ def _once(frame: pl.DataFrame, keys: Sequence[str], at: Place) -> None:
         raise BadData(f"{twice} rows have the same {', '.join(keys)} as another", at=at, fix=fix)
 
 
-def _sole(frame: pl.DataFrame, wanted: str, other: Sequence[str | None], at: Place, kind: Any) -> str:
+def _sole(frame: pl.DataFrame, wanted: str, other: Sequence[str | None], at: Place) -> str:
     """The column of that name, or the only one that it could be."""
     if wanted in frame.columns:
         return wanted
-    left = [c for c in frame.columns if c not in (*other, *RUN, *PREDICTED, "row_id")]
-    found = [c for c in left if _could_be(frame[c], kind)]
+    left = frame.drop(c for c in (*other, *RUN, *PREDICTED, "row_id") if c in frame.columns)
+    found = [c.name for c in left if (_answers(c) is not None if wanted == TRUTH else c.dtype.is_float())]
     if len(found) != 1:
         listed = ", ".join(map(repr, found)) or f"none of {', '.join(map(repr, frame.columns))}"
         what, holds = "the probability", "a number from 0 to 1"
-        if kind != pl.Float64:
+        if wanted == TRUTH:
             what, holds = "what happened", "true, false or nothing where it is not known"
         fix = f"call it {wanted!r}, with {holds} in each row"
         raise BadData(f"cannot tell which column is {what}: {listed}", at=at, fix=fix)
     return found[0]
 
 
-def _could_be(column: pl.Series, kind: Any) -> bool:
-    if kind == pl.Float64:
-        return column.dtype.is_float()
-    return column.dtype == pl.Boolean or (
-        column.dtype.is_numeric() and _filled(column).drop_nulls().is_in([0, 1]).all()
-    )
-
-
-def _filled(column: pl.Series) -> pl.Series:
-    return column.fill_nan(None) if column.dtype.is_float() else column
+def _answers(column: pl.Series) -> pl.Series | None:
+    """True, false and null; None where the column holds anything but 0, 1, true, false and what is missing."""
+    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        return None
+    known = column.cast(pl.Float64).fill_nan(None)
+    return known.cast(pl.Boolean) if known.drop_nulls().is_in([0.0, 1.0]).all() else None
 
 
 def _yes_or_no(truth: pl.DataFrame, other: Sequence[str | None], at: Place) -> pl.DataFrame:
-    name = _sole(truth, TRUTH, other, at, pl.Boolean)
-    if not _could_be(truth[name], pl.Boolean):
+    name = _sole(truth, TRUTH, other, at)
+    answers = _answers(truth[name])
+    if answers is None:
         what = "what happened is not yes or no: there are values other than 0, 1, true and false"
         fix = "write true or false, and nothing where it is not known"
         raise BadData(what, at=Place(file=at.file, column=name), fix=fix)
-    return truth.rename({name: TRUTH}).with_columns(_filled(truth[name]).cast(pl.Boolean).alias(TRUTH))
+    return truth.rename({name: TRUTH}).with_columns(answers.alias(TRUTH))
 
 
 def _probabilities(table: pl.DataFrame, other: Sequence[str | None], at: Place) -> pl.DataFrame:
-    name = _sole(table, PROBABILITY, other, at, pl.Float64)
+    name = _sole(table, PROBABILITY, other, at)
     given = table if "refused" not in table.columns else table.filter(pl.col("refused").is_null())
     column = given[name]
     wrong = ~column.is_between(0, 1).fill_null(False) if column.dtype.is_numeric() else pl.Series([True])
