@@ -179,9 +179,9 @@ class Evaluator:
         return [self._alone(piece) for piece in pieces] if len(pieces) > 1 else []
 
     def _alone(self, frame: pl.DataFrame) -> dict[str, Any]:
-        values = {name: of_all(score, frame.height) for name, score in self.outcome.measures(frame).items()}
         told = {"low": None, "high": None, "n": frame.height}
-        return {name: {"value": finite(value), **told} for name, value in values.items()}
+        scores = self.outcome.measures(frame).items()
+        return {name: {"value": finite(of_all(score, frame.height)), **told} for name, score in scores}
 
     def comparisons(self, draws: Draws[tuple[str, str]]) -> list[dict[str, Any]]:
         """The chosen model less every other, and every model less every baseline, on the same resamples."""

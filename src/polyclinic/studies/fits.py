@@ -53,13 +53,8 @@ def fit_fold(
     module = registry.entry("models", candidate.registered).target.partition(":")[0]
     seed = seeds.derive(study.seed, candidate.name, fold.name)
     session = Session(seed=seed, device=study.training.device, threads=study.training.threads)
-    inputs = {
-        **above,
-        "split": config.settings_of(study.split),
-        "fold": fold.name,
-        "model": [candidate.name, candidate.registered, config.settings_of(candidate.model)],
-        "session": config.settings_of(session),
-    }
+    model = [candidate.name, candidate.registered, config.settings_of(candidate.model)]
+    inputs = {**above, "fold": fold.name, "model": model, "session": config.settings_of(session)}
 
     def make(folder: Path) -> None:
         began = time.perf_counter()

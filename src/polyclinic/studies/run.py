@@ -28,7 +28,7 @@ from polyclinic.samples.splits import Fold, split
 from polyclinic.studies import assemble, fits
 from polyclinic.studies.evaluate import best
 from polyclinic.studies.steps import Done, Steps
-from polyclinic.studies.study import Candidate, Study
+from polyclinic.studies.study import Study
 from polyclinic.timelines.ingest import detect, ingest, open_source
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
@@ -182,7 +182,8 @@ class Run:
         """Every candidate on every fold, tuned on pooled validation answers."""
         study, rows = self.study, self.rows
         study.evaluation.known_names(rows.groups, rows.strata)
-        above = {"samples": table.key, "outcome": [self.outcome.kind, study.question.target]}
+        outcome, apart = [self.outcome.kind, study.question.target], config.settings_of(study.split)
+        above = {"samples": table.key, "outcome": outcome, "split": apart}
         work = [(c, f) for c in study.candidates for f in self.folds]
         found: dict[str, list[fits.FoldFit]] = {c.name: [] for c in study.candidates}
         for candidate, fold in progress.track(work, text="fitting", total=len(work)):
@@ -271,6 +272,3 @@ class Run:
             there = any((self.out / "steps").glob(f"{name}-*")) and table.reused
             steps.append({"step": name, "reused": "if nothing above it changed" if there else False})
         return Report(self.out, {"study": self.study.name, "steps": steps})
-
-
-__all__ = ["Candidate", "Run", "run"]

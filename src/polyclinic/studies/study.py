@@ -98,8 +98,7 @@ class Study:
         """
         if isinstance(study, Study):
             return study
-        document, file = _document(study)
-        document = copy.deepcopy(document)
+        document, file = copy.deepcopy(_document(study))
         for assignment in settings:
             config.set_key(document, assignment)
         return Reading(document, config.plain(document), file).study()
@@ -168,12 +167,11 @@ class Reading:
         if type(seed) is not int or seed < 0:
             raise UsageError(f"seed is {seed!r}", at=self._at("seed"), fix="write a whole number from 0")
         made: dict[str, Any] = {key: self._built(cls, given.get(key), key) for key, cls in BLOCKS.items()}
-        areas = self._areas(made["source"])
         study = Study(
             name=str(given["name"]),
             title=str(given.get("title") or given["name"]),
             intended_use=" ".join(str(given.get("intended_use") or "").split()),
-            question=self._question(next(iter(areas), "table")),
+            question=self._question(self._area(made["source"])),
             candidates=self._candidates(),
             seed=seed,
             **made,
@@ -200,15 +198,15 @@ class Reading:
     def _built(self, cls: type, given: Any, *keys: str | int) -> Any:
         return config.build(cls, given, node=self.marked, keys=keys, file=self.file)
 
-    def _areas(self, source: Source) -> list[str]:
-        """The areas that own the data set, the format or timelines."""
+    def _area(self, source: Source) -> str:
+        """The area that owns the data set, the format or timelines; `table` where none does."""
         if sum(v is not None for v in (source.data, source.path, source.timeline, source.frame)) != 1:
             what = "a source is one of data, path (with format), timeline, frame"
             fix = "for example  source: {data: clif-demo}  or  source: {format: clif, path: DIR}"
             raise UsageError(what, at=self._at("source"), fix=fix)
         named = {key: getattr(source, key) for key in OWNERS if getattr(source, key) is not None}
         found = [registry.entry(OWNERS[k], name, at=self._at("source", k)).area for k, name in named.items()]
-        return found + ["records"] * (source.timeline is not None)
+        return next(iter(found), "table" if source.timeline is None else "records")
 
     def _question(self, area: str) -> Question:
         """area: whose inputs are meant where none are named; those of a plain table where it has none."""
