@@ -203,8 +203,7 @@ def dice(found: Array, truth: Array, structures: int) -> npt.NDArray[np.float64]
 
 
 def _ending(path: str) -> str:
-    *before, last = Path(path).suffixes or [""]
-    return f"{before[-1]}{last}" if before and last == ".gz" else last
+    return "".join(Path(path).suffixes[-2 if path.endswith(".gz") else -1 :])
 
 
 def _reader_of(path: Path) -> str:

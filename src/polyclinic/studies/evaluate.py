@@ -346,9 +346,10 @@ def evaluate_file(
         raise UsageError(what, at=Place(file=str(out)), fix="name another folder with --out")
     asked = registry.load("outcomes", outcome) if isinstance(outcome, str) else outcome
     how = settings or Evaluation()
-    table = given.read(files[0], files[1] if labels is not None else None, group, asked, how.subgroups)
-    names = table.predictions["model"].unique(maintain_order=True).to_list()
-    chosen = best(table.predictions, names, table.outcome)
+    truth = files[1] if labels is not None else None
+    table, asked, rows, told = given.read(files[0], truth, group, asked, how.subgroups)
+    names = table["model"].unique(maintain_order=True).to_list()
+    chosen = best(table, names, asked)
     roles = {name: "model" if name == chosen else "baseline" for name in names}
     document = {
         "study": files[0].stem,
@@ -356,9 +357,8 @@ def evaluate_file(
         "intended_use": "",
         "data": {path.name: fingerprint.of_file(path) for path in files},
         "environment": environment(),
-        "cohort": table.cohort(),
-        "sanity": table.warnings(),
+        **told,
         "gates": [],
-        **evaluate(table.predictions, table.outcome, how, **table.rows, roles=roles, chosen=chosen),
+        **evaluate(table, asked, how, **rows, roles=roles, chosen=chosen),
     }
     return publish(document, Path(out))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,43 +18,6 @@ RUN = ("model", "fold", "split", "outcome")
 KNOWN_KEYS = (("row_id",), ("subject_id", "prediction_time"))
 
 
-@dataclass(frozen=True, eq=False)
-class Given:
-    """predictions: the predictions table with the truth; rows: `row_id`, `groups` and `strata` of its rows, as
-    `evaluate` takes them; steps: who fell out on the way; unanswered: labels without a prediction.
-    """
-
-    predictions: pl.DataFrame
-    outcome: Any
-    rows: Mapping[str, Any]
-    steps: Mapping[str, pl.DataFrame]
-    unanswered: int
-
-    def cohort(self) -> dict[str, Any]:
-        """The flow, how many rows and groups are scored, and what their targets are; of the first model."""
-        rows = self.steps["labelled"]
-        size = {name: {"rows": f.height, "groups": self._groups(f)} for name, f in self.steps.items()}
-        flow = [{"step": name, **n, "past_index": name == "labelled"} for name, n in size.items()]
-        positive = {"positive": int(rows[TRUTH].sum())} if TRUTH in rows.columns else {}
-        targets = {self.outcome.kind: {**positive, "labelled": rows.height}}
-        return {"attrition": flow, **size["labelled"], "targets": targets}
-
-    def warnings(self) -> list[dict[str, Any]]:
-        """What was left out because one file has a row that the other lacks: entries of `sanity`."""
-        asked, joined, *_ = (frame.height for frame in self.steps.values())
-        found = {"predictions without a row in the labels": (asked - joined, asked)}
-        found["labels without a prediction"] = (self.unanswered, self.unanswered + joined)
-        why = "Rows that only one file has are not scored; keys written otherwise are the usual reason."
-        return [
-            {"check": check, "applies": True, "result": f"{n:,} of {of:,}", "why": why}
-            for check, (n, of) in found.items()
-            if n
-        ]
-
-    def _groups(self, rows: pl.DataFrame) -> dict[str, int]:
-        return {name: rows[name].n_unique() for name in self.rows["groups"] if name in rows.columns}
-
-
 def labelled(frame: pl.DataFrame, outcome: Any) -> pl.DataFrame:
     """The rows of which it is known what happened."""
     return frame.drop_nulls(list(getattr(outcome, "truth_columns", ())))
@@ -63,8 +25,12 @@ def labelled(frame: pl.DataFrame, outcome: Any) -> pl.DataFrame:
 
 def read(
     predictions: Path, labels: Path | None, group: str | None, outcome: Any, strata: Sequence[str]
-) -> Given:
-    """Read, join and check. outcome: an outcome, or its class, whose settings the table then tells (`of_table`)."""
+) -> tuple[pl.DataFrame, Any, dict[str, Any], dict[str, Any]]:
+    """Read, join and check. outcome: an outcome, or its class, whose settings the table then tells (`of_table`).
+
+    Gives the predictions table with the truth; the outcome; `row_id`, `groups` and `strata` of the rows, as `evaluate`
+    takes them; and what the report says of them, `cohort` and `sanity`.
+    """
     here, there = Place(file=str(predictions)), Place(file=str(labels or predictions))
     table = _of_run(_table(predictions), predictions.stem, outcome.kind)
     if labels is None:
@@ -87,8 +53,11 @@ def read(
     groups = {group: _group(about, group, here)} if group else {}
     levels = {name: _column(about, name, here).to_numpy() for name in strata}
     rows = {"row_id": about["row_id"].to_numpy(), "groups": groups, "strata": levels}
+    first = (pl.col("model") == table["model"][0]) & (pl.col("split") == "test")
+    asked, found = table.filter(first), joined.filter(first)
     unanswered = truth.join(table, on=keys, how="anti").height
-    return Given(joined, made, rows, _steps(table, joined, made), unanswered)
+    told = {"cohort": _cohort(asked, found, made, group), "sanity": _left_out(asked, found, unanswered)}
+    return joined, made, rows, told
 
 
 def _of_run(table: pl.DataFrame, name: str, kind: str) -> pl.DataFrame:
@@ -124,12 +93,25 @@ def _scorable(joined: pl.DataFrame, outcome: Any, at: Place) -> None:
         raise BadData(what, at=Place(file=at.file, column=TRUTH), fix=fix)
 
 
-def _steps(table: pl.DataFrame, joined: pl.DataFrame, outcome: Any) -> dict[str, pl.DataFrame]:
-    """Who fell out on the way, by the first model's rows."""
-    first = (pl.col("model") == table["model"][0]) & (pl.col("split") == "test")
-    asked, found = table.filter(first), joined.filter(first)
-    named = {"rows of the predictions": asked, "with a row in the labels": found}
-    return {**named, "labelled": labelled(found, outcome)}
+def _cohort(asked: pl.DataFrame, found: pl.DataFrame, outcome: Any, group: str | None) -> dict[str, Any]:
+    """The flow, how many rows and groups are scored, and what their targets are; of the first model."""
+    rows = labelled(found, outcome)
+    steps = {"rows of the predictions": asked, "with a row in the labels": found, "labelled": rows}
+    groups = {name: {group: f[group].n_unique()} if group in f.columns else {} for name, f in steps.items()}
+    size = {name: {"rows": f.height, "groups": groups[name]} for name, f in steps.items()}
+    flow = [{"step": name, **n, "past_index": name == "labelled"} for name, n in size.items()]
+    positive = {"positive": int(rows[TRUTH].sum())} if TRUTH in rows.columns else {}
+    targets = {outcome.kind: {**positive, "labelled": rows.height}}
+    return {"attrition": flow, **size["labelled"], "targets": targets}
+
+
+def _left_out(asked: pl.DataFrame, found: pl.DataFrame, unanswered: int) -> list[dict[str, Any]]:
+    """What was left out because one file has a row that the other lacks: entries of `sanity`."""
+    counts = {"predictions without a row in the labels": (asked.height - found.height, asked.height)}
+    counts["labels without a prediction"] = (unanswered, unanswered + found.height)
+    why = "Rows that only one file has are not scored; keys written otherwise are the usual reason."
+    told = {check: f"{n:,} of {of:,}" for check, (n, of) in counts.items() if n}
+    return [{"check": check, "applies": True, "result": result, "why": why} for check, result in told.items()]
 
 
 def _table(path: Path) -> pl.DataFrame:
