@@ -230,6 +230,17 @@ def test_truth_beside_the_predictions_gives_the_same_scores(files):
     assert a == pytest.approx(b)
 
 
+@pytest.mark.parametrize("name", ["boolean_value", "died"])
+def test_labels_may_be_floating_point_and_missing_as_nan(files, name):
+    folder, labels, _ = files
+    truth = labels.with_columns(pl.col("boolean_value").cast(pl.Float64).alias(name))
+    truth[0, name] = float("nan")
+    truth.select("subject_id", "prediction_time", name).write_parquet(folder / "floats.parquet")
+    found = evaluate_file(folder / "mine.parquet", labels=folder / "floats.parquet", out=folder / "out")
+    positive = labels["boolean_value"][1:].sum()
+    assert found["cohort"]["targets"] == {"binary": {"positive": positive, "labelled": 299}}
+
+
 def test_several_models_are_told_apart_by_a_column_and_paired(files):
     folder, _, risk = files
     other = risk.with_columns(model=pl.lit("b"), risk=pl.lit(0.3))

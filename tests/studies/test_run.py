@@ -104,6 +104,12 @@ def test_a_dry_run_lists_the_steps_and_does_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_dry_run_of_a_data_frame_lists_the_steps_too(tmp_path: Path) -> None:
+    plan = run(study(patients()), out=tmp_path / "run", dry_run=True)
+    assert [s["step"] for s in plan.document["steps"]][:3] == ["ingest", "cohort", "samples"]
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["source.parquet"]
+
+
 def test_permuting_the_test_labels_changes_no_byte_of_the_package(tmp_path: Path) -> None:
     frame, part = patients(), pl.Series("split", ["train"] * 210 + ["validation"] * 60 + ["test"] * 90)
     keys = pl.DataFrame({"row_id": range(360)}).with_columns(part)

@@ -47,11 +47,11 @@ def run(
     """Run a study, or what of it has not been run before.
 
     study: a registered name, a file, or a mapping (whose source may be `{"frame": a data frame}` and whose models
-    may be scikit-learn estimators). settings: `key=value` strings. dry_run: list the steps, do nothing.
+    may be scikit-learn estimators). settings: `key=value` strings. dry_run: list the steps, do nothing but keep a frame.
     Raises `PolyclinicError`; a stopped run goes on from its finished steps when it is called again.
     """
     folder = Path(out)
-    read = Study.load(kept_frame(study, folder, dry_run), settings)
+    read = Study.load(kept_frame(study, folder), settings)
     try:
         return Run(read, folder, Steps(folder / "steps", planned=dry_run)).report()
     except KeyboardInterrupt as stop:
@@ -59,15 +59,14 @@ def run(
         raise Interrupted(what, fix=fix) from stop
 
 
-def kept_frame(study: Any, out: Path, dry_run: bool) -> Any:
-    """A data frame given as source is kept with the run, so that the run can be made again."""
+def kept_frame(study: Any, out: Path) -> Any:
+    """A data frame given as source is kept with the run, so that the run can be made again, or planned."""
     source = study.get("source") if isinstance(study, Mapping) else None
     frame = source.get("frame") if isinstance(source, Mapping) else None
     if frame is None or isinstance(frame, (str, Path)):
         return study
     path = out / "source.parquet"
-    if not dry_run:
-        write_table(as_polars(frame), path)
+    write_table(as_polars(frame), path)
     return {**study, "source": {**source, "frame": str(path)}}  # type: ignore[dict-item]
 
 
