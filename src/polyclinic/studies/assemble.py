@@ -72,6 +72,8 @@ def report(run: Run, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.Data
     scored = evaluate(
         predictions, run.outcome, study.evaluation, **rows, roles=roles, chosen=name, seed=study.seed
     )
+    learned = {"calibration": dict(chosen.calibration), "threshold": chosen.threshold}
+    combined = {"models": [name], "members": len(chosen.fits), **learned}
     document: dict[str, Any] = {
         "study": study.name,
         "title": study.title,
@@ -81,13 +83,7 @@ def report(run: Run, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.Data
         "environment": environment(),
         "data": {source.data or source.format or "table": fingerprint.of_folder(run.where[0])},
         "sanity": [],
-        "package": {
-            "portable": all(f.fitted().portable for f in chosen.fits),
-            "models": [name],
-            "members": len(chosen.fits),
-            "calibration": dict(chosen.calibration),
-            "threshold": chosen.threshold,
-        },
+        "package": {"portable": all(f.fitted().portable for f in chosen.fits), **combined},
         **scored,
     }
     return {**document, "gates": judge(study.gates, document)}
@@ -98,7 +94,7 @@ def cohort(run: Run) -> dict[str, Any]:
     rows, kind, parts = run.rows, run.outcome.kind, ("train", "validation", "test")
     known = rows.take(rows.labelled)
     size = {"rows": len(known), "groups": groups(known)}
-    steps = json.loads((run.steps.folder("cohort") / "attrition.json").read_text())
+    steps = json.loads((run.steps.done["cohort"].folder / "attrition.json").read_text())
     if steps and steps[-1]["rows"] != len(known):
         steps.append({"step": "labelled", **size, "past_index": True})
     found: dict[str, Any] = {
@@ -214,7 +210,7 @@ def write(run: Run, evaluated: Done) -> Report:
     document = json.loads((evaluated.folder / "report.json").read_text(encoding="utf-8"))
     document["steps"] = [
         {"step": d.name, "seconds": d.seconds, "reused": d.reused, "folder": f"steps/{d.folder.name}"}
-        for d in run.steps.done
+        for d in run.steps.done.values()
     ]
     document = publish(schema.suppress(document, run.study.report.min_cell), run.out)
     atomic.write_text(run.out / "study.yaml", config.dump(run.study.document()))

@@ -126,7 +126,7 @@ class Run:
     @cached_property
     def source(self) -> Timeline | RowTable:
         """The ingested source, opened."""
-        return open_source(self.steps.folder("ingest") / "source")
+        return open_source(self.steps.done["ingest"].folder / "source")
 
     @cached_property
     def question(self) -> Question:
@@ -193,7 +193,7 @@ class Run:
     @cached_property
     def rows(self) -> Samples:
         """The samples, as memory maps."""
-        return store.load(self.steps.folder("samples") / "samples")
+        return store.load(self.steps.done["samples"].folder / "samples")
 
     @cached_property
     def folds(self) -> list[Fold]:
@@ -241,9 +241,7 @@ class Run:
 
         return self.steps.step("answer", inputs, (*ASKING, "polyclinic.packages"), make)
 
-    def written(
-        self, tuned: Sequence[fits.Tuned], chosen: fits.Tuned, package: Done, answered: Done
-    ) -> Report:
+    def written(self, tuned: list[fits.Tuned], chosen: fits.Tuned, package: Done, answered: Done) -> Report:
         """predictions.parquet, report.json, report.html, study.yaml and package/, each whole or not at all."""
         own = fits.linked(pl.read_parquet(answered.folder / "answers.parquet"), answered.folder, self.out)
         truth = self.outcome.truth(self.rows).with_columns(row_id=pl.Series(self.rows.row_id))
@@ -266,7 +264,7 @@ class Run:
         """The steps of a dry run: those before the models are known to be reused or not, the others are named."""
         folds = self.study.split.folds or 1
         names = [f"fit-{c.name}-{k}" for c in self.study.candidates for k in range(folds)]
-        steps = [{"step": d.name, "reused": d.reused} for d in self.steps.done]
+        steps = [{"step": d.name, "reused": d.reused} for d in self.steps.done.values()]
         for name in [*names, "package", "answer", "evaluate"]:
             there = any((self.out / "steps").glob(f"{name}-*")) and table.reused
             steps.append({"step": name, "reused": "if nothing above it changed" if there else False})

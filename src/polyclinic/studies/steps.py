@@ -24,15 +24,14 @@ class Done:
 
 @dataclass
 class Steps:
-    """The steps of one run folder. A step's folder appears whole or not at all, which is also how a run resumes."""
+    """The steps of one run folder. A step's folder appears whole or not at all, which is also how a run resumes.
+
+    done: name → step, in the order in which they were taken.
+    """
 
     root: Path
     planned: bool = False
-    done: list[Done] = field(default_factory=list)
-
-    def folder(self, name: str) -> Path:
-        """The folder of a step that was taken."""
-        return next(d.folder for d in self.done if d.name == name)
+    done: dict[str, Done] = field(default_factory=dict)
 
     def step(
         self, name: str, inputs: Mapping[str, Any], code: tuple[str, ...], make: Callable[[Path], None]
@@ -52,5 +51,5 @@ class Steps:
         done = Done(name, folder, key, round(time.perf_counter() - began, 2), reused)
         if reused:
             progress.say(f"{name}: nothing it depends on has changed; reused")
-        self.done.append(done)
+        self.done[name] = done
         return done
