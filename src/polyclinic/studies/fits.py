@@ -132,9 +132,9 @@ def tune(study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Any, 
 
 def identity(rows: Samples, kind: str, model: str, fold: str, split: str) -> pl.DataFrame:
     """The first columns of the predictions table."""
-    subject = rows.groups.get("subject")
-    numbers = subject is not None and np.asarray(subject).dtype.kind in "iu"
-    known = {"row_id": rows.row_id, "subject_id": subject if numbers else None, "prediction_time": rows.time}
+    subject = np.asarray(rows.groups.get("subject"))
+    number = subject if subject.dtype.kind in "iu" else None
+    known = {"row_id": rows.row_id, "subject_id": number, "prediction_time": rows.time}
     schema: Any = {"row_id": pl.Int64, "subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
     named = {"outcome": kind, "model": model, "fold": fold, "split": split}
     return pl.DataFrame(known, schema).with_columns(pl.lit(v).alias(k) for k, v in named.items())
