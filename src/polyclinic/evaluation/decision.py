@@ -40,8 +40,7 @@ def net_benefit(happened: Array, answer: Array, thresholds: Array) -> Array:
 
 def treat_all(happened: Array, thresholds: Array) -> Array:
     """Net benefit of an alert for every row; that of no alert at all is 0."""
-    share = float(np.mean(happened > 0))
-    return np.asarray(share - (1 - share) * thresholds / (1 - thresholds))
+    return net_benefit(happened, np.ones(len(happened)), thresholds)
 
 
 def curves(happened: Array, answer: Array, points: int = 200) -> dict[str, dict[str, list[Any]]]:

@@ -177,8 +177,9 @@ class Evaluator:
 
     def comparisons(self, draws: Draws[tuple[str, str]]) -> list[dict[str, Any]]:
         """The chosen model less every other, and every model less every baseline, on the same resamples."""
-        names = sorted(dict.fromkeys(model for model, _ in draws.points), key=lambda m: m != self.chosen)
-        pairs = [(a, b) for a in names for b in self.roles if b in names and self._compared(a, b)]
+        others, roles = [m for m in self.test.frames if m != self.chosen], self.roles
+        pairs = [(self.chosen, b) for b in others if self.chosen in self.test.frames]
+        pairs += [(a, b) for a in others for b in others if (roles[a], roles[b]) == ("model", "baseline")]
         named = {"outcome": self.outcome.kind, "split": "test"}
         return [
             {"a": a, "b": b, **named, "score": s, "difference": draws.difference((a, s), (b, s))}
@@ -186,10 +187,6 @@ class Evaluator:
             for model, s in draws.points
             if model == a
         ]
-
-    def _compared(self, a: str, b: str) -> bool:
-        apart = self.roles.get(a) != "baseline" and self.roles.get(b) == "baseline" and b != self.chosen
-        return a != b and (a == self.chosen or apart)
 
     def subgroups(self, strata: Mapping[str, Array]) -> list[dict[str, Any]]:
         """The chosen model's scores in each level of each stratum."""
