@@ -184,11 +184,10 @@ class Run:
         outcome, apart = [self.outcome.kind, study.question.target], config.settings_of(study.split)
         above = {"samples": table.key, "outcome": outcome, "split": apart}
         work = [(c, f) for c in study.candidates for f in self.folds]
-        found: dict[str, list[fits.FoldFit]] = {c.name: [] for c in study.candidates}
-        for candidate, fold in progress.track(work, text="fitting", total=len(work)):
-            one = fits.fit_fold(study, rows, fold, candidate, self.steps, above)
-            found[candidate.name].append(one)
-        return [fits.tune(study, rows, fitted, self.outcome, self.out) for fitted in found.values()]
+        tracked = progress.track(work, text="fitting", total=len(work))
+        made = [fits.fit_fold(study, rows, fold, one, self.steps, above) for one, fold in tracked]
+        folds = [[f for f in made if f.candidate is one] for one in study.candidates]
+        return [fits.tune(study, rows, each, self.outcome, self.out) for each in folds]
 
     @cached_property
     def rows(self) -> Samples:
