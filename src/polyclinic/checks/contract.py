@@ -78,7 +78,7 @@ def made(kind: str, name: str, settings: Sequence[str] = ()) -> Any:
 
 
 def outcome_for(model: Any, name: str, wanted: str | None) -> Any:
-    """The outcome that a model is checked with: the one asked for, or the first whose planted rows it can prepare and encode.
+    """The outcome that a model is checked with: the one asked for, or the first whose planted rows it can read.
 
     Those of its own area come first, then the shared ones.
     """
