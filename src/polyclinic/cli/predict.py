@@ -39,7 +39,9 @@ def command(
         shown, title = short(frame.head(20)), f"{frame.height:,} rows, the first {min(frame.height, 20)}"
         screen.table(shown.columns, shown.iter_rows(), title=title)
     else:
-        screen.say(f"{frame.height:,} rows written to {out}")
+        refused = frame.height - frame["refused"].null_count()
+        said = f", {refused:,} of them refused (see the column `refused`)" if refused else ""
+        screen.say(f"{frame.height:,} rows written to {out}{said}")
 
 
 def short(frame: pl.DataFrame) -> pl.DataFrame:

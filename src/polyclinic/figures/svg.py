@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -63,7 +64,8 @@ def draw(
 
     left, right, top, bottom = margins
     box = (left / WIDTH, bottom / height, 1 - (left + right) / WIDTH, 1 - (top + bottom) / height)
-    with rc_context(STYLE):
+    with rc_context(STYLE), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of axes without width: what the words beside them say
         figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72)
         paint(figure.add_axes(box))
         target = io.StringIO()

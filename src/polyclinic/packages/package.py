@@ -75,8 +75,9 @@ class ModelPackage:
         Raises `BadData` where nobody is asked about, or where the source lacks a column that the package reads.
         """
         self._expect(source)
-        rows = ask(self.question, source, at=at, index=index, live=True).rows
-        reasons = {rows["row_id"][at]: why for at, why in unreadable(self.question, rows).items()}
+        asked = ask(self.question, source, at=at, index=index, live=True)
+        rows, reasons = asked.rows, dict(asked.refused)
+        reasons |= {rows["row_id"][at]: why for at, why in unreadable(self.question, rows).items()}
         readable = rows.filter(~pl.col("row_id").is_in(list(reasons))) if reasons else rows
         if isinstance(source, RowTable):
             unread = source.refused().join(rows.select("row_id"), on="row_id", how="anti")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from polyclinic import config, registry
-from polyclinic.cohorts.cohort import Cohort, whom_when
+from polyclinic.cohorts.cohort import KEYS, Cohort, whom_when
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
 from polyclinic.errors import BadData, Place, UsageError
@@ -24,6 +24,7 @@ from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
 
 TARGET = "boolean_value"
+TIMELESS = datetime(1, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +76,14 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """The rows that are asked (`row_id` first), and the cohort they came from, where there was one."""
+    """The rows that are asked (`row_id` first), and the cohort they came from, where there was one.
+
+    refused: row_id → why it cannot be asked.
+    """
 
     rows: pl.DataFrame
     cohort: Cohort | None = None
+    refused: Mapping[int, str] = field(default_factory=dict)
 
 
 def ask(
@@ -99,15 +104,40 @@ def ask(
             what = "the rows of this source have no times, so that one time to ask at means nothing"
             raise UsageError(what, at=Place(key="--at"), fix="leave it out: each row is asked as it stands")
         return Asked(_with_labels(source.rows(), question, live))
-    if question.labels is not None and index is None and not live:
-        index = read_table(Path(question.labels))
     task = question.the_task
+    if index is not None and (task or at):
+        what = "--at says when to ask, too" if at else "the question has a task, which says whom to ask when"
+        raise UsageError(f"a table of whom to ask when serves nothing: {what}", fix="leave --index out")
+    if question.labels is not None and index is None and not live:
+        index = _told_once(read_table(Path(question.labels)), KEYS, question.labels)
     if task is None:
-        return Asked(_numbered(_known_by(source, at) if index is None else whom_when(index)))
+        return Asked(_numbered(_known_by(source, at))) if index is None else _of_index(source, index)
     cohort = extract(task, source, outcome=not live, at=at)
     if not live:
         cohort.require()
     return Asked(_numbered(cohort.index), cohort)
+
+
+def _of_index(source: Timeline, index: pl.DataFrame) -> Asked:
+    """The rows of a table of whom to ask when; one is refused where nothing is known of the subject by then."""
+    rows = _numbered(whom_when(index))
+    events = source.scan().filter(pl.col("subject_id").is_in(rows["subject_id"].unique().implode()))
+    heard = known_at(events.collect_schema().names()).fill_null(TIMELESS).min()
+    first = events.group_by("subject_id").agg(heard=heard).collect()
+    seen = rows.join(first, on="subject_id", how="left", maintain_order="left")
+    unknown = seen.filter(~(pl.col("heard") <= pl.col("prediction_time")).fill_null(False))["row_id"]
+    return Asked(rows, refused=dict.fromkeys(unknown, "nothing is known of this subject by then"))
+
+
+def _told_once(labels: pl.DataFrame, keys: Sequence[str], file: str) -> pl.DataFrame:
+    """Raise `BadData` where two rows of the labels have the same keys."""
+    if set(keys) <= set(labels.columns) and (twice := int(labels.select(keys).is_duplicated().sum())):
+        what, fix = (
+            f"{twice} rows of the labels have the same {', '.join(keys)} as another",
+            "keep one row each",
+        )
+        raise BadData(what, at=Place(file=file), fix=fix)
+    return labels
 
 
 def _known_by(source: Timeline, at: datetime | None) -> pl.DataFrame:
@@ -132,6 +162,7 @@ def _with_labels(rows: pl.DataFrame, question: Question, live: bool) -> pl.DataF
     if not keys:
         fix = f"give them one of the columns {', '.join(rows.columns[:8])}"
         raise BadData("the labels share no key with the rows", at=Place(file=question.labels), fix=fix)
+    _told_once(table, keys, question.labels)
     known = rows.drop([c for c in table.columns if c not in keys and c in rows.columns])
     return known.join(table, on=keys, how="left", maintain_order="left")
 

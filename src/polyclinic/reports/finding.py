@@ -128,7 +128,8 @@ def in_words(entry: Mapping[str, Any]) -> str:
         when += " (validation gave no reason to recalibrate them)"
     known = after.get("slope_interval") or after["slope"]
     low, high = (known.get("low"), known.get("high")) if isinstance(known, Mapping) else (None, None)
-    unsure = finite(low) and finite(high) and low <= 1 <= high and (low < 0.8 or high > 1.2)
+    without = isinstance(known, Mapping) and not (finite(low) and finite(high))
+    unsure = without or (finite(low) and finite(high) and low <= 1 <= high and (low < 0.8 or high > 1.2))
     ways = {
         "are not shown to be right or wrong": unsure,
         "are too extreme: high ones are too high and low ones too low": slope < 0.9,

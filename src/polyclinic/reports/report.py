@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyclinic.errors import Place, UsageError
+from polyclinic.errors import BadData, Place, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +28,15 @@ class Report:
         if not path.is_file():
             what, at = "there is no report in this folder", Place(file=str(folder))
             raise UsageError(what, at=at, fix="name the folder that `polyclinic run … --out` wrote")
-        return cls(Path(folder), json.loads(path.read_text(encoding="utf-8")))
+        from polyclinic.reports import schema
+
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            schema.validate(document)
+        except ValueError as error:
+            what, fix = "this report.json is not whole", "run the study again: finished steps are kept"
+            raise BadData(what, at=Place(file=str(path)), fix=fix) from error
+        return cls(Path(folder), document)
 
     @property
     def finding(self) -> str:

@@ -78,8 +78,11 @@ class TableInputs:
 
     def resolved(self, rows: pl.DataFrame, leave_out: Sequence[str]) -> TableInputs:
         """The same with every column and level written out, from the rows of the study."""
-        need_columns(rows, self.without)
-        other = {*leave_out, *self.without, *self.groups, *self.strata, "row_id"}
+        need_columns(rows, (*self.without, *self.strata))
+        for name in (n for n in self.groups if n in rows.columns and rows[n].has_nulls()):
+            fix = "fill that column, leave those rows out, or keep another group apart"
+            raise BadData(f"{rows[name].null_count()} rows have no {name!r}", at=Place(column=name), fix=fix)
+        other = {*leave_out, *self.without, *self.groups, "row_id"}
         use = self.use or tuple(c for c in rows.columns if c not in other and _usable(rows[c]))
         need_columns(rows, use)
         text = [c for c in use if rows[c].dtype in WORDS and rows[c].null_count() < rows.height]
@@ -168,8 +171,7 @@ def from_frame(
     groups = [group] if isinstance(group, str) else list(group or [])
     named = [n for n in (target, time, *groups, *strata) if n]
     need_columns(table, named)
-    left_out = [n for n in named if n not in strata]
-    how = TableInputs(groups=tuple(groups), strata=tuple(strata)).resolved(table, left_out)
+    how = TableInputs(groups=tuple(groups), strata=tuple(strata)).resolved(table, named)
     made = how.columns(None, table, None)
     columns = dict(made.columns)
     roles: dict[str, Role] = dict.fromkeys(columns, "input")

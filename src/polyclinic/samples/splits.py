@@ -151,6 +151,8 @@ def _of_file(samples: Samples, path: Path) -> list[Fold]:
         raise BadData(f"a {key} has two parts", at=at, fix="name each once")
     known = samples.labelled & part.is_not_null().to_numpy()
     names = sorted(part.filter(known).unique()) if kind == "fold" else ["train", "validation", "test"]
+    if unknown := sorted(set(part.drop_nulls()) - set(names)):
+        raise UnknownName(kind, unknown[0], names, at=at)
     rows = {name: np.flatnonzero(known & part.eq_missing(name).to_numpy()) for name in names}
     if kind == "fold":
         every = np.flatnonzero(known)

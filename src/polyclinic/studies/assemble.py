@@ -42,7 +42,14 @@ def attrition(asked: Asked, source: Timeline | RowTable) -> list[dict[str, Any]]
     """Who fell out at each step, before and behind the index."""
     if asked.cohort is not None:
         return [asdict(step) for step in asked.cohort.attrition]
-    steps = {"rows of the source": source.summary()["rows_in"], "rows that can be read": asked.rows.height}
+    if isinstance(source, RowTable):
+        steps = {
+            "rows of the source": source.summary()["rows_in"],
+            "rows that can be read": asked.rows.height,
+        }
+    else:
+        steps = {"rows of the labels": asked.rows.height}
+        steps["of whom something is known by then"] = asked.rows.height - len(asked.refused)
     return [{"step": name, "rows": rows, "groups": {}, "past_index": False} for name, rows in steps.items()]
 
 
@@ -92,11 +99,14 @@ def report(run: Run, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.Data
 def cohort(run: Run) -> dict[str, Any]:
     """The cohort: flow, groups, targets, table 1, what is missing, how rows were divided."""
     rows, kind, parts = run.rows, run.outcome.kind, ("train", "validation", "test")
-    known = rows.take(rows.labelled)
+    divided = np.unique(np.concatenate([getattr(f, p) for f in run.folds for p in parts]))
+    every, known = rows.take(rows.labelled), rows.take(divided)
     size = {"rows": len(known), "groups": groups(known)}
     steps = json.loads((run.steps.done["cohort"].folder / "attrition.json").read_text())
-    if steps and steps[-1]["rows"] != len(known):
-        steps.append({"step": "labelled", **size, "past_index": True})
+    if steps and steps[-1]["rows"] != len(every):
+        steps.append({"step": "labelled", "rows": len(every), "groups": groups(every), "past_index": True})
+    if len(known) != len(every):
+        steps.append({"step": "named in the split file", **size, "past_index": False})
     found: dict[str, Any] = {
         "attrition": steps,
         **size,

@@ -33,6 +33,11 @@ class Gates:
     worst_subgroup: dict[str, float] = field(default_factory=dict)
     min: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        low, high = self.calibration_slope or (0, 1)
+        if low >= high:
+            raise ValueError("calibration_slope is two rising numbers, for example [0.8, 1.2]")
+
 
 def judge(gates: Gates, report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The gates of a report: `gate, state, measured, wanted, why` in words and `numbers`, for each outcome.

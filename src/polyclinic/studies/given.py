@@ -15,6 +15,7 @@ from polyclinic.samples.frames import read_table
 PROBABILITY, TRUTH = "predicted_boolean_probability", "boolean_value"
 PREDICTED = (PROBABILITY, "predicted_boolean_value", "uncalibrated_probability", "path", "refused")
 RUN = ("model", "fold", "split", "outcome")
+PARTS = ("train", "validation", "test")
 KNOWN_KEYS = (("row_id",), ("subject_id", "prediction_time"))
 
 
@@ -32,9 +33,9 @@ def read(
     takes them; and what the report says of them, `cohort` and `sanity`.
     """
     here, there = Place(file=str(predictions)), Place(file=str(labels or predictions))
-    table = _of_run(_table(predictions), predictions.stem, outcome.kind)
+    table = _of_run(_table(predictions), predictions.stem, outcome.kind, here)
     if labels is None:
-        table, truth, keys = _apart(table)
+        table, truth, keys = _apart(table, here)
     else:
         truth = _table(labels)
         table = table.drop(*(c for c in (TRUTH, "reference") if c in truth.columns), strict=False)
@@ -60,15 +61,31 @@ def read(
     return joined, made, rows, told
 
 
-def _of_run(table: pl.DataFrame, name: str, kind: str) -> pl.DataFrame:
-    """The columns that a run writes and that others may leave out: model, fold, split. The package's rows fall out."""
+def _of_run(table: pl.DataFrame, name: str, kind: str, at: Place) -> pl.DataFrame:
+    """The columns that a run writes and that others may leave out: model, fold, split.
+
+    The package's rows fall out, unless there are no others: then they are what is to be judged.
+    """
     if "outcome" in table.columns:
         table = table.filter(pl.col("outcome") == kind)
     if "model" not in table.columns:
         table = table.with_columns(model=pl.lit(name))
-    if not {"fold", "split"} <= set(table.columns):
-        return table.drop("fold", "split", strict=False).with_columns(fold=pl.lit("0"), split=pl.lit("test"))
-    return table.with_columns(pl.col("fold").cast(pl.String)).filter(pl.col("fold") != "package")
+    given = {"fold": "0", "split": "test"}
+    table = table.with_columns(pl.lit(v).alias(k) for k, v in given.items() if k not in table.columns)
+    table = table.with_columns(pl.col("fold").cast(pl.String))
+    for key in ("model", "fold", "split"):
+        if nameless := table[key].null_count():
+            fix = "fill that column, or leave it out altogether"
+            raise BadData(f"{nameless} rows have no {key}", at=Place(file=at.file, column=key), fix=fix)
+    own = table.filter(pl.col("fold") != "package")
+    if own.is_empty():
+        return table.with_columns(pl.lit(v).alias(k) for k, v in given.items())
+    if unknown := sorted(set(own["split"].cast(pl.String)) - set(PARTS)):
+        raise UnknownName("split", unknown[0], PARTS, at=Place(file=at.file, column="split"))
+    if "test" not in own["split"]:
+        fix = "give the rows that no model learned from as `test`"
+        raise BadData("no row is of the split 'test'", at=Place(file=at.file, column="split"), fix=fix)
+    return own
 
 
 def _joined(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str], at: Place) -> pl.DataFrame:
@@ -122,16 +139,19 @@ def _table(path: Path) -> pl.DataFrame:
     return frame.with_columns(pl.col(here).map_elements(lambda p: str(folder / p), return_dtype=pl.String))
 
 
-def _apart(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+def _apart(table: pl.DataFrame, at: Place) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
     """Predictions that hold the truth: the same as two tables. Without known keys, models list their rows in one order."""
     keys = next((list(k) for k in KNOWN_KEYS if set(k) <= set(table.columns)), None)
-    if keys is None or table.select(*keys, "model", "fold", "split").is_duplicated().any():
+    if keys is None:
         keys = ["row_id"]
         table = table.with_columns(row_id=pl.int_range(pl.len()).over("model"))
     told = [c for c in table.columns if c in (*keys, *RUN, *PREDICTED) or c.startswith("dice//")]
     if PROBABILITY not in told:
         told += [c for c in table.columns if c not in told and table.schema[c].is_float()]
     truth = table.unique(keys, keep="first", maintain_order=True)
+    if TRUTH in table.columns and (n := table.unique([*keys, TRUTH]).height - truth.height):
+        fix = "tell the truth of a row once, or alike for every model"
+        raise BadData(f"{n} rows have two truths", at=Place(file=at.file, column=TRUTH), fix=fix)
     return table.select(told), truth.drop(c for c in told if c not in keys), keys
 
 

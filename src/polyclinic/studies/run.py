@@ -135,7 +135,7 @@ class Run:
         if not isinstance(self.source, RowTable):
             return question
         rows, strata = self.source.rows(), self.study.evaluation.subgroups
-        left_out = [str(question.target.get("column")), *separate, *strata]
+        left_out = [str(question.target.get("column")), *separate]
         inputs = dict(question.inputs)
         for name, reader in question.readers.items():
             if hasattr(reader, "resolved"):  # its groups and strata are what is kept apart and broken down by
@@ -152,7 +152,11 @@ class Run:
 
         def make(folder: Path) -> None:
             asked = ask(question, self.source)
-            asked.rows.write_parquet(folder / "rows.parquet")
+            if len(asked.refused) == asked.rows.height:
+                fix = "see that the labels name subjects and times as the source does"
+                raise BadData("of no row of the labels anything is known by its time", fix=fix)
+            told = asked.rows.filter(~pl.col("row_id").is_in(list(asked.refused)))
+            told.write_parquet(folder / "rows.parquet")
             facts = assemble.attrition(asked, self.source)
             (folder / "attrition.json").write_text(json.dumps(facts))
 
@@ -234,7 +238,8 @@ class Run:
 
         def make(folder: Path) -> None:
             made, labels = ModelPackage.open(package.folder / "package"), self.question.labels
-            index = None if labels is None else read_table(Path(labels))
+            timed = labels is not None and isinstance(self.source, Timeline)
+            index = read_table(Path(str(labels))) if timed else None
             answers = made.predict(self.source, index=index, folder=folder / "files")
             answers.write_parquet(folder / "answers.parquet")
 
@@ -246,6 +251,9 @@ class Run:
         truth = self.outcome.truth(self.rows).with_columns(row_id=pl.Series(self.rows.row_id))
         own = own.join(truth, on="row_id", how="left", maintain_order="left")
         everything = pl.concat([*(t.table for t in tuned), own], how="diagonal_relaxed")
+        # What an earlier run left must not stand beside this one's package, should it be stopped here.
+        for old in ("report.json", "report.html"):
+            (self.out / old).unlink(missing_ok=True)
         write_table(everything, self.out / "predictions.parquet")
         with atomic.folder(self.out / "package") as part:
             shutil.copytree(package.folder / "package", part, dirs_exist_ok=True)

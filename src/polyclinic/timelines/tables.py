@@ -35,6 +35,9 @@ def separated(path: Path, mark: str) -> None:
     """Raise `BadData` where the first line of a CSV has another separator, as spreadsheets in much of Europe write it, or
     where it gives one name to two columns.
     """
+    with path.open("rb") as raw:
+        if raw.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            raise BadData("the text is UTF-16", at=Place(file=path.name), fix="save it as UTF-8 (CSV UTF-8)")
     with path.open(encoding="utf-8", errors="replace") as lines:
         head = lines.readline()
     other = next((m for m in (";", "\t", "|") if m in head), None)

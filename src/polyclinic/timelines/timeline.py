@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from polyclinic.errors import BadData, Place
 from polyclinic.timelines.format import EVENTS
 
 
@@ -63,6 +64,9 @@ class Timeline(Ingested):
         else:
             frame = pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore")
         stored, values = frame.collect_schema(), ("numeric_value", "text_value")
+        for name in (n for n in ("time", "subject_id") if stored.get(n) == pl.String):
+            fix = "read it with `polyclinic ingest meds`, which turns text into times and numbers"
+            raise BadData(f"the column {name!r} is text", at=Place(file=str(self.path), column=name), fix=fix)
         wrong = [pl.col(n).cast(kind) for n, kind in EVENTS.items() if stored.get(n, kind) != kind]
         absent = [pl.lit(None, EVENTS[n]).alias(n) for n in values if n not in stored]
         return frame.with_columns(*wrong, *absent)
