@@ -195,3 +195,14 @@ def test_a_notebook_shows_the_finding_as_text_and_each_score_with_its_interval(t
     html = Report(tmp_path, molecules() | {"finding": "<script>"})._repr_html_()
     assert "<p>&lt;script&gt;</p>" in html
     assert "0.910\u00a0to\u00a00.950" in html
+
+
+def test_a_slope_without_an_interval_says_nothing():
+    report = molecules()
+    report["calibration"]["gbm"]["crosses"]["after"]["slope"] = {
+        "value": 0.1,
+        "low": None,
+        "high": None,
+        "n": 9,
+    }
+    assert "are not shown to be right or wrong" in finding(report)

@@ -120,3 +120,14 @@ def test_a_table_is_written_as_its_name_says(tmp_path, name):
 def test_a_table_is_not_written_over_a_folder(tmp_path) -> None:
     with pytest.raises(UsageError, match="a folder"):
         write_table(frame(), tmp_path)
+
+
+def test_a_row_without_its_group_belongs_to_no_group() -> None:
+    table = frame().with_columns(patient=pl.Series(["a", None, "b"]))
+    with pytest.raises(BadData, match="1 rows have no 'patient'"):
+        TableInputs(groups=("patient",)).resolved(table, ["died"])
+
+
+def test_a_stratum_is_an_input_like_any_other() -> None:
+    how = TableInputs(strata=("ward",)).resolved(frame(), ["patient", "died"])
+    assert how.use == ("age", "ward")

@@ -86,3 +86,10 @@ def test_a_file_of_folds_holds_each_out_once(tmp_path) -> None:
     pl.DataFrame({"subject": list(range(30)), "fold": folds}).write_csv(tmp_path / "folds.csv")
     found = split(rows_of(list(range(30))), Split(file=str(tmp_path / "folds.csv")), 0)
     assert [f.test.tolist() for f in found] == [[i for i in range(30) if i % 3 == k] for k in range(3)]
+
+
+def test_a_typing_error_in_a_split_file_is_no_part_of_its_own(tmp_path):
+    parts = ["train"] * 6 + ["tset"] + ["validation", "test", "test"]
+    pl.DataFrame({"row_id": range(10), "split": parts}).write_csv(tmp_path / "split.csv")
+    with pytest.raises(UnknownName, match="did you mean 'test'"):
+        split(rows_of(list(range(10))), Split(file=str(tmp_path / "split.csv"), separate=()), 0)

@@ -359,3 +359,39 @@ def test_a_table_without_the_columns_of_its_outcome_names_the_missing_one(files)
         evaluate_file(
             folder / "mine.parquet", labels=folder / "labels.csv", outcome="voxels", out=folder / "o"
         )
+
+
+def test_the_answers_of_a_package_are_judged_where_there_are_no_others(files):
+    folder, _, risk = files
+    own = risk.rename({"risk": "predicted_boolean_probability"})
+    own.with_columns(fold=pl.lit("package"), split=pl.lit("all")).write_csv(folder / "own.csv")
+    found, plain = (
+        evaluate_file(folder / name, labels=folder / "labels.csv", group="subject_id", out=folder / "o")
+        for name in ("own.csv", "mine.parquet")
+    )
+    scores = [next(iter(one["models"].values()))["binary"]["test"] for one in (found, plain)]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"split": "tset"}, "unknown split 'tset'"),
+        ({"split": "train"}, "no row is of the split 'test'"),
+        ({"model": None}, "300 rows have no model"),
+    ],
+)
+def test_columns_of_a_run_that_say_nothing_are_errors(files, change, says):
+    folder, _, risk = files
+    risk.with_columns(pl.lit(v, pl.String).alias(k) for k, v in change.items()).write_csv(folder / "odd.csv")
+    with pytest.raises((BadData, UnknownName), match=says):
+        evaluate_file(folder / "odd.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
+
+
+def test_models_that_tell_another_truth_of_one_row_are_an_error(files):
+    folder, labels, risk = files
+    one = risk.with_columns(model=pl.lit("a"), boolean_value=labels["boolean_value"])
+    other = one.with_columns(model=pl.lit("b"), boolean_value=1 - pl.col("boolean_value"))
+    pl.concat([one, other.cast(one.schema)]).write_csv(folder / "both.csv")
+    with pytest.raises(BadData, match="300 rows have two truths"):
+        evaluate_file(folder / "both.csv", group="subject_id", out=folder / "o")

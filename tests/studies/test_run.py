@@ -184,3 +184,28 @@ def test_a_group_that_the_evaluation_misspells_stops_before_anything_is_fitted(t
     with pytest.raises(UnknownName, match="did you mean 'patient'"):
         run(changed, out=tmp_path / "run")
     assert not list((tmp_path / "run" / "steps").glob("fit-*"))
+
+
+def test_rows_that_a_split_file_does_not_name_are_a_step_of_their_own(tmp_path: Path) -> None:
+    frame = patients(240)
+    parts = pl.Series("split", ["train"] * 120 + ["validation"] * 30 + ["test"] * 60)
+    keys = frame[:210].select("patient").with_columns(parts).unique(maintain_order=True)
+    keys.write_csv(tmp_path / "split.csv")
+    how = {"separate": ["patient"], "file": str(tmp_path / "split.csv")}
+    made = run(study(frame, split=how, models=["logistic"], baselines=[], gates={}), out=tmp_path / "run")
+    steps = {s["step"]: s["rows"] for s in made.document["cohort"]["attrition"]}
+    assert made.document["cohort"]["rows"] == steps["named in the split file"] == 210
+
+
+def test_a_stopped_run_leaves_no_report_of_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"models": ["logistic"], "baselines": [], "gates": {}}
+    run(study(patients(120), **small), out=tmp_path)
+    monkeypatch.setattr(
+        "polyclinic.studies.assemble.report", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
+    with pytest.raises(Interrupted):
+        run(study(patients(120), seed=9, **small), out=tmp_path)
+    assert not (tmp_path / "report.json").exists()
+    assert (tmp_path / "package").exists()

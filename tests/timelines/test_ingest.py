@@ -211,3 +211,11 @@ def test_an_ingest_that_refused_every_row_is_described_all_the_same(tmp_path):
     made = ingest("meds", tmp_path / "meds", tmp_path / "out", max_quarantined=1.0)
     told = made.describe()
     assert (told["subjects"], told["events"], told["ingest"]["quarantined"]) == (0, 0, 1)
+
+
+def test_a_meds_folder_whose_times_are_text_is_to_be_ingested_first(tmp_path):
+    (tmp_path / "data").mkdir()
+    events = pl.DataFrame({"subject_id": [1], "time": ["2100-01-01"], "code": ["A"]})
+    events.write_parquet(tmp_path / "data" / "0.parquet")
+    with pytest.raises(BadData, match="'time' is text"):
+        Timeline(tmp_path).describe()

@@ -124,3 +124,9 @@ def test_a_name_that_two_columns_share_is_an_error(tmp_path):
     (tmp_path / "rows.csv").write_text("id,sex,age,sex\n1,f,60,m\n")
     with pytest.raises(BadData, match="two columns are called 'sex'"):
         ingest("table", tmp_path / "rows.csv", tmp_path / "out")
+
+
+def test_utf_16_is_named(tmp_path):
+    (tmp_path / "rows.csv").write_text("id,age\n1,60\n", encoding="utf-16")
+    with pytest.raises(BadData, match="UTF-16"):
+        ingest("table", tmp_path / "rows.csv", tmp_path / "out")

@@ -134,6 +134,8 @@ def _left_out(asked: pl.DataFrame, found: pl.DataFrame, unanswered: int) -> list
 def _table(path: Path) -> pl.DataFrame:
     """A CSV or Parquet file; paths in it are taken from its own folder."""
     frame = read_table(path)
+    if frame.is_empty():
+        raise BadData("there are no rows", at=Place(file=str(path)), fix="name a table that holds some")
     here = [c for c in ("path", "reference") if frame.schema.get(c) == pl.String]
     folder = path.resolve().parent
     return frame.with_columns(pl.col(here).map_elements(lambda p: str(folder / p), return_dtype=pl.String))
@@ -214,12 +216,12 @@ def _probabilities(table: pl.DataFrame, other: Sequence[str | None], at: Place) 
     name = _sole(table, PROBABILITY, other, at)
     given = table if "refused" not in table.columns else table.filter(pl.col("refused").is_null())
     column = given[name]
-    wrong = ~column.is_between(0, 1).fill_null(False) if column.dtype.is_numeric() else pl.Series([True])
+    wrong = ~column.cast(pl.Float64, strict=False).is_between(0, 1).fill_null(False)
     if wrong.any():
         where = Place(file=at.file, column=name, row=wrong.arg_max())
         fix = "give probabilities (after the sigmoid), one for every row, or a reason in a column `refused`"
         raise BadData(f"{wrong.sum()} predictions are no probability between 0 and 1", at=where, fix=fix)
-    return table.rename({name: PROBABILITY})
+    return table.rename({name: PROBABILITY}).cast({PROBABILITY: pl.Float64})
 
 
 def _group(frame: pl.DataFrame, name: str, at: Place) -> Array:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from polyclinic import progress
-from polyclinic.errors import UsageError
+from polyclinic.errors import BadData, UsageError
 from polyclinic.packages.predict import predict
 from polyclinic.progress import Reporter
 from polyclinic.reports.report import Report
@@ -94,3 +94,40 @@ def test_without_a_time_it_says_what_is_missing(labelled: Path, report: Report) 
     with pytest.raises(UsageError, match="nothing says when to ask") as error:
         predict(report.package, labelled / "meds")
     assert "--index" in error.value.fix
+
+
+def test_whom_nothing_is_known_of_is_refused_not_answered(
+    labelled: Path, report: Report, tmp_path: Path
+) -> None:
+    index = pl.DataFrame(
+        {"subject_id": [1, 999, 2], "prediction_time": [NOON, NOON, NOON - timedelta(days=9)]}
+    )
+    index.write_parquet(tmp_path / "index.parquet")
+    found = predict(report.package, labelled / "meds", index=tmp_path / "index.parquet")
+    refused = dict(zip(found["subject_id"], found["refused"], strict=True))
+    why = "nothing is known of this subject by then"
+    assert refused == {1: None, 999: why, 2: why}
+    assert found["predicted_boolean_probability"].is_null().equals(found["refused"].is_not_null())
+
+
+def test_a_table_of_whom_to_ask_and_one_time_for_all_exclude_each_other(
+    labelled: Path, report: Report
+) -> None:
+    with pytest.raises(UsageError, match="serves nothing"):
+        predict(report.package, labelled / "meds", index=labelled / "labels.parquet", at=NOON)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t: t.with_columns(pl.col("subject_id") + 1000), "of no row of the labels anything is known"),
+        (lambda t: pl.concat([t, t[:3].with_columns(~pl.col("boolean_value"))]), "6 rows of the labels"),
+    ],
+)
+def test_labels_of_others_and_labels_told_twice_are_errors(
+    labelled: Path, tmp_path: Path, change, says
+) -> None:
+    change(pl.read_parquet(labelled / "labels.parquet")).write_parquet(tmp_path / "labels.parquet")
+    study = {"name": "x", "source": {"timeline": str(labelled / "meds")}, "models": ["logistic"]}
+    with pytest.raises(BadData, match=says):
+        run({**study, "labels": str(tmp_path / "labels.parquet")}, out=tmp_path / "run")
