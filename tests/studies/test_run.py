@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,17 @@ def test_a_changed_line_of_the_evaluation_trains_nothing_again(finished: Report)
     reused = steps(again)
     assert all(reused[name] for name in reused if name.startswith(("ingest", "cohort", "samples", "fit")))
     assert not reused["evaluate"]
+
+
+def test_other_subgroups_train_nothing_again(finished: Report, tmp_path: Path) -> None:
+    shutil.copytree(finished.folder, tmp_path / "run")
+    changed = study(patients())
+    changed["evaluation"] = {"bootstrap": {"over": "patient", "resamples": 60}, "subgroups": ["ward"]}
+    again = run(changed, out=tmp_path / "run")
+    assert all(
+        reused for name, reused in steps(again).items() if name.startswith(("fit", "package", "answer"))
+    )
+    assert {s["column"] for s in again.document["subgroups"]} == {"ward"}
 
 
 def test_a_changed_model_is_fitted_again_and_the_others_are_not(finished: Report) -> None:

@@ -27,7 +27,7 @@ from polyclinic.samples.frames import as_polars, read_table, write_table
 from polyclinic.samples.splits import Fold, split
 from polyclinic.studies import assemble, fits
 from polyclinic.studies.evaluate import best
-from polyclinic.studies.steps import Done, Steps
+from polyclinic.studies.steps import Done, Steps, key_of
 from polyclinic.studies.study import Study
 from polyclinic.timelines.ingest import detect, ingest, open_source
 from polyclinic.timelines.rows import RowTable
@@ -77,6 +77,7 @@ class Run:
     study: Study
     out: Path
     steps: Steps
+    learned_from: str = ""  # the key of the samples, whatever strata they are broken down by
 
     @cached_property
     def outcome(self) -> Outcome:
@@ -90,7 +91,7 @@ class Run:
         table = self.samples(read, rows)
         if self.steps.planned:
             return self._plan(table)
-        tuned = self.fitted(table)
+        tuned = self.fitted()
         chosen = self.chosen(tuned)
         package = self.package(chosen)
         answered = self.answered(read, package)
@@ -166,8 +167,12 @@ class Run:
         """Samples for every row that is asked."""
         given = self.study.question.inputs
         modules = [registry.entry("inputs", name).target.partition(":")[0] for name in given]
-        named = [self.study.split.separate, self.study.evaluation.subgroups] if "table" in given else []
-        inputs = {"ingest": read.key, "cohort": rows.key, "inputs": given, "named": named}
+        apart, strata = self.study.split.separate, self.study.evaluation.subgroups
+        inputs = {"ingest": read.key, "cohort": rows.key, "inputs": given}
+        inputs |= {"separate": apart} if "table" in given else {}
+        code = (*ASKING, "polyclinic.samples", *modules)
+        self.learned_from = key_of("samples", inputs, code)
+        inputs |= {"strata": strata} if "table" in given else {}
 
         def make(folder: Path) -> None:
             asked = pl.read_parquet(rows.folder / "rows.parquet")
@@ -177,16 +182,16 @@ class Run:
             single_column(made)
             store.save(made, folder / "samples")
 
-        return self.steps.step("samples", inputs, (*ASKING, "polyclinic.samples", *modules), make)
+        return self.steps.step("samples", inputs, code, make)
 
     # -- the models --------------------------------------------------------------------------------------------------
 
-    def fitted(self, table: Done) -> list[fits.Tuned]:
+    def fitted(self) -> list[fits.Tuned]:
         """Every candidate on every fold, tuned on pooled validation answers."""
         study, rows = self.study, self.rows
         study.evaluation.known_names(rows.groups, rows.strata)
         outcome, apart = [self.outcome.kind, study.question.target], config.settings_of(study.split)
-        above = {"samples": table.key, "outcome": outcome, "split": apart}
+        above = {"samples": self.learned_from, "outcome": outcome, "split": apart}
         work = [(c, f) for c in study.candidates for f in self.folds]
         tracked = progress.track(work, text="fitting", total=len(work))
         made = [fits.fit_fold(study, rows, fold, one, self.steps, above) for one, fold in tracked]

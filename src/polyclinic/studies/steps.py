@@ -41,7 +41,7 @@ class Steps:
         inputs: JSON values that decide its content (keys of earlier steps among them); code: the modules that make it.
         make: writes to the folder it is given.
         """
-        key = fingerprint.of_value({"name": name, "inputs": inputs, "code": fingerprint.of_code(*code)})[:20]
+        key = key_of(name, inputs, code)
         folder = self.root / f"{name}-{key}"
         reused, began = folder.is_dir(), time.perf_counter()
         if not reused and not self.planned:
@@ -53,3 +53,8 @@ class Steps:
             progress.say(f"{name}: nothing it depends on has changed; reused")
         self.done[name] = done
         return done
+
+
+def key_of(name: str, inputs: Mapping[str, Any], code: tuple[str, ...]) -> str:
+    """What decides a step's content, in twenty letters."""
+    return fingerprint.of_value({"name": name, "inputs": inputs, "code": fingerprint.of_code(*code)})[:20]
