@@ -395,3 +395,12 @@ def test_models_that_tell_another_truth_of_one_row_are_an_error(files):
     pl.concat([one, other.cast(one.schema)]).write_csv(folder / "both.csv")
     with pytest.raises(BadData, match="300 rows have two truths"):
         evaluate_file(folder / "both.csv", group="subject_id", out=folder / "o")
+
+
+def test_rows_of_one_subject_without_a_group_are_a_warning(files):
+    folder, _, _ = files
+    given = {"labels": folder / "labels.csv", "out": folder / "o"}
+    alone = evaluate_file(folder / "mine.parquet", **given)
+    assert [entry["result"] for entry in alone["sanity"]] == ["300 rows of 100 subjects"]
+    assert "rows of one subject" in alone["finding"]
+    assert evaluate_file(folder / "mine.parquet", group="subject_id", **given)["sanity"] == []

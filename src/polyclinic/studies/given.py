@@ -57,8 +57,19 @@ def read(
     first = (pl.col("model") == table["model"][0]) & (pl.col("split") == "test")
     asked, found = table.filter(first), joined.filter(first)
     unanswered = truth.join(table, on=keys, how="anti").height
-    told = {"cohort": _cohort(asked, found, made, group), "sanity": _left_out(asked, found, unanswered)}
+    doubts = _left_out(asked, found, unanswered) + ([] if group else _drawn_alone(found))
+    told = {"cohort": _cohort(asked, found, made, group), "sanity": doubts}
     return joined, made, rows, told
+
+
+def _drawn_alone(rows: pl.DataFrame) -> list[dict[str, Any]]:
+    """That subjects have several rows, and no group was named: an entry of `sanity`."""
+    who = rows.get_column("subject_id", default=pl.Series([])).drop_nulls()
+    if who.n_unique() == len(who):
+        return []
+    why = "The intervals draw single rows and are too narrow; name the group: --group subject_id."
+    result = f"{len(who):,} rows of {who.n_unique():,} subjects"
+    return [{"check": "rows of one subject", "applies": True, "result": result, "why": why}]
 
 
 def _of_run(table: pl.DataFrame, name: str, kind: str, at: Place) -> pl.DataFrame:
