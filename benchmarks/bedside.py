@@ -42,9 +42,7 @@ def main() -> None:
     spent = np.array(spent[5:])
     p50, p90, p99 = np.quantile(spent, [0.5, 0.9, 0.99])
     sizes = pl.Series([events[s].height for s in rows["subject_id"]])
-    print(
-        f"p50 {p50:.1f} ms  p90 {p90:.1f} ms  p99 {p99:.1f} ms; {sizes.median():,.0f} events a patient (median)"
-    )
+    print(f"p50 {p50:.1f} ms  p90 {p90:.1f} ms  p99 {p99:.1f} ms; {sizes.median():,.0f} events a patient (median)")
     print(f"largest difference from the batch: {gap:.1e}")
 
 

@@ -50,9 +50,7 @@ def plain(happened: np.ndarray, probability: np.ndarray) -> dict[str, float]:
     }
 
 
-def resampled(
-    happened: np.ndarray, probability: np.ndarray, group: np.ndarray, resamples: int, size: int
-) -> list:
+def resampled(happened: np.ndarray, probability: np.ndarray, group: np.ndarray, resamples: int, size: int) -> list:
     """The plain way, on the groups that our own first resamples drew."""
     names, place = np.unique(group, return_inverse=True)
     order = np.argsort(place, kind="stable")

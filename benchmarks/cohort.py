@@ -72,9 +72,7 @@ def main() -> None:
         peer = [args.python, str(args.bench / args.peer), str(args.data), str(files[1])]
         pairs = [(cost(ours), cost(peer)) for _ in range(args.n)]
         found = [rows(file) for file in files]
-    print(
-        f"rows {len(found[0]):,}, {'equal' if found[0] == found[1] else 'NOT EQUAL'} to those of {args.peer}"
-    )
+    print(f"rows {len(found[0]):,}, {'equal' if found[0] == found[1] else 'NOT EQUAL'} to those of {args.peer}")
     for name, column in zip(("polyclinic", args.peer), zip(*pairs, strict=True), strict=True):
         cpu, wall, peak = (median(values) for values in zip(*column, strict=True))
         print(f"{name:16s} cpu {cpu:6.2f} s   wall {wall:6.2f} s   peak {peak:5.0f} MiB")

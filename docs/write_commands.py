@@ -32,9 +32,7 @@ it may quote a patient's value.
 def page() -> str:
     """The whole page."""
     group: Any = typer.main.get_command(app)
-    parts = [
-        text for name, command in group.commands.items() for text in about(f"polyclinic {name}", command)
-    ]
+    parts = [text for name, command in group.commands.items() for text in about(f"polyclinic {name}", command)]
     return "\n".join([HEAD, *parts]).rstrip() + "\n"
 
 

@@ -12,17 +12,7 @@ from polyclinic.registry import Area
 
 AREAS = Path(__file__).resolve().parent.parent / "src" / "polyclinic" / "areas"
 FOLDERS = sorted(p for p in AREAS.iterdir() if (p / "__init__.py").is_file())
-ALLOWED = {
-    "__init__.py",
-    "README.md",
-    "inputs.py",
-    "formats",
-    "tasks",
-    "models",
-    "outcomes",
-    "studies",
-    "datasets",
-}
+ALLOWED = {"__init__.py", "README.md", "inputs.py", "formats", "tasks", "models", "outcomes", "studies", "datasets"}
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda p: p.name)

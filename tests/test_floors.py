@@ -13,18 +13,7 @@ FLOORS = [
     "figures", "timelines", "datasets", "cohorts", "samples", "evaluation", "outcomes", "packages", "models",
     "training", "inspection", "reports", "areas", "studies", "checks", "surveillance", "service", "console", "cli",
 ]  # fmt: skip
-HEAVY = {
-    "torch",
-    "rdkit",
-    "nibabel",
-    "matplotlib",
-    "pandas",
-    "sklearn",
-    "lightgbm",
-    "onnx",
-    "onnxruntime",
-    "monai",
-}
+HEAVY = {"torch", "rdkit", "nibabel", "matplotlib", "pandas", "sklearn", "lightgbm", "onnx", "onnxruntime", "monai"}
 GROUND_MAY = {"numpy"}  # of what is not in the standard library, at the top of a ground module
 
 

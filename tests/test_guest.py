@@ -51,9 +51,7 @@ def run(python, recordings, tmp_path_factory) -> Path:
 
 def polyclinic(python: Path, *words: object) -> subprocess.CompletedProcess[str]:
     command = [str(python), "-m", "polyclinic.cli", *map(str, words)]
-    return subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"}, check=False
-    )
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"}, check=False)
 
 
 def test_the_guest_is_listed_beside_the_other_areas(python):

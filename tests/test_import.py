@@ -7,26 +7,13 @@ import sys
 
 import pytest
 
-HEAVY = {
-    "torch",
-    "pandas",
-    "sklearn",
-    "matplotlib",
-    "polars",
-    "pyarrow",
-    "lightgbm",
-    "onnxruntime",
-    "onnx",
-    "rdkit",
-}
+HEAVY = {"torch", "pandas", "sklearn", "matplotlib", "polars", "pyarrow", "lightgbm", "onnxruntime", "onnx", "rdkit"}
 
 
 def modules_after(code: str) -> set[str]:
     """The top-level modules of a fresh Python after `code`."""
     show = "import sys; print('\\n'.join(m for m in sys.modules if '.' not in m), file=sys.stderr)"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\n{show}"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{show}"], capture_output=True, text=True, check=True)
     return set(done.stderr.split())
 
 

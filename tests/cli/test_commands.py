@@ -31,9 +31,7 @@ def test_every_command_shows_an_example(command):
     assert f"Example:  polyclinic {command}" in output or f"$(polyclinic {command}" in output
 
 
-@pytest.mark.parametrize(
-    "command", ["list", "describe", "cohort", "run", "evaluate", "predict", "verify", "check"]
-)
+@pytest.mark.parametrize("command", ["list", "describe", "cohort", "run", "evaluate", "predict", "verify", "check"])
 def test_what_reads_can_print_json(command):
     assert "--json" in call(command, "--help").output
 

@@ -112,13 +112,9 @@ def test_verify_and_report_answer_for_a_finished_run(run):
 def test_evaluate_gives_the_same_report_for_predictions_made_elsewhere(run, folder):
     rows = pl.read_parquet(run / "predictions.parquet").filter(split="test", model="logistic")
     homes = (
-        pl.read_csv(folder / "residents.csv")
-        .with_row_index("row_id")
-        .select(pl.col("row_id").cast(pl.Int64), "home")
+        pl.read_csv(folder / "residents.csv").with_row_index("row_id").select(pl.col("row_id").cast(pl.Int64), "home")
     )
-    kept = rows.join(homes, on="row_id").select(
-        "row_id", "home", "boolean_value", "predicted_boolean_probability"
-    )
+    kept = rows.join(homes, on="row_id").select("row_id", "home", "boolean_value", "predicted_boolean_probability")
     kept.write_csv(folder / "mine.csv")
     done = call("evaluate", folder / "mine.csv", "--group", "home", "--out", folder / "mine")
     assert done.exit_code == 0, done.output

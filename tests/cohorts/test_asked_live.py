@@ -49,12 +49,7 @@ def timeline(*rows: tuple[Any, ...]) -> pl.LazyFrame:
     """Rows of (subject, hour, code, value, hour it became available)."""
     full = [(*r, *[None] * (5 - len(r))) for r in rows]
     table = [(s, hour(h), c, v, None if a is None else hour(a)) for s, h, c, v, a in full]
-    schema = {
-        "subject_id": pl.Int64,
-        "time": pl.Datetime("us"),
-        "code": pl.String,
-        "numeric_value": pl.Float32,
-    }
+    schema = {"subject_id": pl.Int64, "time": pl.Datetime("us"), "code": pl.String, "numeric_value": pl.Float32}
     return pl.LazyFrame(table, schema={**schema, "available_time": pl.Datetime("us")}, orient="row")
 
 
@@ -178,10 +173,7 @@ def test_a_cohort_of_nobody_says_which_step_left_it_empty() -> None:
 
 
 def test_a_cohort_in_which_nothing_starts_names_the_nearest_codes() -> None:
-    task = {
-        "predicates": {"ward": {"code": "WARD//IN"}, "seen": {"code": {"regex": "^EYES.*"}}},
-        "trigger": "ward",
-    }
+    task = {"predicates": {"ward": {"code": "WARD//IN"}, "seen": {"code": {"regex": "^EYES.*"}}}, "trigger": "ward"}
     with pytest.raises(BadData, match="no trigger events") as caught:
         extract(Task.parse(task), timeline((1, 0, "WARD//OUT"), (1, 1, "EYE//BLUE"))).require()
     assert "WARD//IN (ward, nearest: WARD//OUT)" in caught.value.fix
@@ -192,9 +184,7 @@ def test_a_cohort_of_which_nobody_is_labelled_is_of_nobody() -> None:
     task = {
         "predicates": {"a": {"code": "A"}},
         "trigger": "a",
-        "windows": {
-            "next": {"start": "trigger", "end": "start + 1h", "has": {"a": "(9, None)"}, "label": "a"}
-        },
+        "windows": {"next": {"start": "trigger", "end": "start + 1h", "has": {"a": "(9, None)"}, "label": "a"}},
     }
     with pytest.raises(BadData, match="fell out at: unlabelled: fewer than 9 a in next"):
         extract(Task.parse(task), timeline((1, 0, "A"))).require()

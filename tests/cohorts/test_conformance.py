@@ -24,12 +24,8 @@ NAMES = [
 
 def golden(shared: Path, name: str) -> tuple[Task, Timeline, set[tuple[object, ...]]]:
     folder = shared / "conformance" / "cohorts"
-    listed = {
-        c["name"]: c["data"] for c in json.loads((folder / "MANIFEST.json").read_text("utf-8"))["cohorts"]
-    }
-    rows = pl.read_parquet(folder / name / "labels.parquet").select(
-        "subject_id", "prediction_time", "boolean_value"
-    )
+    listed = {c["name"]: c["data"] for c in json.loads((folder / "MANIFEST.json").read_text("utf-8"))["cohorts"]}
+    rows = pl.read_parquet(folder / name / "labels.parquet").select("subject_id", "prediction_time", "boolean_value")
     return Task.load(folder / name / "task.yaml"), Timeline(shared / "data" / listed[name]), set(rows.rows())
 
 

@@ -97,12 +97,7 @@ def test_a_predicate_may_be_called_by_a_number() -> None:
 
 def test_an_unknown_key_of_a_predicate_is_a_column_and_must_exist() -> None:
     task = Task.parse({"predicates": {"a": {"code": "A", "value_mni": 3}}, "trigger": "a"})
-    schema = {
-        "subject_id": pl.Int64,
-        "time": pl.Datetime("us"),
-        "code": pl.String,
-        "numeric_value": pl.Float32,
-    }
+    schema = {"subject_id": pl.Int64, "time": pl.Datetime("us"), "code": pl.String, "numeric_value": pl.Float32}
     with pytest.raises(UsageError, match="value_min"):
         extract(task, pl.LazyFrame(schema=schema))
 
@@ -132,14 +127,7 @@ def test_a_task_that_starts_after_its_index_is_not_asked_live() -> None:
 
 @pytest.mark.parametrize(
     ("text", "hours"),
-    [
-        ("24h", 24),
-        ("1 day 2 hours", 26),
-        ("-1 day", -24),
-        ("1 day, 2:30:00", 26.5),
-        ("90 min", 1.5),
-        ("1:30", 0.025),
-    ],
+    [("24h", 24), ("1 day 2 hours", 26), ("-1 day", -24), ("1 day, 2:30:00", 26.5), ("90 min", 1.5), ("1:30", 0.025)],
 )
 def test_spans_of_time(text: str, hours: float) -> None:
     assert duration(text) == timedelta(hours=hours)

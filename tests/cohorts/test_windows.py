@@ -41,9 +41,7 @@ def windows(draw: st.DrawFn) -> dict[str, Any]:
 def window(draw: st.DrawFn, points: list[str]) -> dict[str, Any]:
     span, event = draw(st.sampled_from(SPANS)), draw(st.sampled_from([*NAMES, "_ANY_EVENT"]))
     point = draw(st.sampled_from(points))
-    root = draw(
-        st.sampled_from([point, point, f"{point} + {span}", f"{point} - {span}", f"{point} -> {event}"])
-    )
+    root = draw(st.sampled_from([point, point, f"{point} + {span}", f"{point} - {span}", f"{point} -> {event}"]))
     if draw(st.booleans()):
         ends: dict[str, Any] = {
             "start": root,
@@ -73,9 +71,7 @@ def counts(rows: list[tuple[int, int, str]]) -> dict[int, dict[datetime, dict[st
     """Subject → instant → predicate → count."""
     found: dict[int, dict[datetime, dict[str, int]]] = {}
     for subject, hour, code in sorted(rows):
-        at = found.setdefault(subject, {}).setdefault(
-            START + timedelta(hours=hour), {"a": 0, "b": 0, "_ANY_EVENT": 1}
-        )
+        at = found.setdefault(subject, {}).setdefault(START + timedelta(hours=hour), {"a": 0, "b": 0, "_ANY_EVENT": 1})
         at["a"] += code.startswith("A//")
         at["b"] += code in ("B", "A//2")
     for instants in found.values():
@@ -115,8 +111,7 @@ class Reading:
         return sum(
             at[predicate]
             for t, at in self.instants.items()
-            if (left < t or (left == t and w.start_inclusive))
-            and (t < right or (t == right and w.end_inclusive))
+            if (left < t or (left == t and w.start_inclusive)) and (t < right or (t == right and w.end_inclusive))
         )
 
     def answer(self) -> tuple[datetime, bool] | None:
@@ -136,20 +131,13 @@ class Reading:
 
 def frame(rows: list[tuple[int, int, str]]) -> pl.LazyFrame:
     table = [(s, START + timedelta(hours=h), c, None) for s, h, c in sorted(rows)]
-    schema = {
-        "subject_id": pl.Int64,
-        "time": pl.Datetime("us"),
-        "code": pl.String,
-        "numeric_value": pl.Float32,
-    }
+    schema = {"subject_id": pl.Int64, "time": pl.Datetime("us"), "code": pl.String, "numeric_value": pl.Float32}
     return pl.LazyFrame(table, schema=schema, orient="row")
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(events, windows(), st.sampled_from([*NAMES, "_ANY_EVENT", "_RECORD_END"]))
-def test_labels_are_those_of_a_slow_reading(
-    rows: list[tuple[int, int, str]], of: dict[str, Any], trigger: str
-) -> None:
+def test_labels_are_those_of_a_slow_reading(rows: list[tuple[int, int, str]], of: dict[str, Any], trigger: str) -> None:
     task = Task.parse(document(of, trigger))
     wanted = set()
     for subject, instants in counts(rows).items():
@@ -161,9 +149,7 @@ def test_labels_are_those_of_a_slow_reading(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(events, windows())
-def test_who_is_asked_does_not_depend_on_what_comes_later(
-    rows: list[tuple[int, int, str]], of: dict[str, Any]
-) -> None:
+def test_who_is_asked_does_not_depend_on_what_comes_later(rows: list[tuple[int, int, str]], of: dict[str, Any]) -> None:
     task = Task.parse(document(of, "a"))
     if not plan(task).live:
         return

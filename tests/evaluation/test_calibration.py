@@ -38,11 +38,7 @@ def test_a_block_of_resamples_gives_what_each_gives_alone():
 
 @pytest.mark.parametrize(
     ("y", "p"),
-    [
-        ([0, 0, 0, 0], [0.1, 0.2, 0.3, 0.4]),
-        ([0, 1, 0, 1], [0.3, 0.3, 0.3, 0.3]),
-        ([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]),
-    ],
+    [([0, 0, 0, 0], [0.1, 0.2, 0.3, 0.4]), ([0, 1, 0, 1], [0.3, 0.3, 0.3, 0.3]), ([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9])],
     ids=["one class", "one probability", "separated"],
 )
 def test_where_there_is_no_finite_fit_nothing_is_recalibrated(y, p):

@@ -27,9 +27,7 @@ AXES = {"title": "A & B", "axes_names": ("x", "y"), "description": "two curves"}
 
 def drawings() -> dict[str, str]:
     return {
-        "forest": forest(
-            [Line("gbm", 0.786, 0.761, 0.811, dots=(0.77,)), Line("none")], title="AUROC", axis="AUROC"
-        ),
+        "forest": forest([Line("gbm", 0.786, 0.761, 0.811, dots=(0.77,)), Line("none")], title="AUROC", axis="AUROC"),
         "zero": forest([Line("a", -0.013, -0.018, -0.008)], title="Difference", axis="difference", zero=True),
         "curves": curves([Curve("gbm", [0, 1], [0, 1], strong=True), Curve("b", [0, 1], [1, 0])], **AXES),
         "calibration": calibration({"as given": BINS}, title="Calibration", unit="rows"),
@@ -110,15 +108,10 @@ def test_labels_stand_apart_in_order_and_inside(wanted, gap):
     assert all(b - a >= gap - 1e-9 for a, b in pairwise(ordered))
     assert all(-1e-9 <= at <= 1 + 1e-9 for at in placed)
     assert all(
-        a <= b
-        for wa, a in zip(wanted, placed, strict=True)
-        for wb, b in zip(wanted, placed, strict=True)
-        if wa < wb
+        a <= b for wa, a in zip(wanted, placed, strict=True) for wb, b in zip(wanted, placed, strict=True) if wa < wb
     )
 
 
 def test_importing_the_figures_loads_no_matplotlib():
     code = "import sys, polyclinic.figures.curves, polyclinic.figures.flow, polyclinic.figures.intervals; print('matplotlib' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
-    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

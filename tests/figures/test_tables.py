@@ -60,8 +60,4 @@ def test_the_examples_of_how_numbers_are_written_hold():
 
 
 def test_a_difference_that_rounds_to_nought_has_no_sign():
-    assert (numbers.signed(-0.0001), numbers.signed(0.0001), numbers.number(-1234.5)) == (
-        "0.000",
-        "0.000",
-        "−1,234",
-    )
+    assert (numbers.signed(-0.0001), numbers.signed(0.0001), numbers.number(-1234.5)) == ("0.000", "0.000", "−1,234")

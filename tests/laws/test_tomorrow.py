@@ -99,11 +99,7 @@ def probabilities(report: Report) -> pl.DataFrame:
     return report.predictions().select("row_id", "model", "fold", "split", "predicted_boolean_probability")
 
 
-MODELS = [
-    "gbm",
-    "logistic",
-    {"transformer": {"width": 16, "layers": 1, "events": 16, "training": {"epochs": 2}}},
-]
+MODELS = ["gbm", "logistic", {"transformer": {"width": 16, "layers": 1, "events": 16, "training": {"epochs": 2}}}]
 
 
 def test_an_answer_that_is_not_known_yet_moves_no_model(tmp_path: Path) -> None:

@@ -90,9 +90,7 @@ def test_log_odds_stay_finite():
     assert log_odds(0.5, 10) == 0
 
 
-@pytest.mark.parametrize(
-    "model", [LastValue("x"), Logistic(), Gbm(rounds=40)], ids=lambda m: type(m).__name__
-)
+@pytest.mark.parametrize("model", [LastValue("x"), Logistic(), Gbm(rounds=40)], ids=lambda m: type(m).__name__)
 def test_the_planted_signal_is_found(model):
     train, validation, test = planted()
     fitted = model.fit(train, validation, BINARY, Session(seed=1))
@@ -119,12 +117,7 @@ def test_an_infinite_number_stops_a_fit_with_its_column(model):
     x = train.columns["x"].values.copy()
     x[5, 0] = -np.inf
     with pytest.raises(BadData, match="'x//signal' is infinite in 1 of 240 rows"):
-        model.fit(
-            train.with_column("x", Dense(x, ("signal", "a", "b", "c")), "input"),
-            validation,
-            BINARY,
-            Session(),
-        )
+        model.fit(train.with_column("x", Dense(x, ("signal", "a", "b", "c")), "input"), validation, BINARY, Session())
 
 
 def test_the_graph_answers_as_the_regression_does():

@@ -62,8 +62,7 @@ def test_every_summary_equals_a_plain_recount(rows):
     time = np.full(len(rows), 100 * HOUR, "datetime64[us]")
     found = encoders.summarise(column, CODES, time, (8, 2))
     wanted = [
-        [recount(row, code, hours)[kind] for hours in (8, 2) for kind in range(7) for code in range(3)]
-        for row in rows
+        [recount(row, code, hours)[kind] for hours in (8, 2) for kind in range(7) for code in range(3)] for row in rows
     ]
     np.testing.assert_allclose(found, np.array(wanted, np.float32), rtol=1e-5, atol=1e-5)
 
@@ -79,9 +78,7 @@ def test_a_row_alone_has_the_numbers_it_has_among_others(rows):
 
 def test_a_code_is_kept_where_enough_training_rows_have_it_within_the_hours():
     rows = samples(sequence([[(0, 1, 5.0), (1, 20, 1.0)], [(0, 2, 6.0)], [(0, 3, 7.0), (2, 1, 2.0)]]))
-    assert encoders.learn(rows, coverage=0.9, hours=(24,))["codes"]["events"] == CODES, (
-        "few codes: all are kept"
-    )
+    assert encoders.learn(rows, coverage=0.9, hours=(24,))["codes"]["events"] == CODES, "few codes: all are kept"
     many = [f"code{i}" for i in range(9)]
     crowded = [[(i, 1, 1.0) for i in range(9)], [(i, 1, 1.0) for i in range(6)], [(0, 23, 1.0)]]
     column = sequence(crowded)

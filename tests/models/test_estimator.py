@@ -93,9 +93,7 @@ def test_what_cannot_answer_from_a_package_is_refused(item, why):
         fit(item)
 
 
-@pytest.mark.parametrize(
-    "name", ["sklearn.nothing.There", "sklearn.linear_model.Logistc", "LogisticRegression"]
-)
+@pytest.mark.parametrize("name", ["sklearn.nothing.There", "sklearn.linear_model.Logistc", "LogisticRegression"])
 def test_a_name_that_is_not_there_is_an_error_with_a_way_out(name):
     with pytest.raises(UsageError, match="cannot make"):
         Estimator(name).fit(TRAIN, VALIDATION, BINARY, Session())

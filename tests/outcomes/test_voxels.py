@@ -50,9 +50,7 @@ def test_a_label_without_a_name_is_refused_with_its_file(planted):
 
 def test_predictions_are_pictures_whose_paths_move_with_the_table(planted, tmp_path):
     targets = VOXELS.target(planted)
-    found = VOXELS.predictions(
-        VOXELS.link(certain(targets)), planted, threshold=None, folder=tmp_path / "maps"
-    )
+    found = VOXELS.predictions(VOXELS.link(certain(targets)), planted, threshold=None, folder=tmp_path / "maps")
     assert found["path"].to_list() == [f"maps/{i}.npy" for i in range(4)]
     written = np.load(tmp_path / found["path"][2])
     assert (written == planted.columns["label"].read(2).values).all()
@@ -61,9 +59,7 @@ def test_predictions_are_pictures_whose_paths_move_with_the_table(planted, tmp_p
 
 def test_dice_read_from_the_files_is_the_dice_in_the_table(planted, tmp_path):
     answer = VOXELS.link(certain(VOXELS.target(planted), shift=1))
-    table = VOXELS.predictions(answer, planted, threshold=None, folder=tmp_path / "maps").hstack(
-        VOXELS.truth(planted)
-    )
+    table = VOXELS.predictions(answer, planted, threshold=None, folder=tmp_path / "maps").hstack(VOXELS.truth(planted))
     bare = table.select("reference", path=str(tmp_path) + "/" + pl.col("path"))
     assert 0.3 < scores(table)["dice"] < 1
     assert scores(bare) == pytest.approx(scores(table))

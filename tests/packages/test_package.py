@@ -174,9 +174,7 @@ def test_a_cell_of_text_or_an_infinite_one_of_a_csv_refuses_its_own_row(
         assert (found["predicted_boolean_probability"] - wanted).abs().max() < 1e-6
 
 
-def test_rows_of_which_none_can_be_read_still_give_the_columns_of_an_answer(
-    finished: Report, package: Path
-) -> None:
+def test_rows_of_which_none_can_be_read_still_give_the_columns_of_an_answer(finished: Report, package: Path) -> None:
     rows = pl.read_parquet(finished.folder / "source.parquet").drop("died").head(2)
     name = next(c for c in rows.columns if rows[c].dtype.is_float())
     found = predict(package, rows.with_columns(pl.lit("no").alias(name)))
@@ -184,9 +182,7 @@ def test_rows_of_which_none_can_be_read_still_give_the_columns_of_an_answer(
     assert found.schema == predict(package, rows).schema
 
 
-def test_a_source_without_a_column_of_the_package_is_bad_data_that_names_it(
-    finished: Report, package: Path
-) -> None:
+def test_a_source_without_a_column_of_the_package_is_bad_data_that_names_it(finished: Report, package: Path) -> None:
     rows = pl.read_parquet(finished.folder / "source.parquet").drop("died")
     name = next(c for c in rows.columns if rows[c].dtype.is_float())
     with pytest.raises(BadData, match=f"does not fit this package: unknown column '{name}'"):

@@ -30,20 +30,12 @@ def base(study: str, title: str, outcome: str, chosen: str) -> dict[str, Any]:
 def records() -> dict[str, Any]:
     """Ten thousand rows of a hundred patients: cross-fitted, calibrated, the deep model level with the trees."""
     report = base(
-        "hypotension",
-        "Will mean arterial pressure fall below 65 mmHg within the next two hours?",
-        "hypotension",
-        "gbm",
+        "hypotension", "Will mean arterial pressure fall below 65 mmHg within the next two hours?", "hypotension", "gbm"
     )
     report["intended_use"] = (
         "Warn an ICU nurse of an adult who is not already hypotensive. Not for children, the operating room, or as the only alarm."
     )
-    report["roles"] = {
-        "transformer": "model",
-        "last-value": "baseline",
-        "logistic": "baseline",
-        "gbm": "baseline",
-    }
+    report["roles"] = {"transformer": "model", "last-value": "baseline", "logistic": "baseline", "gbm": "baseline"}
     steps = [
         ("index times, one an hour", 12755, 100, False, False),
         ("no pressure within the last 2 h", 318, 70, False, True),
@@ -78,9 +70,7 @@ def records() -> dict[str, Any]:
         difference("transformer", "logistic", "hypotension", "auroc", -0.001, 0.012),
         difference("gbm", "last-value", "hypotension", "brier", -0.013, 0.005), difference("gbm", "transformer", "hypotension", "brier", -0.002, 0.003),
     ]  # fmt: skip
-    report["calibration"] = {
-        m: {"hypotension": calibration(s)} for m, s in (("transformer", 0.71), ("gbm", 0.86))
-    }
+    report["calibration"] = {m: {"hypotension": calibration(s)} for m, s in (("transformer", 0.71), ("gbm", 0.86))}
     report["operating"] = [
         {"model": m, "outcome": "hypotension", "rule": "specificity at least 0.90", "threshold": t, "alerts_per_100": a,
          "scores": {"sensitivity": score(s), "specificity": score(0.9), "ppv": score(0.44), "npv": score(0.88)}}
@@ -138,9 +128,7 @@ def molecules() -> dict[str, Any]:
 
 def imaging() -> dict[str, Any]:
     """Two hundred volumes, Dice by structure, no calibration and no patients named."""
-    report = base(
-        "hippocampus-segmentation", "Where are the anterior and posterior hippocampus?", "mask", "unet"
-    )
+    report = base("hippocampus-segmentation", "Where are the anterior and posterior hippocampus?", "mask", "unet")
     report["roles"] = {"unet": "model", "atlas": "baseline"}
     report["cohort"] |= {
         "rows": 200,
@@ -155,9 +143,7 @@ def imaging() -> dict[str, Any]:
         }
         report["models"][model] = {"mask": {"validation": found, "test": found}}
     report["comparisons"] = [difference("unet", "atlas", "mask", "dice", 0.24, 0.02)]
-    report["gates"] = [
-        {"gate": "better_than", "state": "held", "measured": score(0.24, 0.02), "wanted": "atlas"}
-    ]
+    report["gates"] = [{"gate": "better_than", "state": "held", "measured": score(0.24, 0.02), "wanted": "atlas"}]
     report["package"]["portable"] = False
     return report
 
@@ -177,9 +163,7 @@ def table_one() -> list[dict[str, Any]]:
     rows = [("rows", "", 9890, 8059, 1831), ("sex", "female", 4101, 3390, 711), ("sex", "male", 5789, 4669, 1120),
             ("age, median (IQR)", "", "65 (54–76)", "64 (53–75)", "68 (57–78)"), ("race", "Black or African American", 903, 780, 123),
             ("race", "White", 6240, 5010, 1230), ("race", "other", 3, 2, 1)]  # fmt: skip
-    return [
-        {"variable": v, "level": level, "all": a, "negative": n, "positive": p} for v, level, a, n, p in rows
-    ]
+    return [{"variable": v, "level": level, "all": a, "negative": n, "positive": p} for v, level, a, n, p in rows]
 
 
 def binary_scores(values: tuple[float, ...], shift: int) -> dict[str, Any]:
@@ -194,14 +178,7 @@ def binary_scores(values: tuple[float, ...], shift: int) -> dict[str, Any]:
 
 
 def difference(a: str, b: str, outcome: str, name: str, value: float, half: float) -> dict[str, Any]:
-    return {
-        "a": a,
-        "b": b,
-        "outcome": outcome,
-        "score": name,
-        "difference": score(value, half),
-        "split": "test",
-    }
+    return {"a": a, "b": b, "outcome": outcome, "score": name, "difference": score(value, half), "split": "test"}
 
 
 def calibration(slope: float) -> dict[str, Any]:
@@ -218,20 +195,10 @@ def calibration(slope: float) -> dict[str, Any]:
             for p in x
         ]
 
-    before = {
-        "slope": score(slope, 0.08),
-        "intercept": score(-0.21, 0.1),
-        "ece": 0.041,
-        "curve": bins(2 - slope),
-    }
+    before = {"slope": score(slope, 0.08), "intercept": score(-0.21, 0.1), "ece": 0.041, "curve": bins(2 - slope)}
     return {
         "before": before,
-        "after": {
-            "slope": score(0.99, 0.08),
-            "intercept": score(0.01, 0.1),
-            "ece": 0.012,
-            "curve": bins(1.01),
-        },
+        "after": {"slope": score(0.99, 0.08), "intercept": score(0.01, 0.1), "ece": 0.012, "curve": bins(1.01)},
     }
 
 

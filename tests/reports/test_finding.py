@@ -16,9 +16,7 @@ def test_it_opens_with_the_question_and_whom_it_was_asked_of():
 
 
 def test_the_chosen_model_stands_with_its_score_and_interval():
-    assert "Validation chose gbm among 4 models: AUROC 0.786 (95 % interval 0.761 to 0.811)" in finding(
-        records()
-    )
+    assert "Validation chose gbm among 4 models: AUROC 0.786 (95 % interval 0.761 to 0.811)" in finding(records())
 
 
 def test_a_difference_whose_interval_includes_nought_is_level():
@@ -79,9 +77,7 @@ def test_no_calibration_is_no_sentence():
 
 def test_a_gate_that_failed_is_named_with_what_was_measured():
     report = imaging()
-    report["gates"] = [
-        {"gate": "dice", "state": "failed", "measured": score(0.7, 0.01), "wanted": "at least 0.75"}
-    ]
+    report["gates"] = [{"gate": "dice", "state": "failed", "measured": score(0.7, 0.01), "wanted": "at least 0.75"}]
     assert "failed: dice (measured 0.700 (0.690 to 0.710), wanted at least 0.75)" in finding(report)
 
 
@@ -115,8 +111,7 @@ def test_a_baseline_that_answers_all_alike_is_explained_where_it_is_compared():
 
 
 @pytest.mark.parametrize(
-    ("value", "words"),
-    [(0.52, "not shown to rank better than chance"), (0.4, "ranks worse than chance"), (0.6, "")],
+    ("value", "words"), [(0.52, "not shown to rank better than chance"), (0.4, "ranks worse than chance"), (0.6, "")]
 )
 def test_an_interval_that_includes_chance_is_told_in_plain_words(value, words):
     report = molecules()
@@ -185,9 +180,7 @@ def test_nothing_is_said_of_a_package_where_there_is_none():
 
 def test_a_warning_is_pointed_at():
     report = molecules()
-    report["sanity"] = [
-        {"check": "near_leak", "applies": True, "why": "w", "result": "column x alone has AUROC 0.996"}
-    ]
+    report["sanity"] = [{"check": "near_leak", "applies": True, "why": "w", "result": "column x alone has AUROC 0.996"}]
     assert "Read the warnings before believing any of this: near leak." in finding(report)
 
 
@@ -199,10 +192,5 @@ def test_a_notebook_shows_the_finding_as_text_and_each_score_with_its_interval(t
 
 def test_a_slope_without_an_interval_says_nothing():
     report = molecules()
-    report["calibration"]["gbm"]["crosses"]["after"]["slope"] = {
-        "value": 0.1,
-        "low": None,
-        "high": None,
-        "n": 9,
-    }
+    report["calibration"]["gbm"]["crosses"]["after"]["slope"] = {"value": 0.1, "low": None, "high": None, "n": 9}
     assert "are not shown to be right or wrong" in finding(report)

@@ -101,10 +101,7 @@ def test_whatever_a_check_names_is_a_warning(result):
 def test_a_model_that_answers_all_alike_is_explained_and_has_no_slope():
     html = render(constant(records(), "transformer"))
     assert "one answer for all" in html
-    assert (
-        "transformer gives every row of a fold the same answer: its rank score is chance by definition"
-        in html
-    )
+    assert "transformer gives every row of a fold the same answer: its rank score is chance by definition" in html
     rows = [row for row in html.split("<tr>") if "after recalibration, one answer for all" in row]
     assert [row.count("–</td>") for row in rows] == [2]
 
@@ -272,15 +269,11 @@ def contrast(a: list[float], b: list[float]) -> float:
 
 
 def test_light_and_dark_differ_and_every_colour_of_words_can_be_read_in_both(browser, written):
-    tones = {
-        s: opened(browser, written / "records.html", scheme=s)[0].evaluate(TONES) for s in ("light", "dark")
-    }
+    tones = {s: opened(browser, written / "records.html", scheme=s)[0].evaluate(TONES) for s in ("light", "dark")}
     assert tones["light"]["paper"] != tones["dark"]["paper"]
     for found in tones.values():
         words = {name: tone for name, tone in found.items() if name not in ("paper", "ground")}
-        assert all(
-            contrast(tone, found[ground]) >= 4.5 for tone in words.values() for ground in ("paper", "ground")
-        )
+        assert all(contrast(tone, found[ground]) >= 4.5 for tone in words.values() for ground in ("paper", "ground"))
 
 
 def test_figures_take_the_colours_of_the_page(browser, written):
@@ -295,5 +288,7 @@ def test_print_is_light_even_by_night_and_shows_every_table_whole(browser, writt
     page, _ = opened(browser, written / "records.html", width=680, scheme="dark")
     page.emulate_media(media="print")
     assert page.evaluate(TONES)["paper"] == [255, 255, 255]
-    wide = "[...document.querySelectorAll('table')].filter(t => t.getBoundingClientRect().right > innerWidth + 1).length"
+    wide = (
+        "[...document.querySelectorAll('table')].filter(t => t.getBoundingClientRect().right > innerWidth + 1).length"
+    )
     assert page.evaluate(wide) == 0

@@ -69,9 +69,7 @@ def test_a_suppressed_subgroup_shows_no_score():
 
 def test_counts_written_with_their_share_are_suppressed_too():
     report = records()
-    report["cohort"]["table1"] = [
-        {"variable": "sex", "level": "x", "all": "3 (2.1 %)", "negative": "65 (54 to 76)"}
-    ]
+    report["cohort"]["table1"] = [{"variable": "sex", "level": "x", "all": "3 (2.1 %)", "negative": "65 (54 to 76)"}]
     told = schema.suppress(report, 5)["cohort"]["table1"][0]
     assert (told["all"], told["negative"]) == ("<5", "65 (54 to 76)")
 
@@ -88,8 +86,4 @@ def test_no_count_below_the_least_cell_is_ever_shown(n, least):
     report["cohort"] |= {"rows": n, "groups": {"image": n}, "targets": {"mask": {"positive": n}}}
     told = schema.suppress(report, least)["cohort"]
     shown = n if n >= least else f"<{least}"
-    assert (told["rows"], told["groups"]["image"], told["targets"]["mask"]["positive"]) == (
-        shown,
-        shown,
-        shown,
-    )
+    assert (told["rows"], told["groups"]["image"], told["targets"]["mask"]["positive"]) == (shown, shown, shown)

@@ -13,12 +13,7 @@ from polyclinic.samples.frames import TableInputs, read_table, write_table
 
 def frame() -> pl.DataFrame:
     return pl.DataFrame(
-        {
-            "patient": ["a", "a", "b"],
-            "age": [60, 60, None],
-            "ward": ["icu", "er", "icu"],
-            "died": [True, False, None],
-        }
+        {"patient": ["a", "a", "b"], "age": [60, 60, None], "ward": ["icu", "er", "icu"], "died": [True, False, None]}
     )
 
 
@@ -37,9 +32,7 @@ def test_a_level_that_was_not_there_before_is_no_level() -> None:
     assert column.values.sum() == 0
 
 
-@pytest.mark.parametrize(
-    "codes", [["250.00", "401.9", "V28", None], [250.0, 401.9, 7.0, None], [250, 401, None, 7]]
-)
+@pytest.mark.parametrize("codes", [["250.00", "401.9", "V28", None], [250.0, 401.9, 7.0, None], [250, 401, None, 7]])
 def test_a_code_that_a_file_holds_as_a_number_is_the_same_level(codes) -> None:
     how = TableInputs(use=("icd",), categories={"icd": ("250.00", "401.9", "V27")})
     found = how.columns(None, pl.DataFrame({"icd": codes}), None).columns["icd"].values

@@ -32,12 +32,8 @@ def table(samples=SAMPLES, folds=5):
         for split, number in (("test", fold), ("validation", (fold + 1) % folds)):
             told = {"row_id": samples.row_id, "fold": number.astype(str), "predicted_boolean_probability": p}
             frame = pl.DataFrame(told).hstack(Binary().truth(samples))
-            frame = frame.with_columns(
-                uncalibrated_probability=pl.Series(p**2), refused=pl.lit(None, pl.String)
-            )
-            parts.append(
-                frame.with_columns(model=pl.lit(model), split=pl.lit(split), outcome=pl.lit("binary"))
-            )
+            frame = frame.with_columns(uncalibrated_probability=pl.Series(p**2), refused=pl.lit(None, pl.String))
+            parts.append(frame.with_columns(model=pl.lit(model), split=pl.lit(split), outcome=pl.lit("binary")))
     return pl.concat(parts).sample(fraction=1, shuffle=True, seed=1)
 
 
@@ -120,18 +116,14 @@ def test_the_operating_point_is_chosen_on_validation_rows_and_measured_on_test_r
     rows = table().filter(pl.col("model") == "deep", pl.col("split") == "test")
     alert = rows["predicted_boolean_probability"] >= found["threshold"]
     assert found["chosen_on"] == "validation"
-    assert found["scores"]["specificity"]["value"] == pytest.approx(
-        1 - alert.filter(~rows["boolean_value"]).mean()
-    )
+    assert found["scores"]["specificity"]["value"] == pytest.approx(1 - alert.filter(~rows["boolean_value"]).mean())
     assert found["alerts_per_100"] == pytest.approx(100 * alert.mean())
 
 
 def test_curves_are_short_and_the_decision_curve_has_its_two_naive_answers(report):
     decision, curves = report["decision"]["binary"], report["curves"]["binary"]
     assert (decision["thresholds"][0], decision["thresholds"][-1], decision["none"]) == (0.05, 0.5, 0)
-    assert all(
-        len(m) == len(decision["all"]) == len(decision["thresholds"]) for m in decision["models"].values()
-    )
+    assert all(len(m) == len(decision["all"]) == len(decision["thresholds"]) for m in decision["models"].values())
     assert max(len(c["x"]) for kind in curves.values() for c in kind.values()) <= 200
 
 
@@ -157,19 +149,12 @@ def test_rows_of_the_package_unlabelled_and_refused_rows_are_never_scored():
 
 
 def test_the_order_of_rows_changes_no_byte_of_the_report():
-    assert json.dumps(evaluated(table().sort("row_id"))) == json.dumps(
-        evaluated(table().sort("split", "model"))
-    )
+    assert json.dumps(evaluated(table().sort("row_id"))) == json.dumps(evaluated(table().sort("split", "model")))
 
 
 def test_one_class_only_gives_null_scores_and_no_crash():
     only = evaluated(table().with_columns(boolean_value=pl.lit(True)))
-    assert only["models"]["deep"]["binary"]["test"]["auroc"] == {
-        "value": None,
-        "low": None,
-        "high": None,
-        "n": 600,
-    }
+    assert only["models"]["deep"]["binary"]["test"]["auroc"] == {"value": None, "low": None, "high": None, "n": 600}
     assert only["operating"][0]["threshold"] is None
     assert json.loads(json.dumps(only, allow_nan=False)) == only
 
@@ -195,9 +180,7 @@ def files(tmp_path):
     """Predictions and labels as somebody else would write them."""
     samples = SAMPLES.take(np.arange(300))
     keys = pl.DataFrame({"subject_id": samples.groups["subject"], "prediction_time": samples.time})
-    labels = keys.with_columns(
-        boolean_value=pl.Series(samples.y.astype(int)), site=pl.Series(samples.strata["side"])
-    )
+    labels = keys.with_columns(boolean_value=pl.Series(samples.y.astype(int)), site=pl.Series(samples.strata["side"]))
     risk = keys.with_columns(risk=pl.Series(expit(2.0 * samples.X[:, 0])))
     labels.write_csv(tmp_path / "labels.csv")
     risk.sample(fraction=1, shuffle=True, seed=3).write_parquet(tmp_path / "mine.parquet")
@@ -206,15 +189,11 @@ def files(tmp_path):
 
 def test_a_file_of_predictions_gives_the_report_and_the_page(files):
     folder, labels, risk = files
-    found = evaluate_file(
-        folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "out"
-    )
+    found = evaluate_file(folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "out")
     expected = metrics.roc_auc_score(labels["boolean_value"], risk["risk"])
     assert found["models"]["mine"]["binary"]["test"]["auroc"]["value"] == pytest.approx(expected)
     assert found["cohort"]["groups"] == {"subject_id": 100}
-    assert found["cohort"]["targets"] == {
-        "binary": {"positive": labels["boolean_value"].sum(), "labelled": 300}
-    }
+    assert found["cohort"]["targets"] == {"binary": {"positive": labels["boolean_value"].sum(), "labelled": 300}}
     assert json.loads((folder / "out/report.json").read_text()) == found
     assert "The probabilities of mine, as given," in found["finding"]
     assert "<td>test rows</td>" in (folder / "out/report.html").read_text().replace(' class="n"', "")
@@ -245,9 +224,7 @@ def test_several_models_are_told_apart_by_a_column_and_paired(files):
     folder, _, risk = files
     other = risk.with_columns(model=pl.lit("b"), risk=pl.lit(0.3))
     pl.concat([risk.with_columns(model=pl.lit("a")), other], how="diagonal").write_csv(folder / "two.csv")
-    found = evaluate_file(
-        folder / "two.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o"
-    )
+    found = evaluate_file(folder / "two.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
     assert {(c["a"], c["b"]) for c in found["comparisons"]} == {("a", "b")}
     assert found["models"]["b"]["binary"]["test"]["auroc"]["value"] == 0.5
     assert found["calibration"]["b"]["binary"]["before"]["slope"] is None
@@ -297,19 +274,13 @@ def test_pictures_are_evaluated_too(tmp_path):
     voxels = Voxels(("front", "back"))
     samples = voxels.planted(4, 0)
     sure = [np.eye(3)[np.roll(t, 1, axis=0)] * 9 for t in voxels.target(samples)]
-    answer = voxels.link(
-        Raw(np.concatenate([g.reshape(-1, 3) for g in sure]), np.array([g.shape[:3] for g in sure]))
-    )
+    answer = voxels.link(Raw(np.concatenate([g.reshape(-1, 3) for g in sure]), np.array([g.shape[:3] for g in sure])))
     made = voxels.predictions(answer, samples, threshold=None, folder=tmp_path / "maps")
     case = pl.Series("case", [f"c{i}" for i in range(4)])
     made.select(case, "path").write_csv(tmp_path / "maps.csv")
     voxels.truth(samples).select(case, "reference").write_csv(tmp_path / "truth.csv")
     found = evaluate_file(
-        tmp_path / "maps.csv",
-        labels=tmp_path / "truth.csv",
-        group="case",
-        out=tmp_path / "o",
-        outcome="voxels",
+        tmp_path / "maps.csv", labels=tmp_path / "truth.csv", group="case", out=tmp_path / "o", outcome="voxels"
     )
     expected = np.nanmean(made.select("dice//front", "dice//back").to_numpy(), axis=1).mean()
     assert found["models"]["maps"]["voxels"]["test"]["dice"]["value"] == pytest.approx(expected)
@@ -334,31 +305,20 @@ def test_the_predictions_of_a_run_are_all_matched(finished, tmp_path):
 def test_rows_that_only_one_file_has_are_counted_on_the_page(files):
     folder, _, risk = files
     risk.head(250).with_columns(
-        subject_id=pl.when(pl.int_range(pl.len()) < 30)
-        .then(pl.col("subject_id") + 5000)
-        .otherwise("subject_id")
+        subject_id=pl.when(pl.int_range(pl.len()) < 30).then(pl.col("subject_id") + 5000).otherwise("subject_id")
     ).write_csv(folder / "mine.csv")
-    found = evaluate_file(
-        folder / "mine.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o"
-    )
+    found = evaluate_file(folder / "mine.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
     told = {entry["check"]: entry["result"] for entry in found["sanity"]}
-    assert told == {
-        "predictions without a row in the labels": "30 of 250",
-        "labels without a prediction": "80 of 300",
-    }
+    assert told == {"predictions without a row in the labels": "30 of 250", "labels without a prediction": "80 of 300"}
     assert "labels without a prediction" in found["finding"]
-    whole = evaluate_file(
-        folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "p"
-    )
+    whole = evaluate_file(folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "p")
     assert whole["sanity"] == []
 
 
 def test_a_table_without_the_columns_of_its_outcome_names_the_missing_one(files):
     folder, _, _ = files
     with pytest.raises(UnknownName, match="unknown column \\(of what happened, voxels\\) 'reference'"):
-        evaluate_file(
-            folder / "mine.parquet", labels=folder / "labels.csv", outcome="voxels", out=folder / "o"
-        )
+        evaluate_file(folder / "mine.parquet", labels=folder / "labels.csv", outcome="voxels", out=folder / "o")
 
 
 def test_the_answers_of_a_package_are_judged_where_there_are_no_others(files):

@@ -57,9 +57,7 @@ def test_the_package_repeats_the_rows_that_it_answered_in_the_run(finished: Repo
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
-def test_what_the_package_answers_does_not_depend_on_the_batch(
-    finished: Report, tmp_path: Path, size: int
-) -> None:
+def test_what_the_package_answers_does_not_depend_on_the_batch(finished: Report, tmp_path: Path, size: int) -> None:
     stored = finished.predictions().filter(pl.col("fold") == "package")["predicted_boolean_probability"]
     patients().drop("died")[:size].write_parquet(tmp_path / "rows.parquet")
     again = predict(finished.package, tmp_path / "rows.parquet")["predicted_boolean_probability"]
@@ -92,9 +90,7 @@ def test_other_subgroups_train_nothing_again(finished: Report, tmp_path: Path) -
     changed = study(patients())
     changed["evaluation"] = {"bootstrap": {"over": "patient", "resamples": 60}, "subgroups": ["ward"]}
     again = run(changed, out=tmp_path / "run")
-    assert all(
-        reused for name, reused in steps(again).items() if name.startswith(("fit", "package", "answer"))
-    )
+    assert all(reused for name, reused in steps(again).items() if name.startswith(("fit", "package", "answer")))
     assert {s["column"] for s in again.document["subgroups"]} == {"ward"}
 
 
@@ -133,9 +129,7 @@ def test_permuting_the_test_labels_changes_no_byte_of_the_package(tmp_path: Path
         run(study(rows, split=split), out=tmp_path / name)
     one, two = (fingerprint.of_files(tmp_path / n / "package") for n in ("one", "two"))
     assert one == two
-    scores = [
-        Report.open(tmp_path / n).scores().filter(pl.col("score") == "auroc")["value"] for n in ("one", "two")
-    ]
+    scores = [Report.open(tmp_path / n).scores().filter(pl.col("score") == "auroc")["value"] for n in ("one", "two")]
     assert scores[0].to_list() != scores[1].to_list()
 
 
@@ -209,14 +203,10 @@ def test_rows_that_a_split_file_does_not_name_are_a_step_of_their_own(tmp_path: 
     assert made.document["cohort"]["rows"] == steps["named in the split file"] == 210
 
 
-def test_a_stopped_run_leaves_no_report_of_another_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_run_leaves_no_report_of_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = {"models": ["logistic"], "baselines": [], "gates": {}}
     run(study(patients(120), **small), out=tmp_path)
-    monkeypatch.setattr(
-        "polyclinic.studies.assemble.report", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
-    )
+    monkeypatch.setattr("polyclinic.studies.assemble.report", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(Interrupted):
         run(study(patients(120), seed=9, **small), out=tmp_path)
     assert not (tmp_path / "report.json").exists()

@@ -84,13 +84,7 @@ def test_a_misspelt_shipped_study_suggests_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [
-        "split.test=5",
-        "split.folds=1",
-        "report.min_cell=-3",
-        "training.threads=-4",
-        "evaluation.bootstrap.resamples=-5",
-    ],
+    ["split.test=5", "split.folds=1", "report.min_cell=-3", "training.threads=-4", "evaluation.bootstrap.resamples=-5"],
 )
 def test_a_setting_out_of_range_is_refused_before_anything_runs(tmp_path: Path, setting: str) -> None:
     with pytest.raises(UsageError, match=setting.partition("=")[0]):

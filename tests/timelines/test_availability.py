@@ -17,12 +17,8 @@ def frame(**columns) -> pl.DataFrame:
     return pl.DataFrame(columns, dict.fromkeys(columns, pl.Datetime("us")))
 
 
-@given(
-    st.lists(st.tuples(TIMES, TIMES), max_size=8), st.datetimes(datetime(2100, 1, 1), datetime(2100, 1, 3))
-)
-def test_an_event_is_known_from_its_available_time_on_else_from_its_time_and_without_a_time_always(
-    pairs, index
-):
+@given(st.lists(st.tuples(TIMES, TIMES), max_size=8), st.datetimes(datetime(2100, 1, 1), datetime(2100, 1, 3)))
+def test_an_event_is_known_from_its_available_time_on_else_from_its_time_and_without_a_time_always(pairs, index):
     events = frame(time=[t for t, _ in pairs], available_time=[a for _, a in pairs])
     known = events.select(known=known_at(events.columns))["known"].to_list()
     assert [k is None or k <= index for k in known] == [

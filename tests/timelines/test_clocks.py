@@ -13,10 +13,7 @@ from polyclinic.errors import BadData, UsageError
 from polyclinic.timelines import clocks
 
 
-@given(
-    st.integers(-11, 12),
-    st.lists(st.dates(datetime(2100, 1, 1).date(), datetime(2150, 1, 1).date()), min_size=1),
-)
+@given(st.integers(-11, 12), st.lists(st.dates(datetime(2100, 1, 1).date(), datetime(2150, 1, 1).date()), min_size=1))
 def test_bare_dates_stored_as_instants_tell_the_offset_and_come_back_as_midnight(hours, days):
     midnights = [datetime(d.year, d.month, d.day, tzinfo=UTC) + timedelta(hours=hours) for d in days]
     times = pl.Series("t", midnights, pl.Datetime("us", "UTC"))

@@ -23,9 +23,7 @@ def meds(tmp_path):
     folder = tmp_path / "meds"
     for name, first in (("train", 0), ("held_out", 20)):
         rows = [(s, None, "SEX//F", None) for s in range(first, first + 20)]
-        rows += [
-            (s, datetime(2100, 1, 1 + h), "HR", float(h)) for s in range(first, first + 20) for h in range(9)
-        ]
+        rows += [(s, datetime(2100, 1, 1 + h), "HR", float(h)) for s in range(first, first + 20) for h in range(9)]
         frame = pl.DataFrame(rows, ["subject_id", "time", "code", "numeric_value"], orient="row")
         if first:
             frame = frame.with_columns(code=pl.when(pl.int_range(pl.len()) == 5).then(None).otherwise("code"))
@@ -80,11 +78,7 @@ def test_two_runs_give_the_same_bytes(meds, tmp_path):
 def test_too_much_in_quarantine_stops_and_leaves_nothing(meds, tmp_path):
     with pytest.raises(BadData, match="1 of 400 rows cannot be read") as caught:
         ingest("meds", meds, tmp_path / "out", max_quarantined=0.001)
-    assert (caught.value.at.file, caught.value.at.row, caught.value.at.column) == (
-        "data/held_out/0.parquet",
-        5,
-        "code",
-    )
+    assert (caught.value.at.file, caught.value.at.row, caught.value.at.column) == ("data/held_out/0.parquet", 5, "code")
     assert not (tmp_path / "out").exists()
     assert [p.name for p in tmp_path.iterdir()] == ["meds"]
 
@@ -156,9 +150,7 @@ def test_files_in_different_zones_are_named(meds, tmp_path):
         frame.write_parquet(file)
     with pytest.raises(BadData, match=r"mixed zones: Europe/Berlin in data/train/0\.parquet: time; UTC in "):
         ingest("meds", meds, tmp_path / "out")
-    made = (
-        ingest("meds", meds, tmp_path / "out", zone="Etc/GMT-2").scan().select(pl.col("time").min()).collect()
-    )
+    made = ingest("meds", meds, tmp_path / "out", zone="Etc/GMT-2").scan().select(pl.col("time").min()).collect()
     assert made.item() == datetime(2100, 1, 1, 1)  # midnight in Berlin, told one hour further east
 
 
@@ -173,9 +165,7 @@ def tiny_disk(tmp_path):
     """A disk of 64 KiB; skips where none may be mounted."""
     place = tmp_path / "disk"
     place.mkdir()
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True
-    ).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True).returncode:
         pytest.skip("needs the right to mount a small disk")
     yield place
     subprocess.run(["umount", place], check=True)

@@ -55,8 +55,7 @@ def test_nothing_is_lost_each_subject_lies_in_one_shard_and_is_sorted(events, sh
 def test_events_of_one_instant_and_code_keep_the_order_of_the_source(tmp_path):
     values = np.random.default_rng(1).integers(0, 99, 20_000).astype(np.float32).tolist()
     same = {
-        name: [value] * 20_000
-        for name, value in (("subject_id", 1), ("time", datetime(2100, 1, 1)), ("code", "A"))
+        name: [value] * 20_000 for name, value in (("subject_id", 1), ("time", datetime(2100, 1, 1)), ("code", "A"))
     }
     (shard,) = write([pl.DataFrame({**same, "numeric_value": values}, SCHEMA)], tmp_path / "data", 1)
     assert shard["numeric_value"].to_list() == values

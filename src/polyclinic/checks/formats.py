@@ -40,9 +40,7 @@ def writes_the_same_bytes_twice(form: Any, source: Path, tmp_path: Path) -> None
     for turn in ("first", "second"):
         ingest(name, source, tmp_path / turn, max_quarantined=1.0)
         written.append(fingerprint.of_files(tmp_path / turn))
-    fix = (
-        "read files in the order of their names; keep sets, clocks and temporary paths out of what is written"
-    )
+    fix = "read files in the order of their names; keep sets, clocks and temporary paths out of what is written"
     must(written[0] == written[1], f"two ingests of one source differ in {different(*written)}", fix)
 
 
@@ -51,8 +49,4 @@ def counts_what_it_refused(form: Any, source: Path, tmp_path: Path) -> None:  # 
     for chunk in form.read(source):
         lost = chunk.rows_in - chunk.used - chunk.refused["row"].n_unique() - sum(chunk.non_events.values())
         what = f"{abs(lost)} rows of {chunk.file} are {'lost' if lost > 0 else 'counted twice'}"
-        must(
-            not lost,
-            what,
-            "put each row that is not used into `refused` with a reason, or name it in `non_events`",
-        )
+        must(not lost, what, "put each row that is not used into `refused` with a reason, or name it in `non_events`")

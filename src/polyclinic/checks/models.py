@@ -9,15 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from polyclinic import fingerprint, registry
-from polyclinic.checks.planted import (
-    must,
-    part,
-    problem,
-    scored,
-    shuffled,
-    with_other_test_rows,
-    without_inputs,
-)
+from polyclinic.checks.planted import must, part, problem, scored, shuffled, with_other_test_rows, without_inputs
 from polyclinic.errors import FoundWanting
 from polyclinic.models.model import Session
 from polyclinic.packages.fitted import Fitted
@@ -61,9 +53,7 @@ def does_not_learn_from_shuffled_labels(model: Any, outcome: Any, tmp_path: Path
     rows = shuffled(problem(model, outcome), 1, tmp_path)
     found, chance, told = beside_chance(fit_once(model, outcome, rows), outcome, rows, tmp_path)
     what = f"from shuffled labels it still reaches {told}"
-    fix = (
-        "find where it learns the answer of held-out rows: identifiers, row order, or targets kept elsewhere"
-    )
+    fix = "find where it learns the answer of held-out rows: identifiers, row order, or targets kept elsewhere"
     must(not found > chance.mean() + max(4 * chance.std(), 0.05), what, fix)
 
 

@@ -15,9 +15,7 @@ EXAMPLE = "polyclinic check transformer"
 def command(
     name: Annotated[str, Argument(help="The name of a model, a format or an outcome.")],
     source: Annotated[Path | None, Option(help="For a format: a source that it should read.")] = None,
-    outcome: Annotated[
-        str | None, Option(help="For a model: the outcome whose planted problem it learns.")
-    ] = None,
+    outcome: Annotated[str | None, Option(help="For a model: the outcome whose planted problem it learns.")] = None,
     settings: screen.Settings = None,
     as_json: screen.AsJson = False,
 ) -> None:

@@ -17,8 +17,7 @@ EXAMPLE = "polyclinic demo --out demo"
 
 
 def command(
-    out: Annotated[Path, Option(help="The folder of the run.")] = Path("demo"),
-    settings: screen.Settings = None,
+    out: Annotated[Path, Option(help="The folder of the run.")] = Path("demo"), settings: screen.Settings = None
 ) -> None:
     """Real ICU patients, a model, its report and its package, in two to three minutes.
 

@@ -20,9 +20,7 @@ def command(
     package: screen.Package,
     source: Annotated[Path, Argument(help="Data in the package's format, an ingested folder, or MEDS.")],
     out: Annotated[Path | None, Option(help="The Parquet file to write; printed if left out.")] = None,
-    format_name: Annotated[
-        str | None, Option("--format", help="The format of SOURCE, where it is not plain.")
-    ] = None,
+    format_name: Annotated[str | None, Option("--format", help="The format of SOURCE, where it is not plain.")] = None,
     at: Annotated[datetime | None, Option(help="Ask at this one time instead of the task's own.")] = None,
     index: Annotated[
         Path | None, Option(help="Whom to ask when (subject_id, prediction_time), where there is no task.")

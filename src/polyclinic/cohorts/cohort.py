@@ -87,9 +87,7 @@ class Cohort:
         return f"no event has the code {'; '.join(absent[:3])}: correct the task, or {look}"
 
     def _key(self) -> str:
-        return next(
-            (k for k in ("trigger", "every", "labels") if self.task.document.get(k) is not None), "windows"
-        )
+        return next((k for k in ("trigger", "every", "labels") if self.task.document.get(k) is not None), "windows")
 
     def _repr_html_(self) -> str:
         rows = "".join(

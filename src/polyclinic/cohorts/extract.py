@@ -47,9 +47,7 @@ def extract(
     found = pl.concat([p.index for p in parts] or [_nobody(task)])
     if at is None or len(parts) > 1:
         found = found.sort(KEYS, maintain_order=True)
-    aside = {
-        code: _added([p.set_aside[code] for p in parts]) for code in (parts[0].set_aside if parts else ())
-    }
+    aside = {code: _added([p.set_aside[code] for p in parts]) for code in (parts[0].set_aside if parts else ())}
     # A subject lies in one batch only.
     steps = [
         replace(same[0], rows=sum(s.rows for s in same), groups=_added([s.groups for s in same]))
@@ -77,11 +75,7 @@ def _added(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
 
 
 def _nobody(task: Task) -> pl.DataFrame:
-    told: dict[str, Any] = {
-        "subject_id": pl.Int64,
-        "prediction_time": pl.Datetime("us"),
-        "boolean_value": pl.Boolean,
-    }
+    told: dict[str, Any] = {"subject_id": pl.Int64, "prediction_time": pl.Datetime("us"), "boolean_value": pl.Boolean}
     newest = {f"newest//{name}": pl.Float32 for name in task.last}
     return pl.DataFrame(schema=told | newest | {"fulfilled": pl.Boolean})
 
@@ -187,11 +181,7 @@ class _Batch:
 
     def moments(self) -> pl.DataFrame:
         """Counts of the predicates that the plan needs, at each instant that it needs; see `Execution`."""
-        needed, wanted, subject = (
-            {*self.plan.named(), self.task.trigger},
-            self.task.named,
-            pl.col("subject_id"),
-        )
+        needed, wanted, subject = ({*self.plan.named(), self.task.trigger}, self.task.named, pl.col("subject_id"))
         special = {ANY: pl.lit(1), START: subject.is_first_distinct(), END: subject.is_last_distinct()}
         named = {n: p for n, p in self.task.predicates.items() if n in wanted}
         plain = {n: p for n, p in named.items() if isinstance(p, Plain)}

@@ -1,27 +1,32 @@
-"""Places in arrays of instants, sorted by subject and time, searched for many rows at once."""
+"""Places in arrays that rise stretch by stretch (instants by subject), searched for many rows at once."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 MICROSECOND = timedelta(microseconds=1)
 
 
-def position(times: Ints, low: Ints, high: Ints, when: Ints, *, after: bool) -> Ints:
-    """For each row, the first place in [low, high) whose time is at or after `when` (`after`: later than it).
+def position(values: Array, low: Ints, high: Ints, wanted: Array, *, after: bool) -> Ints:
+    """For each row, the first place in [low, high) whose value is at or above the wanted one (`after`: above it).
 
-    All rows are halved at once; `times` rises within each range.
+    All rows are halved at once; the values rise within each range.
+
+    >>> position(np.array([1, 5, 9, 2]), np.array([0, 3]), np.array([3, 4]), np.array([5, 1]), after=True)
+    array([2, 3])
     """
     low, high = low.copy(), high.copy()
     while (open_ := low < high).any():
         middle = (low + high) // 2
-        found = times.take(middle, mode="clip")
-        right = open_ & ((found <= when) if after else (found < when))
+        found = values.take(middle, mode="clip")
+        right = open_ & ((found <= wanted) if after else (found < wanted))
         low = np.where(right, middle + 1, low)
         high = np.where(open_ & ~right, middle, high)
     return low

@@ -50,9 +50,7 @@ def _in_memory(events: pl.DataFrame, outside: pl.Expr, tied: Mapping[str, str]) 
     """What `plausible` gives, by three small queries: one patient live has no time for one to each code."""
     number = pl.coalesce(*(pl.when(_filled(code)).then(n) for n, code in enumerate(tied, start=1)), 0)
     times = [pl.col(c).to_physical().fill_null(TIMELESS) for c in ("time", "available_time") if c in events]
-    told = events.select(
-        "subject_id", *times, "numeric_value", number.alias("number"), outside.alias("aside")
-    )
+    told = events.select("subject_id", *times, "numeric_value", number.alias("number"), outside.alias("aside"))
     subject, time, *available, value, code, aside = (column.to_numpy() for column in told)
     place = np.arange(len(code))
     heard = np.where(code > 0, available[0] if available else 0, place)  # other events stand for themselves

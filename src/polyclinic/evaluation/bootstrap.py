@@ -59,9 +59,7 @@ class Draws(Generic[K]):
         return {"value": finite(value), "low": low, "high": high, "n": self.rows}
 
 
-def bootstrap(
-    measures: Mapping[K, Score], groups: Array, *, resamples: int = 1000, seed: int = 0
-) -> Draws[K]:
+def bootstrap(measures: Mapping[K, Score], groups: Array, *, resamples: int = 1000, seed: int = 0) -> Draws[K]:
     """Score all rows and every resample of groups.
 
     measures: key → weighted score of the same rows; groups: [row], what each row belongs to.

@@ -17,9 +17,7 @@ WIDE = 4
 NUMBER = re.compile(r"[+−<]?\d[\d,.]*( %|<small| \(|$)|–$")
 
 
-def table(
-    rows: Iterable[Mapping[str, Any] | Sequence[Any]], columns: Sequence[str], caption: str = ""
-) -> str:
+def table(rows: Iterable[Mapping[str, Any] | Sequence[Any]], columns: Sequence[str], caption: str = "") -> str:
     """An HTML table that scrolls by itself where it is wider than the page.
 
     rows: one mapping (by column name) or one sequence (in the order of `columns`) a row. Numbers are written by

@@ -43,9 +43,7 @@ class Line:
         return f"{self.label} {write(self.value)}, {bounds(vars(self))}"
 
 
-def forest(
-    lines: Sequence[Line], *, title: str, axis: str, zero: bool = False, reference: float | None = None
-) -> str:
+def forest(lines: Sequence[Line], *, title: str, axis: str, zero: bool = False, reference: float | None = None) -> str:
     """An interval plot as SVG.
 
     zero: draw the line at nought; values carry their sign. reference: a value drawn as

@@ -114,9 +114,7 @@ class Binary:
         known = ~np.isnan(target)
         return threshold_for(target[known], answer.values[known, 0], name, float(wanted))
 
-    def predictions(
-        self, answer: Raw, rows: Samples, *, threshold: float | None, folder: Path
-    ) -> pl.DataFrame:
+    def predictions(self, answer: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
         """`predicted_boolean_probability`, and `predicted_boolean_value` at the threshold (0.5 where there is none)."""
         probability = answer.values[:, 0].astype(np.float64)
         yes = probability >= (0.5 if threshold is None else threshold)

@@ -96,9 +96,7 @@ class Voxels:
         powers = np.exp(raw.values - raw.values.max(axis=-1, keepdims=True))
         return Raw(powers / powers.sum(axis=-1, keepdims=True), raw.shape)
 
-    def predictions(
-        self, answer: Raw, rows: Samples, *, threshold: float | None, folder: Path
-    ) -> pl.DataFrame:
+    def predictions(self, answer: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
         """`path` of a label picture a row, written with the input picture's own writer and geometry.
 
         The path is relative to the parent of `folder`, so that a table beside that folder can be moved with it.

@@ -158,9 +158,7 @@ class ModelPackage:
 
 
 def _joined(rows: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
-    if (
-        rows.height == answers.height
-    ):  # all are answered, in their order: no join, which costs a live question
+    if rows.height == answers.height:  # all are answered, in their order: no join, which costs a live question
         return rows.hstack(answers.drop("row_id"))
     return rows.join(answers, on="row_id", how="left", maintain_order="left")
 

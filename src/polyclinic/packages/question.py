@@ -56,10 +56,7 @@ class Question:
     @cached_property
     def bare_readers(self) -> dict[str, Any]:
         """The same without strata, which tell results apart and are no business of a live question."""
-        return {
-            n: replace(r, strata=type(r.strata)()) if hasattr(r, "strata") else r
-            for n, r in self.readers.items()
-        }
+        return {n: replace(r, strata=type(r.strata)()) if hasattr(r, "strata") else r for n, r in self.readers.items()}
 
     @cached_property
     def the_task(self) -> Task | None:
@@ -132,10 +129,7 @@ def _of_index(source: Timeline, index: pl.DataFrame) -> Asked:
 def _told_once(labels: pl.DataFrame, keys: Sequence[str], file: str) -> pl.DataFrame:
     """Raise `BadData` where two rows of the labels have the same keys."""
     if set(keys) <= set(labels.columns) and (twice := int(labels.select(keys).is_duplicated().sum())):
-        what, fix = (
-            f"{twice} rows of the labels have the same {', '.join(keys)} as another",
-            "keep one row each",
-        )
+        what, fix = (f"{twice} rows of the labels have the same {', '.join(keys)} as another", "keep one row each")
         raise BadData(what, at=Place(file=file), fix=fix)
     return labels
 

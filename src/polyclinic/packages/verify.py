@@ -62,9 +62,7 @@ def read_recipe(package: Path) -> dict[str, Any]:
         recipe: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         what = "not a model package: recipe.json is missing or unreadable"
-        raise BadPackage(
-            what, at=Place(file=str(package)), fix="give the folder `package` of a run"
-        ) from error
+        raise BadPackage(what, at=Place(file=str(package)), fix="give the folder `package` of a run") from error
     found = recipe.get("format") if isinstance(recipe, dict) else None
     if found != FORMAT:
         what = f"this package has format {found}; this version reads format {FORMAT}"

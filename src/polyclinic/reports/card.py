@@ -43,9 +43,7 @@ FAILS = (
     "Scores by subgroup, with intervals and with the groups that are too small to judge, stand in the report of the "
     "run. Read them before use: a group that is not listed there was not tested."
 )
-PAST = (
-    "The labels look past the moment of asking, the inputs do not: it can be asked live, before the outcome."
-)
+PAST = "The labels look past the moment of asking, the inputs do not: it can be asked live, before the outcome."
 
 
 def _list(lines: Mapping[str, Any]) -> str:

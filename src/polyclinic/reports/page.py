@@ -18,11 +18,7 @@ def render(report: Report) -> str:
 
     report: the content of `report.json` (see `reports.schema`). Sections without content are left out.
     """
-    words: dict[str, Any] = {
-        "finding": report.get("finding") or finding(report),
-        "facts": _facts(report),
-        "told": told,
-    }
+    words: dict[str, Any] = {"finding": report.get("finding") or finding(report), "facts": _facts(report), "told": told}
     words |= {"warnings": [*filter(reading.warns, report["sanity"])], "style": _file("page.css")}
     return str(_template().render(report=report, sections=sections(report), **words))
 

@@ -197,9 +197,7 @@ def _series(name: str, column: Column) -> dict[str, Any]:
     if isinstance(column, Dense):
         return {name: pl.Series(column.values.tolist()) if column.values.ndim > 1 else column.values}
     if isinstance(column, Ragged):
-        return {
-            f"{name}.{f}": pl.Series([_named(column, f, v) for v in column.rows(f)]) for f in column.values
-        }
+        return {f"{name}.{f}": pl.Series([_named(column, f, v) for v in column.rows(f)]) for f in column.values}
     return {name: column.references if isinstance(column, File) else column.index}
 
 

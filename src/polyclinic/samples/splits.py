@@ -108,9 +108,7 @@ def _of_groups(samples: Samples, units: Index, how: Split, seed: int) -> list[Fo
         what = f"{count} folds"
     found = len(np.unique(units[rows]))
     if found < least:
-        what = (
-            f"{found} group{'s are' if found != 1 else ' is'} too few for {what}; at least {least} are needed"
-        )
+        what = f"{found} group{'s are' if found != 1 else ' is'} too few for {what}; at least {least} are needed"
         fix = "use fewer folds, or gather more groups; a model on so few cannot be judged"
         raise BadData(what, at=Place(key="split"), fix=fix)
     part = dealt(units[rows], shares, seeds.generator(seed, stream))

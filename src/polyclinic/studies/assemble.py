@@ -43,10 +43,7 @@ def attrition(asked: Asked, source: Timeline | RowTable) -> list[dict[str, Any]]
     if asked.cohort is not None:
         return [asdict(step) for step in asked.cohort.attrition]
     if isinstance(source, RowTable):
-        steps = {
-            "rows of the source": source.summary()["rows_in"],
-            "rows that can be read": asked.rows.height,
-        }
+        steps = {"rows of the source": source.summary()["rows_in"], "rows that can be read": asked.rows.height}
     else:
         steps = {"rows of the labels": asked.rows.height}
         steps["of whom something is known by then"] = asked.rows.height - len(asked.refused)
@@ -76,9 +73,7 @@ def report(run: Run, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.Data
     study, source, name = run.study, run.study.source, chosen.candidate.name
     rows: Any = {key: getattr(run.rows, key) for key in ("row_id", "groups", "strata")}
     roles = {t.candidate.name: t.candidate.role for t in tuned}
-    scored = evaluate(
-        predictions, run.outcome, study.evaluation, **rows, roles=roles, chosen=name, seed=study.seed
-    )
+    scored = evaluate(predictions, run.outcome, study.evaluation, **rows, roles=roles, chosen=name, seed=study.seed)
     learned = {"calibration": dict(chosen.calibration), "threshold": chosen.threshold}
     combined = {"models": [name], "members": len(chosen.fits), **learned}
     document: dict[str, Any] = {

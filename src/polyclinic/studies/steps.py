@@ -33,9 +33,7 @@ class Steps:
     planned: bool = False
     done: dict[str, Done] = field(default_factory=dict)
 
-    def step(
-        self, name: str, inputs: Mapping[str, Any], code: tuple[str, ...], make: Callable[[Path], None]
-    ) -> Done:
+    def step(self, name: str, inputs: Mapping[str, Any], code: tuple[str, ...], make: Callable[[Path], None]) -> Done:
         """Make a step unless it is there already.
 
         inputs: JSON values that decide its content (keys of earlier steps among them); code: the modules that make it.

@@ -107,8 +107,7 @@ class Study:
         """Every setting, defaults written out: what `study.yaml` of a run holds."""
         asked = {key: getattr(self.question, key) for key in ("task", "target", "labels", "inputs")}
         models = {
-            key: [{c.name: _settings(c)} for c in self.candidates if c.role == role]
-            for key, role in ROLES.items()
+            key: [{c.name: _settings(c)} for c in self.candidates if c.role == role] for key, role in ROLES.items()
         }
         return {
             **{key: getattr(self, key) for key in ("name", "title", "intended_use")},

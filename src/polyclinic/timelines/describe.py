@@ -65,12 +65,7 @@ def _commonest(events: pl.LazyFrame, columns: list[str]) -> list[dict[str, Any]]
 def _rows(frame: pl.LazyFrame) -> dict[str, Any]:
     """Rows, and of each column its type, how many values are missing and how many differ, and its range."""
     each, value = pl.all(), selectors.numeric()
-    told = {
-        "missing": each.null_count(),
-        "different": each.n_unique(),
-        "low": value.min(),
-        "high": value.max(),
-    }
+    told = {"missing": each.null_count(), "different": each.n_unique(), "low": value.min(), "high": value.max()}
     counted = frame.select(pl.len().alias("rows"), *(e.name.prefix(f"{n} ") for n, e in told.items()))
     found = counted.collect(engine="streaming").to_dicts()[0]
     columns = [
@@ -123,10 +118,7 @@ def _account_lines(account: Mapping[str, Any]) -> list[str]:
         return []
     fine = account["used"], account["rows_in"], account["quarantined"], account["quarantined_values"]
     lines = ["", "{:,} of {:,} source rows used, {:,} quarantined (and {:,} single values)".format(*fine)]
-    lines += [
-        f"  quarantined  {r['count']:>8,}  {r['file']}, {r['column']}: {r['reason']}"
-        for r in account["reasons"]
-    ]
+    lines += [f"  quarantined  {r['count']:>8,}  {r['file']}, {r['column']}: {r['reason']}" for r in account["reasons"]]
     for key, title in COUNTED.items():
         lines += [f"  {title}  {count:>8,}  {what}" for what, count in account.get(key, {}).items()]
     return lines

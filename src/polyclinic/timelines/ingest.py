@@ -26,12 +26,7 @@ SHARD_BYTES, MOST_SHARDS = 8_000_000, 500  # a shard is sorted in memory; each i
 
 
 def ingest(
-    format_name: str,
-    source: Path | str,
-    out: Path | str,
-    *,
-    max_quarantined: float = 0.01,
-    zone: str | None = None,
+    format_name: str, source: Path | str, out: Path | str, *, max_quarantined: float = 0.01, zone: str | None = None
 ) -> Timeline | RowTable:
     """Read `source` in a registered format and write the whole of it to the folder `out`, or nothing at all.
 

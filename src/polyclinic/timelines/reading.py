@@ -96,9 +96,7 @@ class Reader:
         faults = self._faults(made, chosen, when, event.value)
         return Made(*without(faults, made, "row"), _repaired(event, chosen, made))
 
-    def _faults(
-        self, made: pl.DataFrame, chosen: pl.DataFrame, when: str, column: str | None
-    ) -> Iterator[Fault]:
+    def _faults(self, made: pl.DataFrame, chosen: pl.DataFrame, when: str, column: str | None) -> Iterator[Fault]:
         if when != "never":
             absent = made["time"].is_null()
             yield when, "no time", absent & chosen[when].is_null()

@@ -30,10 +30,7 @@ def rows_of(images, labels=()) -> Samples:
     columns = {"image": File(np.array(list(map(str, images))), READER)}
     roles = {"image": "input"}
     if labels:
-        columns["label"], roles["label"] = (
-            File(np.array(list(map(str, labels))), f"{READER}_labels"),
-            "target",
-        )
+        columns["label"], roles["label"] = (File(np.array(list(map(str, labels))), f"{READER}_labels"), "target")
     return Samples(np.arange(len(images)), columns, roles)
 
 
@@ -153,9 +150,7 @@ def test_files_that_fit_in_memory_are_read_once_and_give_the_same_weights(cases,
         made = loop.fit(model, cases.take(np.arange(4)), cases.take([4, 5]), OUTCOME, Session(seed=3))
         return len(seen), made.parts[1].graph
 
-    (once, _), (held, one), (again, other) = (
-        reads_and_graph(*how) for how in ((1, 1 << 30), (2, 1 << 30), (2, 0))
-    )
+    (once, _), (held, one), (again, other) = (reads_and_graph(*how) for how in ((1, 1 << 30), (2, 1 << 30), (2, 0)))
     assert once == held < again
     assert one == other
 

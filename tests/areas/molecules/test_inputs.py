@@ -114,11 +114,7 @@ def test_the_real_set_has_its_known_counts(shared):
     assert len(inputs.MoleculesInputs().unreadable(rows)) == 11
     made = columns(*rows["smiles"])
     answers = pl.DataFrame({"molecule": made.groups["molecule"], "answer": rows["p_np"]})
-    told = (
-        answers.filter(pl.col("molecule") != "")
-        .group_by("molecule")
-        .agg(pl.len(), pl.col("answer").n_unique())
-    )
+    told = answers.filter(pl.col("molecule") != "").group_by("molecule").agg(pl.len(), pl.col("answer").n_unique())
     assert len(np.unique(made.groups["scaffold"])) == 1026  # 1,025, and "" for what is no molecule
     assert told.filter(pl.col("len") > 1).height == 60
     assert told.filter(pl.col("answer") > 1).height == 10

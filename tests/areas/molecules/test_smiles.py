@@ -6,9 +6,7 @@ import polars as pl
 import pytest
 
 pytest.importorskip("rdkit", reason="rdkit comes with the extra `molecules`")
-smiles = pytest.importorskip(
-    "polyclinic.areas.molecules.formats.smiles", reason="the area `molecules` is away"
-)
+smiles = pytest.importorskip("polyclinic.areas.molecules.formats.smiles", reason="the area `molecules` is away")
 
 from polyclinic.checks.formats import format_checks  # noqa: E402
 from polyclinic.errors import BadData, UnknownName  # noqa: E402

@@ -11,7 +11,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyclinic.areas.records.inputs import RecordsInputs, Stratum, up_to
+from polyclinic.areas.records.inputs import RecordsInputs, Stratum
 from polyclinic.samples.inputs import InputColumns
 
 law = settings(deadline=None, max_examples=60)
@@ -69,9 +69,7 @@ def columns(events: Source, rows: pl.DataFrame, values=None, **settings) -> Inpu
 
 
 def test_the_window_is_open_at_its_start_and_closed_at_the_index():
-    events = source(
-        (1, 0, "at the start", 1.0), (1, 1, "within", 1.0), (1, 24, "at the index", 1.0), (1, 25, "after")
-    )
+    events = source((1, 0, "at the start", 1.0), (1, 1, "within", 1.0), (1, 24, "at the index", 1.0), (1, 25, "after"))
     assert seen(columns(events, asked((1, 24)))) == [["within", "at the index"]]
 
 
@@ -145,9 +143,7 @@ def test_a_patient_without_events_has_an_empty_row():
 
 times = st.integers(0, 40)
 histories = st.lists(
-    st.tuples(
-        st.integers(1, 3), times, st.sampled_from("abc"), st.none(), st.none() | times, st.none() | times
-    ),
+    st.tuples(st.integers(1, 3), times, st.sampled_from("abc"), st.none(), st.none() | times, st.none() | times),
     max_size=12,
 )
 questions = st.lists(st.tuples(st.integers(1, 3), times), min_size=1, max_size=6)
@@ -175,15 +171,3 @@ def test_one_patient_alone_is_the_same_patient(events, rows):
         alone = columns(source(*[e for e in events if e[0] == row[0]]), asked(row))
         assert seen(alone)[0] == seen(whole)[number]
         assert {k: v[0] for k, v in alone.strata.items()} == {k: v[number] for k, v in whole.strata.items()}
-
-
-@law
-@given(st.lists(st.lists(st.integers(0, 9)), min_size=1, max_size=5), st.integers(-1, 10))
-def test_the_joint_search_is_numpy_s_search_in_each_stretch(stretches, limit):
-    stretches = [sorted(s) for s in stretches]
-    stop = np.cumsum([len(s) for s in stretches]).astype(np.int64)
-    start = stop - np.array([len(s) for s in stretches])
-    found = up_to(
-        np.array([v for s in stretches for v in s], np.int64), start, stop, np.full(len(stop), limit)
-    )
-    assert (found - start).tolist() == [int(np.searchsorted(s, limit, "right")) for s in stretches]

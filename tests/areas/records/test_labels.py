@@ -58,9 +58,7 @@ def test_a_study_of_labels_goes_the_whole_way(report: Report) -> None:
 def test_its_package_asks_whom_and_when_it_is_told(labelled: Path, report: Report) -> None:
     stored = report.predictions().filter(pl.col("fold") == "package")["predicted_boolean_probability"]
     index = labelled / "labels.parquet"
-    assert predict(report.package, labelled / "meds", index=index)["predicted_boolean_probability"].equals(
-        stored
-    )
+    assert predict(report.package, labelled / "meds", index=index)["predicted_boolean_probability"].equals(stored)
     at_noon = predict(report.package, labelled / "meds", at=NOON)
     assert at_noon["predicted_boolean_probability"].equals(stored)
 
@@ -96,12 +94,8 @@ def test_without_a_time_it_says_what_is_missing(labelled: Path, report: Report) 
     assert "--index" in error.value.fix
 
 
-def test_whom_nothing_is_known_of_is_refused_not_answered(
-    labelled: Path, report: Report, tmp_path: Path
-) -> None:
-    index = pl.DataFrame(
-        {"subject_id": [1, 999, 2], "prediction_time": [NOON, NOON, NOON - timedelta(days=9)]}
-    )
+def test_whom_nothing_is_known_of_is_refused_not_answered(labelled: Path, report: Report, tmp_path: Path) -> None:
+    index = pl.DataFrame({"subject_id": [1, 999, 2], "prediction_time": [NOON, NOON, NOON - timedelta(days=9)]})
     index.write_parquet(tmp_path / "index.parquet")
     found = predict(report.package, labelled / "meds", index=tmp_path / "index.parquet")
     refused = dict(zip(found["subject_id"], found["refused"], strict=True))
@@ -110,9 +104,7 @@ def test_whom_nothing_is_known_of_is_refused_not_answered(
     assert found["predicted_boolean_probability"].is_null().equals(found["refused"].is_not_null())
 
 
-def test_a_table_of_whom_to_ask_and_one_time_for_all_exclude_each_other(
-    labelled: Path, report: Report
-) -> None:
+def test_a_table_of_whom_to_ask_and_one_time_for_all_exclude_each_other(labelled: Path, report: Report) -> None:
     with pytest.raises(UsageError, match="serves nothing"):
         predict(report.package, labelled / "meds", index=labelled / "labels.parquet", at=NOON)
 
@@ -124,9 +116,7 @@ def test_a_table_of_whom_to_ask_and_one_time_for_all_exclude_each_other(
         (lambda t: pl.concat([t, t[:3].with_columns(~pl.col("boolean_value"))]), "6 rows of the labels"),
     ],
 )
-def test_labels_of_others_and_labels_told_twice_are_errors(
-    labelled: Path, tmp_path: Path, change, says
-) -> None:
+def test_labels_of_others_and_labels_told_twice_are_errors(labelled: Path, tmp_path: Path, change, says) -> None:
     change(pl.read_parquet(labelled / "labels.parquet")).write_parquet(tmp_path / "labels.parquet")
     study = {"name": "x", "source": {"timeline": str(labelled / "meds")}, "models": ["logistic"]}
     with pytest.raises(BadData, match=says):

@@ -44,9 +44,7 @@ def test_scores_of_training_values_are_about_standard_normal():
 
 
 @settings(deadline=None)
-@given(
-    st.lists(st.integers(-20, 20).map(float), min_size=2, max_size=60), st.lists(st.floats(-30, 30, width=32))
-)
+@given(st.lists(st.integers(-20, 20).map(float), min_size=2, max_size=60), st.lists(st.floats(-30, 30, width=32)))
 def test_a_higher_value_never_has_a_lower_score(train, asked):
     column = Ragged(
         np.array([0]),
@@ -90,13 +88,9 @@ def test_events_of_other_rows_move_nothing_that_is_learned():
 
 def test_a_code_counts_once_enough_subjects_have_it():
     values = {"code": np.array([0, 1, 0, 0]), "value": np.zeros(4, np.float32), "time": np.arange(4)}
-    column = Ragged(
-        np.arange(4), np.arange(1, 5), values, {"code": ["often", "once"]}, spec={"min_subjects": 2}
-    )
+    column = Ragged(np.arange(4), np.arange(1, 5), values, {"code": ["often", "once"]}, spec={"min_subjects": 2})
     assert frequent(column, np.array([1, 1, 2, 3])) == ["often"]
-    assert frequent(column.take(np.array([0, 1])), np.array([1, 1])) == ["often", "once"], (
-        "one subject: what it has"
-    )
+    assert frequent(column.take(np.array([0, 1])), np.array([1, 1])) == ["often", "once"], "one subject: what it has"
 
 
 def test_a_row_is_its_newest_events_newest_last():

@@ -17,6 +17,7 @@ import polars as pl
 
 from polyclinic import progress
 from polyclinic.cohorts.durations import duration
+from polyclinic.cohorts.moments import position
 from polyclinic.cohorts.values import plausible
 from polyclinic.samples import Column, Dense, Ragged
 from polyclinic.samples.columns import Array, Index
@@ -80,7 +81,7 @@ class RecordsInputs:
         first, last = (np.searchsorted(subject, wanted, side).astype(np.int64) for side in ("left", "right"))
         known, asked = _micro(events["known"]), _micro(rows["prediction_time"])
         limits = np.full_like(asked, TIMELESS), asked - self._span, asked
-        timed, start, stop = (up_to(known, first, last, limit) for limit in limits)
+        timed, start, stop = (position(known, first, last, limit, after=True) for limit in limits)
         codes = events["code"].unique().sort()
         number = events["code"].cast(pl.Enum(codes)).to_physical().to_numpy().astype(np.int32)
         value = events["numeric_value"].to_numpy().astype(np.float32)
@@ -133,21 +134,6 @@ def known_events(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFram
         events = pl.concat([events, ends])
     kept = events.select("subject_id", "time", "code", "numeric_value", "known")
     return kept.sort("subject_id", "known", maintain_order=True)
-
-
-def up_to(known: Array, first: Index, last: Index, limit: Array) -> Index:
-    """For each row, the first position in [first, last) whose `known` lies after `limit`: all searched at once.
-
-    >>> up_to(np.array([1, 5, 9, 2]), np.array([0, 3]), np.array([3, 4]), np.array([5, 1]))
-    array([2, 3])
-    """
-    low, high = first.copy(), last.copy()
-    while (open_ := low < high).any():
-        middle = (low + high) // 2
-        right = open_ & (known[np.minimum(middle, len(known) - 1)] <= limit)
-        low = np.where(right, middle + 1, low)
-        high = np.where(open_ & ~right, middle, high)
-    return low
 
 
 def _micro(times: pl.Series) -> Index:

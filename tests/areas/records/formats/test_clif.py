@@ -70,9 +70,7 @@ def test_text_in_a_number_column_is_quarantined_with_its_row(tmp_path):
 def test_an_infinite_number_is_quarantined_with_its_row(tmp_path):
     given = tables()
     values = [*given["vitals"]["vital_value"][:-2], float("inf"), 1e300]
-    given["vitals"] = given["vitals"].with_columns(
-        pl.Series("vital_value", values), vital_category=pl.lit("odd")
-    )
+    given["vitals"] = given["vitals"].with_columns(pl.Series("vital_value", values), vital_category=pl.lit("odd"))
     assert read(tmp_path, given).summary()["reasons"] == [
         {"file": "clif_vitals.parquet", "column": "vital_value", "reason": "an infinite number", "count": 2, "first_row": 10}
     ]  # fmt: skip
@@ -148,14 +146,7 @@ def test_the_order_of_rows_does_not_change_whether_an_infusion_runs(tmp_path, se
         ("h0", "o2", hours(5), "stop", "Stopped", 0.0),
     ]  # fmt: skip
     random.Random(seed).shuffle(rows)
-    names = [
-        "hospitalization_id",
-        "med_order_id",
-        "admin_dttm",
-        "mar_action_category",
-        "mar_action_name",
-        "med_dose",
-    ]
+    names = ["hospitalization_id", "med_order_id", "admin_dttm", "mar_action_category", "mar_action_name", "med_dose"]
     given = pl.DataFrame(rows, names, orient="row").with_columns(
         med_category=pl.lit("norepinephrine"), med_dose_unit=pl.lit("mcg/kg/min")
     )

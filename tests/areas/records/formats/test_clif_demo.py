@@ -34,9 +34,7 @@ def of(events: pl.DataFrame, code: str) -> pl.DataFrame:
 
 
 def test_every_row_of_every_table_is_accounted_for(summary):
-    assert {
-        n.removeprefix("clif_").removesuffix(".parquet"): t["rows_in"] for n, t in summary["files"].items()
-    } == ROWS
+    assert {n.removeprefix("clif_").removesuffix(".parquet"): t["rows_in"] for n, t in summary["files"].items()} == ROWS
     for tally in (summary, *summary["files"].values()):
         assert tally["rows_in"] == tally["used"] + tally["quarantined"] + sum(tally["non_events"].values())
     assert summary["non_events"] == {"nothing recorded": 28, "repeated under dextrose": 2_280 + 762}
@@ -117,11 +115,7 @@ def test_glucose_is_given_once(events):
 
 
 def test_where_one_infusion_ends_as_the_next_starts_the_last_word_is_that_it_runs(events):
-    parts = (
-        pl.col("code")
-        .str.extract_groups(r"^MEDICATION//(?<drug>.+?)//(?<action>start|rate|end)(//|$)")
-        .struct
-    )
+    parts = pl.col("code").str.extract_groups(r"^MEDICATION//(?<drug>.+?)//(?<action>start|rate|end)(//|$)").struct
     words = events.with_columns(drug=parts.field("drug"), action=parts.field("action")).drop_nulls("action")
     instants = words.group_by("subject_id", "time", "drug", maintain_order=True).agg("action", "text_value")
     named = pl.col("text_value").list

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from polyclinic.areas.records.inputs import up_to
+from polyclinic.cohorts.moments import position
 from polyclinic.errors import BadData, Place
 from polyclinic.models import encoders
 from polyclinic.outcomes.outcome import Head
@@ -126,8 +126,7 @@ def normal_scores(value: Array, code: Array, knots: Array) -> Array:
 
     known = np.nan_to_num(value.astype(np.float32))
     every, first = knots.ravel(), code * KNOTS
-    above = up_to(every, first, first + KNOTS, known) - first
-    below = up_to(every, first, first + KNOTS, np.nextafter(known, np.float32(-np.inf))) - first
+    below, above = (position(every, first, first + KNOTS, known, after=after) - first for after in (False, True))
     low, high = (every[first + np.clip(at, 0, KNOTS - 1)].astype(float) for at in (below - 1, below))
     step = np.divide(known - low, high - low, out=np.zeros(len(known)), where=high > low)
     quantile = np.where(above > below, (below + above - 1) / 2, below - 1 + step) / (KNOTS - 1)

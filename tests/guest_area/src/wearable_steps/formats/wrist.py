@@ -13,12 +13,7 @@ import polars as pl
 
 from polyclinic.timelines.format import REFUSED, Chunk
 
-SCHEMA = {
-    "row_id": pl.Int64,
-    "person": pl.String,
-    "acceleration": pl.List(pl.Float32),
-    "walking": pl.List(pl.Int8),
-}
+SCHEMA = {"row_id": pl.Int64, "person": pl.String, "acceleration": pl.List(pl.Float32), "walking": pl.List(pl.Int8)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +42,7 @@ class Wrist:
                 else:
                     refused.append({"row": number, "column": "acceleration", "reason": "not a number"})
         frame = pl.DataFrame(rows, schema=SCHEMA)
-        yield Chunk(
-            source.name, len(rows) + len(refused), len(rows), frame, pl.DataFrame(refused, schema=REFUSED)
-        )
+        yield Chunk(source.name, len(rows) + len(refused), len(rows), frame, pl.DataFrame(refused, schema=REFUSED))
 
     def planted(self, folder: Path) -> Path:
         """A small source with one line that must be refused."""
@@ -65,9 +58,7 @@ def write_recordings(folder: Path, *, people: int, seed: int, broken: int = 0) -
     for person in range(people):
         for _ in range(4):
             acceleration, walking = recording(rng, STRIDE)
-            lines.append(
-                {"person": f"p{person}", "acceleration": acceleration.tolist(), "walking": walking.tolist()}
-            )
+            lines.append({"person": f"p{person}", "acceleration": acceleration.tolist(), "walking": walking.tolist()})
     lines += [{"person": "p0", "acceleration": ["much"], "walking": None}] * broken
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "recordings.jsonl"

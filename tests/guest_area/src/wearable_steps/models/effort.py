@@ -54,9 +54,7 @@ def effort(signal: npt.NDArray[np.float32], stride: int) -> npt.NDArray[np.float
     return np.abs(signal[: len(signal) // stride * stride]).reshape(-1, stride).mean(axis=1)
 
 
-def answer(
-    values: Mapping[str, Any], arrays: Mapping[str, Any], settings: Mapping[str, Any]
-) -> dict[str, Any]:
+def answer(values: Mapping[str, Any], arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """raw: float32 [step, 1], row after row; shape: int64 [row, 1]."""
     slope, offset = arrays["weights"]
     shape = np.array([[len(row)] for row in values["effort"]], np.int64).reshape(-1, 1)

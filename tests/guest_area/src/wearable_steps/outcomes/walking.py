@@ -55,9 +55,7 @@ class Walking:
         """Logits → probabilities."""
         return Raw(1 / (1 + np.exp(-raw.values.astype(np.float64))), raw.shape)
 
-    def predictions(
-        self, answer: Raw, rows: Samples, *, threshold: float | None, folder: Path
-    ) -> pl.DataFrame:
+    def predictions(self, answer: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
         """`probabilities`: a list a row."""
         lists = [row[:, 0].tolist() for row in answer.rows()]
         return pl.DataFrame({"probabilities": pl.Series(lists, dtype=pl.List(pl.Float64))})
@@ -108,9 +106,7 @@ def confusion(truth: npt.NDArray[Any], chance: npt.NDArray[Any]) -> tuple[float,
     return hit, float((truth == 1).sum()), rejected, float((truth == 0).sum())
 
 
-def recording(
-    rng: np.random.Generator, stride: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def recording(rng: np.random.Generator, stride: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """12 to 20 steps of `stride` samples: quiet, or shaken by walking."""
     walking = (rng.random(rng.integers(12, 21)) < 0.5).astype(np.float32)
     shake = np.repeat(0.2 + walking, stride)
