@@ -120,7 +120,7 @@ def molecules() -> dict[str, Any]:
                 "test": {"auroc": score(value, 0.02, 204)},
             }
         }
-    report["comparisons"] = [difference("mpnn", "gbm", "crosses", "auroc", -0.05, 0.02)]
+    report["comparisons"] = [difference("gbm", "mpnn", "crosses", "auroc", 0.05, 0.02)]
     report["calibration"] = {"gbm": {"crosses": calibration(1.01)}}
     report["training"] = [fit("mpnn", 0)]
     return report

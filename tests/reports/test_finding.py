@@ -25,7 +25,7 @@ def test_a_difference_whose_interval_includes_nought_is_level():
     assert "level with transformer (+0.008, −0.005 to 0.021) and logistic" in text
 
 
-def test_a_comparison_is_read_from_the_side_of_the_chosen_model():
+def test_the_chosen_model_is_compared_though_it_is_a_baseline():
     assert "clearly better than mpnn (+0.050, 0.030 to 0.070)" in finding(molecules())
 
 

@@ -146,20 +146,10 @@ def test_the_least_report_that_the_schema_allows_can_be_drawn():
 
 
 def test_a_card_says_what_the_package_is_for_and_whether_it_is_portable():
-    known = {
-        "title": "Hypotension",
-        "model": "gbm",
-        "members": 5,
-        "portable": False,
-        "about": {"data": "clif-demo", "data_licence": "ODbL"},
-    }
-    text = card(
-        known
-        | {
-            "validation": {"auroc": 0.78},
-            "limits": {"rows": 100, "map": {"present": 0.9, "range": {"last": [50.0, 120.0]}}},
-        }
-    )
+    about = {"data": "clif-demo", "data_licence": "ODbL"}
+    known = {"title": "Hypotension", "model": "gbm", "members": 5, "portable": False, "about": about, "threshold": None}
+    limits = {"rows": 100, "map": {"present": 0.9, "range": {"last": [50.0, 120.0]}}}
+    text = card(known | {"validation": {"auroc": 0.78}, "limits": limits})
     assert text.startswith("# Hypotension\n")
     assert "Portable: no" in text
     assert "Licence of the data: ODbL; commercial use: unknown" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ def show_json(value: Any) -> None:
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
     """A small table; the last column takes the room that is left."""
     from rich import box
+    from rich.console import Console
     from rich.table import Table
 
     drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, title_style="bold")
@@ -31,7 +33,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str |
         drawn.add_column(name, justify="left", overflow="fold")
     for row in rows:
         drawn.add_row(*map(cell, row))
-    say(drawn)
+    # A pipe has no width: what reads it wants each row on a line.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 240).print(drawn)
 
 
 def cell(value: Any) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from html import escape
 
 import polars as pl
 
 from polyclinic.cohorts.predicates import Plain
 from polyclinic.cohorts.task import Task
 from polyclinic.errors import BadData, Place, UnknownName
+from polyclinic.figures.html import table
 from polyclinic.timelines.timeline import Timeline
 
 KEYS = ["subject_id", "prediction_time"]
@@ -90,13 +90,11 @@ class Cohort:
         return next((k for k in ("trigger", "every", "labels") if self.task.document.get(k) is not None), "windows")
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{'– ' if s.excluded else ''}{escape(s.step)}{' (labels only)' if s.past_index else ''}</td>"
-            f"<td style='text-align:right'>{s.rows:,}</td>"
-            f"<td>{', '.join(f'{n:,} {escape(g)}s' for g, n in s.groups.items())}</td></tr>"
-            for s in self.attrition
-        )
-        return f"<table><thead><tr><th>step</th><th>rows</th><th>of</th></tr></thead><tbody>{rows}</tbody></table>"
+        rows = []
+        for s in self.attrition:
+            step = f"{'– ' if s.excluded else ''}{s.step}{' (labels only)' if s.past_index else ''}"
+            rows.append([step, s.rows, ", ".join(f"{n:,} {group}s" for group, n in s.groups.items())])
+        return table(rows, ["step", "rows", "of"])
 
 
 def whom_when(table: pl.DataFrame, at: Place | None = None) -> pl.DataFrame:

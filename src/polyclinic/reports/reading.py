@@ -98,7 +98,7 @@ class Outcome:
     @property
     def primary(self) -> str:
         """The score by which models are compared: that of the first comparison, else the first score."""
-        compared = [c["score"] for c in self._of("comparisons")]
+        compared = [c["score"] for c in self.comparisons]
         return next(iter([*compared, *(s for m in self.models for s in self.scores(m))]), "")
 
     def score(self, model: str) -> Mapping[str, Any]:
@@ -107,14 +107,13 @@ class Outcome:
 
     def differences(self, model: str) -> dict[str, Mapping[str, Any]]:
         """Each other model with the paired difference `model` minus other, in the primary score on the split that counts."""
-        given = self._of("comparisons", score=self.primary, split=self.split)
-        sides = [side for c in given for side in (turned(c), c)]
-        return {c["b"]: c["difference"] for c in sides if c["a"] == model}
+        given = self._of("comparisons", score=self.primary, split=self.split, a=model)
+        return {c["b"]: c["difference"] for c in given}
 
     @property
     def comparisons(self) -> list[Mapping[str, Any]]:
-        """Every comparison of this outcome; one with the chosen model is seen from its side."""
-        return [turned(c) if c["b"] == self.chosen else c for c in self._of("comparisons")]
+        """Every comparison of this outcome: paired differences `a` minus `b`."""
+        return self._of("comparisons")
 
     def calibration(self, model: str) -> Mapping[str, Any]:
         """`before` and `after` of a model; empty where there are none."""
@@ -160,14 +159,6 @@ def outcomes(report: Report) -> list[Outcome]:
     """The outcomes, in the order in which models report them."""
     found = [outcome for scores in report["models"].values() for outcome in scores]
     return [Outcome(report, name) for name in dict.fromkeys([*report["chosen"], *found])]
-
-
-def turned(comparison: Mapping[str, Any]) -> dict[str, Any]:
-    """The comparison seen from the other side."""
-    found = comparison["difference"]
-    sides = {"value": found["value"], "low": found["high"], "high": found["low"]}
-    difference = {**found, **{side: -v if finite(v) else None for side, v in sides.items()}}
-    return {**comparison, "a": comparison["b"], "b": comparison["a"], "difference": difference}
 
 
 def verdict(difference: Mapping[str, Any], score: str) -> str:

@@ -15,7 +15,7 @@ from polyclinic.errors import BadData, Place, UnknownName, UsageError
 from polyclinic.samples.columns import Array, Column, Dense, Entity, File, Ragged
 from polyclinic.samples.inputs import InputColumns
 from polyclinic.samples.samples import Role, Samples
-from polyclinic.timelines.tables import separated
+from polyclinic.timelines.tables import readable, separated
 
 MOST_LEVELS = 50
 MIXED = 0.2
@@ -37,16 +37,12 @@ def read_table(path: Path) -> pl.DataFrame:
     """A CSV or Parquet file; raises `BadData` where it is neither or is cut short."""
     if not path.is_file():
         raise UsageError(f"no such file: {path}", at=Place(file=str(path)), fix="check the path")
-    try:
+    with readable(path):
         if path.suffix in {".csv", ".tsv", ".smi", ".txt"}:
             separator = "\t" if path.suffix in {".tsv", ".smi"} else ","
             separated(path, separator)
             return pl.read_csv(path, separator=separator, infer_schema_length=None, try_parse_dates=True)
         return pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        what = f"cannot be read as a table: {str(error).splitlines()[0][:120]}"
-        fix = "check that the file is whole and is a CSV or Parquet table"
-        raise BadData(what, at=Place(file=str(path)), fix=fix) from error
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:

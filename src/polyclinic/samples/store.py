@@ -12,6 +12,8 @@ import numpy as np
 from polyclinic.samples.columns import Array, Column, Dense, Entity, File, Ragged
 from polyclinic.samples.samples import Samples
 
+KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Dense, Ragged, File, Entity)}
+
 
 def save(samples: Samples, folder: Path) -> None:
     """Write samples to a new folder; the same samples give the same bytes."""
@@ -26,25 +28,19 @@ def save(samples: Samples, folder: Path) -> None:
     for number, name in enumerate(names):
         np.save(folder / f"{number}.npy", np.asarray(arrays[name]), allow_pickle=False)
     index = {"arrays": names, "columns": columns, "roles": dict(samples.roles)}
-    (folder / "samples.json").write_text(json.dumps(index, indent=1))
+    (folder / "samples.json").write_text(json.dumps(index, indent=1, default=dict))
 
 
 def _column(name: str, column: Column, arrays: dict[str, Array], folder: Path) -> dict[str, Any]:
-    if isinstance(column, Dense):
-        arrays[name] = column.values
-        return {"kind": "dense", "names": list(column.names)}
-    if isinstance(column, File):
-        arrays[name] = column.references
-        return {"kind": "file", "reader": column.reader, "spec": dict(column.spec)}
+    """Its kind, which of its fields are arrays, and the others, which are JSON."""
+    fields = dict(vars(column))
     if isinstance(column, Entity):
-        arrays[name] = column.index
-        save(column.table, folder / name)
-        return {"kind": "entity"}
-    arrays[f"{name}/start"], arrays[f"{name}/stop"] = column.start, column.stop
-    arrays.update({f"{name}/values/{field}": v for field, v in column.values.items()})
-    kept = {"of": column.of, "stride": column.stride, "spec": dict(column.spec)}
-    levels = {field: list(names) for field, names in column.levels.items()}
-    return {"kind": "ragged", "fields": list(column.values), "levels": levels, **kept}
+        save(fields.pop("table"), folder / name)
+    if isinstance(column, Ragged):
+        fields |= {f"values/{field}": v for field, v in fields.pop("values").items()}
+    own = [field for field, v in fields.items() if isinstance(v, np.ndarray)]
+    arrays |= {f"{name}/{field}": fields.pop(field) for field in own}
+    return {"kind": type(column).__name__, "arrays": own, "fields": fields}
 
 
 def load(folder: Path) -> Samples:
@@ -65,13 +61,12 @@ def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {n.removeprefix(prefix): v for n, v in arrays.items() if n.startswith(prefix)}
 
 
-def _opened(name: str, d: Mapping[str, Any], arrays: Mapping[str, Array], folder: Path) -> Column:
-    if d["kind"] == "dense":
-        return Dense(arrays[name], tuple(d["names"]))
-    if d["kind"] == "file":
-        return File(np.asarray(arrays[name]), d["reader"], d["spec"])
-    if d["kind"] == "entity":
-        return Entity(arrays[name], load(folder / name))
-    values = {field: arrays[f"{name}/values/{field}"] for field in d["fields"]}
-    start, stop = arrays[f"{name}/start"], arrays[f"{name}/stop"]
-    return Ragged(start, stop, values, d["levels"], d["of"], d["stride"], d["spec"])
+def _opened(name: str, told: Mapping[str, Any], arrays: Mapping[str, Array], folder: Path) -> Column:
+    fields = {**told["fields"], **{field: arrays[f"{name}/{field}"] for field in told["arrays"]}}
+    if told["kind"] == "Dense":
+        fields["names"] = tuple(fields["names"])
+    if told["kind"] == "Entity":
+        fields["table"] = load(folder / name)
+    if told["kind"] == "Ragged":
+        fields["values"] = _under("values/", {field: fields.pop(field) for field in [*fields] if "/" in field})
+    return KINDS[told["kind"]](**fields)  # type: ignore[no-any-return]

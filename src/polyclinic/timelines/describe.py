@@ -1,4 +1,4 @@
-"""What a source holds, in one look: as a plain dict, as text for a terminal, as HTML for a notebook."""
+"""What a source holds, in one look: as a plain dict, as lines of a table, as HTML for a notebook."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from polyclinic.figures.html import table
 from polyclinic.timelines.timeline import Timeline
 
 COMMONEST = 30
-ACCOUNT = ("source_format", "zone", "rows_in", "used", "quarantined", "quarantined_values", "events_out")
-COUNTED = {"non_events": "no event", "noted": "noted", "repeated": "same subject, time and code"}
+COUNTS = ("rows_in", "used", "quarantined", "quarantined_values", "events_out", "non_events", "noted", "repeated")
+ACCOUNT = ("source_format", "zone", *COUNTS)
 
 
 def describe(source: Any) -> dict[str, Any]:
     """What a `Timeline` or a `RowTable` holds, and the account of its ingest."""
     facts = _events(source.scan()) if isinstance(source, Timeline) else _rows(source.scan())
     if summary := source.summary():
-        account = {k: summary[k] for k in (*ACCOUNT, *COUNTED) if summary.get(k) is not None}
+        account = {k: summary[k] for k in ACCOUNT if summary.get(k) is not None}
         files = {name: tally["rows_in"] for name, tally in summary.get("files", {}).items()}
         facts["ingest"] = account | {"reasons": summary.get("reasons", []), "files": files}
     return facts
@@ -84,26 +84,14 @@ def head_of(facts: Mapping[str, Any]) -> str:
     return f"{facts['subjects']:,} subjects, {facts['events']:,} events, {facts['codes']:,} codes{span}"
 
 
-def as_text(facts: Mapping[str, Any]) -> str:
-    """What `describe` found, for a terminal."""
-    lines = [head_of(facts)]
+def table_of(facts: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """Heads and rows of what stands below the first line: a column each, or one of the commonest codes."""
     if facts["kind"] == "rows":
-        lines += ["", f"{'column':32} {'type':12} {'missing':>9} {'different':>9}  range"]
-        lines += [_column_line(column) for column in facts["columns"]]
-    else:
-        lines += ["missing: " + ", ".join(f"{c} {share:.0%}" for c, share in facts["missing"].items())]
-        lines += ["", f"{'code':44} {'events':>9} {'subjects':>8}  1 % · median · 99 %"]
-        lines += [_code_line(code) for code in facts["commonest"]]
-    return "\n".join(lines + _account_lines(facts.get("ingest", {})))
-
-
-def _column_line(column: Mapping[str, Any]) -> str:
-    span = "" if column["low"] is None else f"{column['low']:g} to {column['high']:g}"
-    return f"{column['column']:32} {column['type'][:12]:12} {column['missing']:>9,} {column['different']:>9,}  {span}"
-
-
-def _code_line(code: Mapping[str, Any]) -> str:
-    return f"{code['code']:44} {code['events']:>9,} {code['subjects']:>8,}  {_span(code)}".rstrip()
+        told = ["column", "type", "missing", "different"]
+        ranges = ["" if c["low"] is None else f"{c['low']:g} to {c['high']:g}" for c in facts["columns"]]
+        return [*told, "range"], [[*map(c.get, told), r] for c, r in zip(facts["columns"], ranges, strict=True)]
+    told = ["code", "events", "subjects"]
+    return [*told, "1 % · median · 99 %"], [[*map(c.get, told), _span(c)] for c in facts["commonest"]]
 
 
 def _span(code: Mapping[str, Any]) -> str:
@@ -113,21 +101,7 @@ def _span(code: Mapping[str, Any]) -> str:
     return f"{values} {' | '.join(code.get('units') or [])}".rstrip()
 
 
-def _account_lines(account: Mapping[str, Any]) -> list[str]:
-    if not account:
-        return []
-    fine = account["used"], account["rows_in"], account["quarantined"], account["quarantined_values"]
-    lines = ["", "{:,} of {:,} source rows used, {:,} quarantined (and {:,} single values)".format(*fine)]
-    lines += [f"  quarantined  {r['count']:>8,}  {r['file']}, {r['column']}: {r['reason']}" for r in account["reasons"]]
-    for key, title in COUNTED.items():
-        lines += [f"  {title}  {count:>8,}  {what}" for what, count in account.get(key, {}).items()]
-    return lines
-
-
 def to_html(facts: Mapping[str, Any]) -> str:
     """What `describe` found, for a notebook."""
-    if facts["kind"] == "rows":
-        names = ["column", "type", "missing", "different", "low", "high"]
-        return table(facts["columns"], names, head_of(facts))
-    rows = [[c["code"], c["events"], c["subjects"], _span(c)] for c in facts["commonest"]]
-    return table(rows, ["code", "events", "subjects", "1 % · median · 99 %"], head_of(facts))
+    heads, rows = table_of(facts)
+    return table(rows, heads, head_of(facts))
