@@ -69,7 +69,7 @@ def test_a_cut_file_says_so(tmp_path) -> None:
     path = tmp_path / "rows.parquet"
     frame().write_parquet(path)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(BadData, match="cannot be read as a table"):
+    with pytest.raises(BadData, match="cannot be read, it may be cut short"):
         read_table(path)
 
 
