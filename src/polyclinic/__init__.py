@@ -3,8 +3,6 @@
 The public names are loaded when they are first asked for; importing the package loads nothing else.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any

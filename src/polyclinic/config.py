@@ -1,7 +1,5 @@
 """YAML in, checked settings out: an unknown key is an error with its line and the nearest known key."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, is_dataclass

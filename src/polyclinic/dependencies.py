@@ -1,7 +1,5 @@
 """Libraries that come with an extra are imported where they are needed."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

@@ -12,8 +12,6 @@
 An error never shows a patient's value, only its pattern (`pattern_of`).
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """SHA-256 of files, folders, values and of the installed code: the keys of steps and packages."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from functools import cache

@@ -1,7 +1,5 @@
 """Progress with time left, on a terminal; plain lines elsewhere; silence in a library call."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterable, Iterator

@@ -4,8 +4,6 @@ Everything is declared by entry points, the built-in areas too: a distribution d
 `polyclinic.areas`, or a single name under `polyclinic.<kind>`. Listing names loads no heavy library.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache

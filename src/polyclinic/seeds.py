@@ -1,7 +1,5 @@
 """One seed a study; every use derives its own from it by name, so that order of work changes nothing."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

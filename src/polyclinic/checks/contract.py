@@ -1,7 +1,5 @@
 """Run the contract of a registered name, check by check."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass

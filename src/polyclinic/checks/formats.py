@@ -1,7 +1,5 @@
 """What every format promises. Each check takes the format, a source that it should read, and a folder."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias

@@ -1,7 +1,5 @@
 """What every model promises. Each check takes the model, an outcome, and a folder for what it writes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias

@@ -1,7 +1,5 @@
 """What every outcome promises. Each check takes the outcome and a folder."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias

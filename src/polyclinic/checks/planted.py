@@ -1,7 +1,5 @@
 """Problems with a known answer, and what is done to them: labels shuffled, test rows changed, inputs taken away."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name

@@ -1,7 +1,5 @@
 """The commands: one file each. A file imports its work inside the function, so that `--help` is at once there."""
 
-from __future__ import annotations
-
 import os
 from importlib import import_module
 

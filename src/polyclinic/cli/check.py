@@ -1,7 +1,5 @@
 """`polyclinic check`: does a model, a format or an outcome keep its contract?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`polyclinic cohort`: a timeline and a task → labels, with who fell out at which step."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated

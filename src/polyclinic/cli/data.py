@@ -1,7 +1,5 @@
 """`polyclinic data`: open data sets, where they come from and how to get them."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from typer import Argument, Option, Typer

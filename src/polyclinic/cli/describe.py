@@ -1,7 +1,5 @@
 """`polyclinic describe`: what is in a timeline or a table."""
 
-from __future__ import annotations
-
 from polyclinic.cli import screen
 
 EXAMPLE = "polyclinic describe timeline/ --json"

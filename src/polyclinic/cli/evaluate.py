@@ -1,7 +1,5 @@
 """`polyclinic evaluate`: the same report for predictions made by anything."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`polyclinic ingest`: a source in its own format → a timeline or a table of rows."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

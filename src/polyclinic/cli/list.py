@@ -1,7 +1,5 @@
 """`polyclinic list`: what there is, by name."""
 
-from __future__ import annotations
-
 import ast
 import re
 from importlib.util import find_spec

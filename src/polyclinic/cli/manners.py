@@ -1,7 +1,5 @@
 """How the commands behave: they show how far they are, and when something goes wrong, what, where, what to do."""
 
-from __future__ import annotations
-
 import traceback
 from pathlib import Path
 from typing import Any

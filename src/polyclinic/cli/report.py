@@ -1,7 +1,5 @@
 """`polyclinic report`: draw the page of a finished run anew."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

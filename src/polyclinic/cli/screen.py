@@ -1,7 +1,5 @@
 """What a command prints: a table, a JSON value, or a few lines; progress goes to standard error."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """`polyclinic validate`: read a study, check every key, and print it with all defaults written out."""
 
-from __future__ import annotations
-
 from polyclinic.cli import screen
 from polyclinic.cli.run import Study as Name
 

@@ -1,7 +1,5 @@
 """`polyclinic verify`: is this package whole, and can it be opened here?"""
 
-from __future__ import annotations
-
 from polyclinic.cli import screen
 
 EXAMPLE = "polyclinic verify demo/package"

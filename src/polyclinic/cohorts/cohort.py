@@ -1,10 +1,9 @@
 """What a task finds in a timeline: who is asked when, what happened, and who fell out at which step."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Self
 
 import polars as pl
 
@@ -55,7 +54,7 @@ class Cohort:
             "subject_id", pl.col("prediction_time").cast(pl.Datetime("us")), "boolean_value"
         )
 
-    def require(self) -> Cohort:
+    def require(self) -> Self:
         """The cohort itself; raises `BadData` where it holds nobody, naming the step that left it empty."""
         if self.attrition and self.attrition[-1].rows:
             return self

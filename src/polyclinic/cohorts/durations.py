@@ -1,7 +1,5 @@
 """Spans of time as people write them: `24h`, `1 day 2 hours`, `1 day, 14:20:16`, `90 min`, `1:30` (minutes and seconds)."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """A plan over moments: where every point lies, and what every window holds, for all rows at once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import cached_property
 

@@ -1,12 +1,10 @@
 """A task asked of a timeline: shards in turn, only the codes that the task needs, every row at once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -145,7 +143,7 @@ class _Batch:
     index: pl.DataFrame = field(init=False)
     set_aside: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def answer(self) -> _Batch:
+    def answer(self) -> Self:
         """Fill `index`, `attrition` and `set_aside`."""
         columns = self.events.collect_schema().names()
         for name, predicate in self.task.predicates.items():

@@ -1,7 +1,5 @@
 """Index times on a grid while between two events, and the newest value known at each: both asked live, by availability."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Places in arrays that rise stretch by stretch (instants by subject), searched for many rows at once."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

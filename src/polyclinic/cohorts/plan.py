@@ -5,8 +5,6 @@ points (offsets exactly, events by their direction) gives how late X can be rela
 all that defines it is never later than the index time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product

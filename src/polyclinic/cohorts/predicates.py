@@ -5,8 +5,6 @@ instant of one subject. The rules are those of ACES 0.7: bounds are exclusive un
 larger than any number.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -65,7 +63,7 @@ class Derived:
     """`and(a, b)`, `or(a, b)`, nested at will: inputs are names of predicates or further expressions."""
 
     how: str
-    inputs: tuple[str | Derived, ...]
+    inputs: "tuple[str | Derived, ...]"
     static: bool = False
 
     def names(self) -> Iterable[str]:

@@ -1,7 +1,5 @@
 """How a task file is read and checked: every mistake is told with its key, its line and a way out."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

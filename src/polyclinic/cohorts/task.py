@@ -1,7 +1,5 @@
 """The task file: when to ask, and what happened. Every ACES 0.7 file is one; `kind values every at_risk labels` are ours."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -87,7 +85,7 @@ class Task:
     labels: Path | None = None
 
     @classmethod
-    def load(cls, task: str | Path, predicates: Path | None = None) -> Task:
+    def load(cls, task: str | Path, predicates: Path | None = None) -> "Task":
         """A task file, or the name of a registered task; `predicates` completes or replaces the file's own.
 
         Raises `UsageError` with key and line where the file is wrong.
@@ -103,7 +101,7 @@ class Task:
         return cls.parse(document, str(path))
 
     @classmethod
-    def parse(cls, document: Mapping[str, Any], file: str = "<task>") -> Task:
+    def parse(cls, document: Mapping[str, Any], file: str = "<task>") -> "Task":
         """A document already read; `file` is named in errors, and `labels` lies beside it."""
         from polyclinic.cohorts.reading import Reader
 

@@ -1,7 +1,5 @@
 """Which values are believed: plausible ranges and ties, the same for cohort, inputs and labels."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, TypeVar
 

@@ -1,7 +1,5 @@
 """One open data set, as its YAML tells it: `areas/AREA/datasets/NAME.yaml`."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Getting a set: a mirror first, then what was got before, then its public source. Every byte is verified."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -4,8 +4,6 @@ A resample draws as many groups as there are, with replacement; a row's weight i
 All measures see the same weights, so that differences between models are paired.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor

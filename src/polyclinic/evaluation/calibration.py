@@ -4,8 +4,6 @@ Slope and intercept are those of a logistic regression of what happened on the l
 1 and 0 are perfect, a slope below 1 is too sure of itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

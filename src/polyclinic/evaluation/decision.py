@@ -1,7 +1,5 @@
 """What the answers would do in use: thresholds, decision curves, ROC and precision–recall curves."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

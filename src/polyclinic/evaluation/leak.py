@@ -1,7 +1,5 @@
 """A column that is the answer: looked for before anything is trained."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from polyclinic.errors import BadData, Place

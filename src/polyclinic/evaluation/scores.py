@@ -5,8 +5,6 @@ weights. A weight of 2 is that row twice, 0 is that row left out. NaN where a re
 in the type of the weights, running sums in float64.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeAlias
 

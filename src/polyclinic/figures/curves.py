@@ -1,7 +1,5 @@
 """Curves with their names at their ends: ROC and precision-recall, decision, calibration, training."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal

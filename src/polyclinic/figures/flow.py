@@ -1,7 +1,5 @@
 """Who is in the data and who fell out: one bar a step."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any

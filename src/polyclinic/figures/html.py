@@ -1,7 +1,5 @@
 """Tables as HTML, for notebooks and for the report page."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape, unescape

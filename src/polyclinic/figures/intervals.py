@@ -1,7 +1,5 @@
 """Values with their intervals, one a line: scores of models, paired differences, subgroups."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How numbers are written: few digits, thousands apart, and never a score without its interval."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any, TypeGuard

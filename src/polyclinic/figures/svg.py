@@ -5,8 +5,6 @@ fallback, so that one picture serves light and dark pages and also stands alone.
 wide, which is what a phone shows.
 """
 
-from __future__ import annotations
-
 import io
 import re
 import warnings

@@ -1,21 +1,17 @@
 """From any samples to one matrix of numbers: dense inputs as they are, timed sequences as summaries a code."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from polyclinic.errors import BadData, Place
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.columns import Array, Index
 from polyclinic.samples.samples import names_of, of_rows
-
-if TYPE_CHECKING:
-    import polars as pl
 
 Floats = npt.NDArray[np.float32]
 SUMMARIES = ("last", "mean", "min", "max", "count", "slope", "since")
@@ -74,8 +70,6 @@ def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
 
 def summaries(samples: Samples, *, coverage: float = 0.0, hours: Sequence[float] = (24,)) -> pl.DataFrame:
     """The matrix of these samples as a data frame, its columns by name."""
-    import polars as pl
-
     learned = learn(samples, coverage=coverage, hours=hours)
     return pl.DataFrame(matrix(samples, learned), schema=names(learned))
 

@@ -1,13 +1,11 @@
 """Any scikit-learn classifier or pipeline, by its dotted name or handed over in Python; it leaves as an ONNX graph."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import accumulate
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -48,7 +46,7 @@ class Estimator(TableModel):
     params: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, item: Any) -> Estimator:
+    def of(cls, item: Any) -> Self:
         """The settings that make an estimator like this one anew; nothing that it learned.
 
         Raises `UsageError` for a setting that cannot be written down (a function, an array).

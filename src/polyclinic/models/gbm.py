@@ -1,7 +1,5 @@
 """Gradient-boosted trees (LightGBM; Ke et al. 2017) on numbers and on summaries of sequences, answered by ONNX."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Any

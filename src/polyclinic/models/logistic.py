@@ -1,7 +1,5 @@
 """Logistic regression on numbers and on summaries of sequences: the linear baseline, at its best."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass

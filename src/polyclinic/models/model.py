@@ -1,7 +1,5 @@
 """What a model is. A frozen dataclass of settings; it sees columns, its settings and its state, nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol

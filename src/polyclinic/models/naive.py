@@ -1,7 +1,5 @@
 """The answers that any model must beat: what is usual, and what was seen last."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """What models of one matrix and two answers do alike: encode, ask for yes or no, give one answer where all are one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias

@@ -1,7 +1,5 @@
 """Yes or no: one probability a row."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

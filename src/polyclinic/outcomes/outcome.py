@@ -1,19 +1,15 @@
 """What an outcome is: how an answer is asked for, learned, linked, calibrated, written and scored."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from polyclinic.samples import Samples
-
-if TYPE_CHECKING:
-    import polars as pl
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 WeightedScore: TypeAlias = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]

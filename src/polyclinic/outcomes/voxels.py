@@ -1,7 +1,5 @@
 """A label for every voxel of a volume: segmentation."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -154,7 +152,7 @@ class Voxels:
             yield self._channels(found, path), self._channels(truth, reference)
 
     @classmethod
-    def of_table(cls, frame: pl.DataFrame) -> Voxels:
+    def of_table(cls, frame: pl.DataFrame) -> Self:
         """The settings that a table of paths alone tells: the labels that occur, and who reads such a file."""
         named = [c.removeprefix("dice//") for c in frame.columns if c.startswith("dice//")]
         paths = [p for p in frame["reference"].to_list() if p] if "reference" in frame.columns else []

@@ -1,23 +1,19 @@
 """What a fit leaves: a model's settings, what it learned, and the parts that answer."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
+import polars as pl
 
 from polyclinic import config, registry
 from polyclinic.outcomes.outcome import Outcome, Raw, concatenate
 from polyclinic.packages.parts import OnnxPart, Part, Values, load_parts, require, save_parts
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +53,7 @@ class Fitted:
             values = {**values, **part(values)}
         return Raw(np.asarray(values["raw"]), values.get("shape"))
 
-    def encodes_like(self, other: Fitted) -> bool:
+    def encodes_like(self, other: Self) -> bool:
         """Whether both encode any rows to the same values: the same model, settings and state."""
         mine, theirs = ((f.name, config.settings_of(f.model)) for f in (self, other))
         return mine == theirs and self.state.equals(other.state)
@@ -68,8 +64,6 @@ class Fitted:
 
     def predict(self, rows: Samples, outcome: Outcome, *, folder: Path = Path()) -> pl.DataFrame:
         """The outcome's columns of the predictions table for these rows."""
-        import polars as pl
-
         answers = ((self.answer(some, outcome), some) for some in self.batches(rows))
         return pl.concat(outcome.predictions(*given, threshold=None, folder=folder) for given in answers)
 
@@ -78,7 +72,7 @@ class Fitted:
         """Whether ONNX parts alone answer."""
         return all(isinstance(part, OnnxPart) for part in self.parts)
 
-    def named(self, name: str) -> Fitted:
+    def named(self, name: str) -> Self:
         """The same under its name in the registry."""
         return replace(self, name=name)
 
@@ -97,7 +91,7 @@ class Fitted:
         (state / "model.json").write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
-    def load(cls, state: Path, parts: Path) -> Fitted:
+    def load(cls, state: Path, parts: Path) -> Self:
         """Read what `save` wrote; torch is not needed. Raises `BadPackage` where the model's distribution differs."""
         d = json.loads((state / "model.json").read_text(encoding="utf-8"))
         require(d["needs"]["distribution"], d["needs"]["version"])

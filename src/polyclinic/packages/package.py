@@ -1,14 +1,12 @@
 """A model package in memory: members, how they are combined, and what they are asked."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -145,7 +143,7 @@ class ModelPackage:
         }
 
     @classmethod
-    def open(cls, package: Path) -> ModelPackage:
+    def open(cls, package: Path) -> Self:
         """Verify and load a package, a folder or a `.zip`; torch is not needed. Raises `BadPackage`."""
         recipe = verify(package)
         for distribution, version in recipe["needs"].items():

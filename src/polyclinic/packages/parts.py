@@ -1,7 +1,5 @@
 """Parts: what answers, in a study and at the bedside alike. An ONNX graph, or a function named with its version."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +7,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 
@@ -69,7 +67,7 @@ class OnnxPart:
         return {"kind": "onnx", "file": f"{stem}.onnx", **how}
 
     @classmethod
-    def load(cls, folder: Path, described: Mapping[str, Any]) -> OnnxPart:
+    def load(cls, folder: Path, described: Mapping[str, Any]) -> Self:
         """Read what `save` wrote."""
         graph = (folder / described["file"]).read_bytes()
         return cls(graph, tuple(described["outputs"]), described["at_once"])
@@ -97,7 +95,7 @@ class NamedPart:
         return {"kind": "named", "stem": stem, "function": self.function, **needs}
 
     @classmethod
-    def load(cls, folder: Path, described: Mapping[str, Any]) -> NamedPart:
+    def load(cls, folder: Path, described: Mapping[str, Any]) -> Self:
         """Read what `save` wrote; refuses a function whose distribution is missing or of another version."""
         require(described["distribution"], described["version"])
         stem = described["stem"]

@@ -1,7 +1,5 @@
 """`polyclinic predict`: a package and a source in, one row out for each row in."""
 
-from __future__ import annotations
-
 import tempfile
 from datetime import datetime
 from pathlib import Path

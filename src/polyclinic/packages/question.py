@@ -1,7 +1,5 @@
 """What is asked: from a source to Samples. The study and the package walk this same path."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime

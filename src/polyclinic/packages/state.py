@@ -1,12 +1,10 @@
 """What a model learned before its network: JSON and arrays, never code."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from polyclinic.samples.columns import Array
 
@@ -18,7 +16,7 @@ class State:
     values: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, Array] = field(default_factory=dict)
 
-    def equals(self, other: State) -> bool:
+    def equals(self, other: Self) -> bool:
         """Whether values and arrays are the same, NaN like NaN."""
         mine, theirs = ({n: v.tobytes() for n, v in s.arrays.items()} for s in (self, other))
         return self.values == other.values and mine == theirs
@@ -31,7 +29,7 @@ class State:
         write_arrays(folder / "state.safetensors", self.arrays)
 
     @classmethod
-    def load(cls, folder: Path) -> State:
+    def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         values = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         return cls(values, read_arrays(folder / "state.safetensors"))

@@ -1,7 +1,5 @@
 """Whether a package is whole, unaltered and of a format that this version reads."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from collections.abc import Iterator

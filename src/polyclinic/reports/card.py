@@ -1,7 +1,5 @@
 """The model card: what a package is for, whom it was made from, how well it did, and where it must not be used."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any

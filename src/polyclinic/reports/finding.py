@@ -1,7 +1,5 @@
 """The finding: one honest paragraph with numbers, the same for every outcome and every kind of data."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The page: one HTML file, drawn from `report.json` alone, that needs nothing else to be read."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib.resources import files
 from typing import Any

@@ -1,7 +1,5 @@
 """Reading a `report.json`: what was chosen, against what, in which words its rows and groups are named."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

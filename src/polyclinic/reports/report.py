@@ -1,17 +1,14 @@
 """A run's report in Python: its numbers, its page, and where everything lies."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
+
+import polars as pl
 
 from polyclinic.errors import BadData, Place, UsageError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +19,7 @@ class Report:
     document: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, folder: Path) -> Report:
+    def open(cls, folder: Path) -> Self:
         """Read the report of a run; raises `UsageError` where there is none."""
         path = Path(folder) / "report.json"
         if not path.is_file():
@@ -55,14 +52,10 @@ class Report:
 
     def predictions(self) -> pl.DataFrame:
         """The predictions table."""
-        import polars as pl
-
         return pl.read_parquet(self.folder / "predictions.parquet")
 
     def scores(self, split: str = "test") -> pl.DataFrame:
         """One row a model, outcome and score: value, low, high, n."""
-        import polars as pl
-
         rows = [
             {"model": model, "outcome": outcome, "score": score, **numbers}
             for model, outcomes in self.document.get("models", {}).items()

@@ -1,7 +1,5 @@
 """The format of `report.json`, and which of its counts may be seen."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

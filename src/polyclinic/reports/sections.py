@@ -1,7 +1,5 @@
 """The sections of the page: each reads the report and gives words, figures and tables, or nothing at all."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby

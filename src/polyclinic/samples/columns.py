@@ -4,12 +4,10 @@ A column knows how many rows it has (`len`), how to `take` some of them, in the 
 there is a value (`present`: bool [row]); it holds data, never anything that was learned.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pkgutil import resolve_name
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +31,7 @@ class Dense:
     def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, rows: Index) -> Dense:
+    def take(self, rows: Index) -> Self:
         return replace(self, values=self.values[rows])
 
     @property
@@ -72,7 +70,7 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.start)
 
-    def take(self, rows: Index) -> Ragged:
+    def take(self, rows: Index) -> Self:
         return replace(self, start=self.start[rows], stop=self.stop[rows])
 
     @property
@@ -91,7 +89,7 @@ class Ragged:
         first = np.repeat(self.start - (np.cumsum(lengths) - lengths), lengths)
         return row, np.arange(len(row), dtype=np.int64) + first
 
-    def compact(self) -> Ragged:
+    def compact(self) -> Self:
         """The same rows over arrays that hold only what they use."""
         _, position = self.elements()
         stop = np.cumsum(self.lengths)
@@ -120,7 +118,7 @@ class File:
     def __len__(self) -> int:
         return len(self.references)
 
-    def take(self, rows: Index) -> File:
+    def take(self, rows: Index) -> Self:
         return replace(self, references=self.references[rows])
 
     @property
@@ -152,7 +150,7 @@ class Entity:
     def __len__(self) -> int:
         return len(self.index)
 
-    def take(self, rows: Index) -> Entity:
+    def take(self, rows: Index) -> Self:
         return replace(self, index=self.index[rows])
 
     @property

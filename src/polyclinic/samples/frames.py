@@ -1,11 +1,9 @@
 """To and from data frames."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -72,7 +70,7 @@ class TableInputs:
     groups: tuple[str, ...] = ()
     strata: tuple[str, ...] = ()
 
-    def resolved(self, rows: pl.DataFrame, leave_out: Sequence[str]) -> TableInputs:
+    def resolved(self, rows: pl.DataFrame, leave_out: Sequence[str]) -> Self:
         """The same with every column and level written out, from the rows of the study."""
         need_columns(rows, (*self.without, *self.strata))
         for name in (n for n in self.groups if n in rows.columns and rows[n].has_nulls()):

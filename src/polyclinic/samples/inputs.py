@@ -1,15 +1,12 @@
 """What an area's inputs hand over: columns, groups and strata for rows that the cohort or a table named."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+import polars as pl
 
 from polyclinic.samples.columns import Array, Column
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 @dataclass(frozen=True, eq=False)

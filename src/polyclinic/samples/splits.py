@@ -1,7 +1,5 @@
 """Who is learned from, who decides, who is held out: by groups, by folds, or by the user's own file."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Samples on disk: one `.npy` an array, opened as memory maps."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,11 +1,9 @@
 """From a table of predictions to the numbers of the report, whoever made the predictions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 import polars as pl
@@ -91,7 +89,7 @@ class Part:
     tied: Mapping[str, pl.DataFrame]
 
     @classmethod
-    def of(cls, rows: pl.DataFrame, split: str, models: Iterable[str], row_id: Array, groups: Array) -> Part:
+    def of(cls, rows: pl.DataFrame, split: str, models: Iterable[str], row_id: Array, groups: Array) -> Self:
         """Rows of these models in one split. Raises `BadData` where models answer different rows."""
         every = {name: rows.filter(model=name, split=split).sort("row_id", "fold") for name in models}
         frames = {name: frame for name, frame in every.items() if frame.height}
@@ -108,10 +106,10 @@ class Part:
         tied = {name: frames[name].with_columns(pl.col(given.PROBABILITY).mean()) for name in alike}
         return cls(frames, place, groups[place], tied)
 
-    def take(self, rows: Array) -> Part:
+    def take(self, rows: Array) -> Self:
         """Some of the rows."""
         frames, tied = ({name: f[rows] for name, f in each.items()} for each in (self.frames, self.tied))
-        return Part(frames, self.place[rows], self.groups[rows], tied)
+        return type(self)(frames, self.place[rows], self.groups[rows], tied)
 
 
 def _one_answer(frame: pl.DataFrame, groups: Array) -> bool:

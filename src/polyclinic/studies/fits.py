@@ -1,7 +1,5 @@
 """Fitting every candidate on every fold, and what its fold models answer for rows that they did not learn from."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

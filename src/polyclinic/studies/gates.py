@@ -4,8 +4,6 @@ A gate is held where the whole interval keeps it, failed where the value itself 
 or where there is nothing to measure: too little evidence is never "held".
 """
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

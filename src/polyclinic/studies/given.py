@@ -1,7 +1,5 @@
 """Predictions and labels made elsewhere, brought into the form of the predictions table."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`polyclinic run`: from a study to its predictions, its report and its package, step by step."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Mapping, Sequence

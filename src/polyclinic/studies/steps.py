@@ -1,7 +1,5 @@
 """Steps that are made once: keyed by what goes in, by their settings and by the code that makes them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A study: data, question, split, models, evaluation and gates, in one YAML that a person can read aloud."""
 
-from __future__ import annotations
-
 import copy
 import re
 from collections.abc import Mapping, Sequence
@@ -91,7 +89,7 @@ class Study:
     seed: int = 0
 
     @classmethod
-    def load(cls, study: str | Path | Mapping[str, Any] | Study, settings: Sequence[str] = ()) -> Study:
+    def load(cls, study: "str | Path | Mapping[str, Any] | Study", settings: Sequence[str] = ()) -> "Study":
         """A study by its registered name, from a file, or from a mapping; `settings` are `key=value` strings.
 
         Raises `UsageError` with key and line for what is unknown or does not fit.

@@ -1,7 +1,5 @@
 """When an event could have been known: the one place that decides it. Everything that selects by time asks here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import polars as pl

@@ -1,7 +1,5 @@
 """One clock for a source: times keep no zone on disk, so they are told in the site's own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 import polars as pl

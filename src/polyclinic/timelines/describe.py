@@ -1,7 +1,5 @@
 """What a source holds, in one look: as a plain dict, as lines of a table, as HTML for a notebook."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

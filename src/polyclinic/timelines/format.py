@@ -1,7 +1,5 @@
 """What a format gives: chunks of events or rows, with everything that it refused or set aside counted."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

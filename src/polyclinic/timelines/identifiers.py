@@ -1,7 +1,5 @@
 """Text identifiers become int64, the same at every run; the table that tells which is which stays at the site."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any

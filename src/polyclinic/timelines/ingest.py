@@ -1,7 +1,5 @@
 """From a source to a timeline or a table of rows: streaming, sharded by subject, the same bytes every time."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterator

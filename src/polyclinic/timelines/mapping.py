@@ -9,8 +9,6 @@
 A `$name` in a code is a column. A row may give several events, one or none; `reading` does as the mapping says.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property

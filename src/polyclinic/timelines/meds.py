@@ -3,8 +3,6 @@
 Such a folder needs no ingest, a `Timeline` opens it as it is; reading it anew sorts, shards and counts it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Tables read by a mapping: rows become events, and every row is accounted for."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +13,14 @@ from polyclinic.timelines import clocks
 from polyclinic.timelines.format import EVENTS, INFINITE, WORDS, Chunk, Fault, without
 from polyclinic.timelines.mapping import Event, Repeats, SourceMap, TableMap
 from polyclinic.timelines.tables import batches, need, scan
+
+
+class Made(NamedTuple):
+    """What one kind of event made of a piece: events with their `row`, refusals, and what was repaired."""
+
+    events: pl.DataFrame
+    refused: pl.DataFrame
+    repaired: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -109,14 +115,6 @@ class Reader:
             yield column, WORDS, made["numeric_value"].is_null() & chosen[column].is_not_null()
             yield column, reason, (value < low) | (value > high)
             yield column, INFINITE, value.is_infinite()
-
-
-class Made(NamedTuple):
-    """What one kind of event made of a piece: events with their `row`, refusals, and what was repaired."""
-
-    events: pl.DataFrame
-    refused: pl.DataFrame
-    repaired: Mapping[str, int] = {}
 
 
 def _balanced(file: str, rows: int, made: list[Made], non_events: Counter[str]) -> Chunk:

@@ -1,7 +1,5 @@
 """What has no times: a table of rows, and the format that reads one from CSV or Parquet."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property

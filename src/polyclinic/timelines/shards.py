@@ -1,12 +1,10 @@
 """Events sorted by subject into Parquet shards with flat memory: first split by subject, then sort shard by shard."""
 
-from __future__ import annotations
-
 import shutil
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
@@ -31,7 +29,7 @@ class Shards:
         self.files = ExitStack()
         self.filled: set[str] = set(CORE)
 
-    def __enter__(self) -> Shards:
+    def __enter__(self) -> Self:
         self.spill.mkdir(parents=True)
         return self
 

@@ -1,7 +1,5 @@
 """Table files as they lie, read piece by piece: Parquet and CSV, whole or broken."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager

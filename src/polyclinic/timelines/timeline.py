@@ -1,11 +1,9 @@
 """A timeline: events of subjects as a MEDS data set, in Parquet shards."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
@@ -44,7 +42,7 @@ class Timeline(Ingested):
         self.held = held
 
     @classmethod
-    def of(cls, events: pl.DataFrame) -> Timeline:
+    def of(cls, events: pl.DataFrame) -> Self:
         """A timeline of events in memory, with the columns of `scan`: one patient at the bedside."""
         return cls(Path("memory"), events)
 

@@ -1,7 +1,5 @@
 """A trained network as an ONNX graph that answers alike."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import logging

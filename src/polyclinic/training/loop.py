@@ -1,14 +1,12 @@
 """The one training loop. What varies is the model's settings and its `draw`; what comes out is a `Fitted`."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -51,7 +49,7 @@ class Source:
     outcome: Outcome
     held: Batch | None = None
 
-    def in_memory(self) -> Source:
+    def in_memory(self) -> Self:
         """Hold everything encoded, unless the rows are files that would take more than `HELD` bytes."""
         if self.files:
             some = np.linspace(0, len(self.rows) - 1, SOME, dtype=int)

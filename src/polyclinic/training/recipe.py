@@ -1,7 +1,5 @@
 """How a network is trained: the settings that every torch model carries."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

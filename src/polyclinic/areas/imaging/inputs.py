@@ -1,7 +1,5 @@
 """Inputs of imaging: one volume a row, named now and read when a model asks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,12 +1,10 @@
 """Volumes: voxels with the geometry that says where in the patient each one lies."""
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +25,7 @@ class Grid(NamedTuple):
     shape: tuple[int, ...]
     affine: npt.NDArray[np.float64]
 
-    def differs(self, other: Grid) -> str:
+    def differs(self, other: Self) -> str:
         """What sets two grids apart ("" where nothing does); affines agree to 1e-3 mm."""
         if self.shape != other.shape:
             return f"shape {self.shape} is not {other.shape}"

@@ -1,7 +1,5 @@
 """Molecules → atoms and bonds, fingerprint, descriptors; scaffold and identity as groups; size as stratum."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache

@@ -4,8 +4,6 @@ Stateless, and the same code for one patient at the bedside and for a million qu
 by subject and by when they became known, and a window is two binary searches in those arrays.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

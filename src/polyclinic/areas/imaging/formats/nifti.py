@@ -1,7 +1,5 @@
 """NIfTI: a folder with `images/` and perhaps `labels/`, a flat folder of volumes, or one file. A row a volume."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path

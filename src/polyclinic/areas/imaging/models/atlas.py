@@ -1,7 +1,5 @@
 """The naive answer: the mean of the training labels, stretched to each volume's grid. It never looks at a voxel."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar

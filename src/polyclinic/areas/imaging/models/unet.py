@@ -5,8 +5,6 @@ The widest features live at half the resolution, where a voxel costs an eighth; 
 draws the edges. Left out: deep supervision, resampling to a common spacing, ensembles.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product

@@ -1,7 +1,5 @@
 """SMILES: a CSV, Parquet or .smi table, one molecule a row; its other columns (labels, names) are kept."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ As in chemprop, the readout hears the sum over atoms and standardised numbers of
 atoms and bonds come as named levels, and a level that training rows hardly show adds nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count

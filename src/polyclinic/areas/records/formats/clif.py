@@ -3,8 +3,6 @@
 What each table and column means stands in `clif.yaml`; here is only how a folder is found and its clock told.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

@@ -6,8 +6,6 @@ way around reads what table models read, as in wide and deep learning (Cheng et 
 pre-training by forecasting.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from typing import Any
 
