@@ -8,7 +8,8 @@ from importlib.metadata import version
 from typing import Any
 
 _NAMES = {
-    "cohorts.extract": ("Cohort", "extract"),
+    "cohorts.cohort": ("Cohort",),
+    "cohorts.extract": ("extract",),
     "cohorts.task": ("Task",),
     "errors": ("BadData", "BadPackage", "FoundWanting", "PolyclinicError", "UsageError"),
     "models.model": ("Session",),

@@ -53,7 +53,7 @@ def records() -> dict[str, Any]:
         "time": {"from": "2110-04-11", "to": "2201-12-13"},
         "table1": table_one(), "missing": [{"column": "lactate", "share": 0.734}, {"column": "heart rate", "share": 0.012}],
         "summary": {"rows_in": 512_345, "events_out": 498_001, "quarantined": 44, "non_events": {"empty dose": 14_300}},
-        "set_aside": {"map": {"out of range": 36, "ties": 351}},
+        "set_aside": {"VITAL//map": {"readings": 15_148, "outside": 36, "tied": 351}},
         "splits": [{"split": part, "fold": str(f), "rows": r, "groups": g, "positive": p}
                    for f in range(5) for part, r, g, p in (("train", 6700 + f, 68, 1240), ("validation", 1200 - f, 12, 225), ("test", 1990, 20, 366))],
     }  # fmt: skip

@@ -67,13 +67,6 @@ def test_a_suppressed_subgroup_shows_no_score():
     assert told["too_small"]
 
 
-def test_counts_written_with_their_share_are_suppressed_too():
-    report = records()
-    report["cohort"]["table1"] = [{"variable": "sex", "level": "x", "all": "3 (2.1 %)", "negative": "65 (54 to 76)"}]
-    told = schema.suppress(report, 5)["cohort"]["table1"][0]
-    assert (told["all"], told["negative"]) == ("<5", "65 (54 to 76)")
-
-
 def test_the_report_that_was_given_is_left_as_it_is():
     report = records()
     schema.suppress(report, 50)

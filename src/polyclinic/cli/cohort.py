@@ -35,9 +35,11 @@ def command(
     write_table(found.labels, out)
     steps = [{k: v for k, v in asdict(step).items() if k != "excluded"} for step in found.attrition]
     if as_json:
-        screen.show_json({"out": str(out), "rows": found.labels.height, "attrition": steps})
+        told = {"rows": found.labels.height, "set_aside": found.set_aside, "attrition": steps}
+        screen.show_json({"out": str(out), **told})
         return
     for step in steps:
         step["groups"] = ", ".join(f"{count:,} {name}" for name, count in step["groups"].items())
+    screen.tree({"set aside": found.set_aside} if found.set_aside else {})
     screen.tree({"attrition": steps})
     screen.say(f"{found.labels.height:,} labels written to {out}")

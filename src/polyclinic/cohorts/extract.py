@@ -24,8 +24,6 @@ from polyclinic.timelines.timeline import Timeline
 INDEX = "index times"
 BATCH = 8 << 20  # bytes of shards read at a time: enough to keep the threads busy, and memory flat
 
-__all__ = ["Cohort", "Step", "extract"]
-
 
 def extract(
     task: Task, timeline: Timeline | pl.LazyFrame, *, outcome: bool = True, at: datetime | None = None

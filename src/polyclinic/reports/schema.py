@@ -1,7 +1,6 @@
 """The format of `report.json`, and which of its counts may be seen."""
 
 import json
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -10,7 +9,6 @@ from typing import Any
 from polyclinic.errors import BadData, Place
 
 COUNTS = frozenset({"rows", "groups", "n", "all", "negative", "positive", "labelled"})
-LEADING_COUNT = re.compile(r"^(\d[\d,]*)(?= \(\d+(?:\.\d+)? ?%\)$)")
 
 
 @cache
@@ -60,9 +58,7 @@ def _suppressed(value: Any, least: int, *, counts: bool = False) -> Any:
         return [_suppressed(one, least, counts=counts) for one in value]
     if not counts or isinstance(value, bool):
         return value
-    found = LEADING_COUNT.match(value) if isinstance(value, str) else None
-    number = int(found[1].replace(",", "")) if found else value
-    return f"<{least}" if isinstance(number, int) and number < least else value
+    return f"<{least}" if isinstance(value, int) and value < least else value
 
 
 def _hidden(subgroup: dict[str, Any]) -> dict[str, Any]:

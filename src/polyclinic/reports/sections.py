@@ -19,6 +19,7 @@ from polyclinic.reports.reading import Outcome, Report, figure_of, group_word, s
 
 MARKED = " Steps that are marked look past the index time: they decide on labels, never on inputs."
 ONE_ANSWER = "one answer for all"
+BELIEVED = {"outside": "outside the plausible range, set aside", "tied": "instants with more than one"}
 VERDICTS = {"better": "clearly better", "worse": "clearly worse", "level": "level", "untold": "no interval"}
 MEASURES = ("slope", "intercept", "ece")
 CURVES = {
@@ -68,9 +69,10 @@ def cohort(section: Section, report: Report) -> None:
         rows.append([name, s["rows"], *((s.get("groups") or {}).get(n) for n in names)])
     section.tabulate(rows, ["step", "rows", *map(group_word, names)], "After each step")
     summary = {k: v for k, v in (found.get("summary") or {}).items() if k not in ("format", "shards")}
-    aside = {"not an event": summary.pop("non_events", {}), "set aside": found.get("set_aside")}
     read = [(_plain(k), v) for k, v in summary.items() if finite(v)]
-    read += [(f"{what}: {name}", v) for what, counts in aside.items() for name, v in _flat(counts or {})]
+    read += [(f"not an event: {_plain(name)}", n) for name, n in (summary.get("non_events") or {}).items()]
+    for code, counts in (found.get("set_aside") or {}).items():
+        read += [(f"{_plain(code)}: {BELIEVED.get(kind, kind)}", n) for kind, n in counts.items()]
     section.tabulate(read, ["what", "rows"], "What was read")
     cells = {(str(s.get("fold", "")), str(s.get("split", "all"))): s for s in found.get("splits") or []}
     folds, parts = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
@@ -81,14 +83,6 @@ def cohort(section: Section, report: Report) -> None:
 def _keys(found: Iterable[Mapping[str, Any] | None]) -> list[str]:
     """The keys of all, each once, in order."""
     return list(dict.fromkeys(key for one in found for key in one or {}))
-
-
-def _flat(value: Any, name: str = "") -> Iterable[tuple[str, Any]]:
-    if not isinstance(value, Mapping):
-        yield name, value
-        return
-    for key, inner in value.items():
-        yield from _flat(inner, f"{name}, {key}" if name else _plain(key))
 
 
 def _part(split: Mapping[str, Any] | None) -> Markup | None:

@@ -10,7 +10,7 @@ import polars as pl
 
 from polyclinic import atomic
 from polyclinic.errors import BadData, Place, UnknownName, UsageError
-from polyclinic.samples.columns import Array, Column, Dense, Entity, File, Ragged
+from polyclinic.samples.columns import Array, Column, Dense, File, Ragged
 from polyclinic.samples.inputs import InputColumns
 from polyclinic.samples.samples import Role, Samples
 from polyclinic.timelines.tables import readable, separated
@@ -211,6 +211,3 @@ def to_html(samples: Samples) -> str:
     groups = ", ".join(f"{len(np.unique(v)):,} {k}" for k, v in samples.groups.items())
     caption = f"Samples: {len(samples):,} rows, {groups or 'no groups'}"
     return table(rows, ["column", "kind", "role", "present"], caption)
-
-
-__all__ = ["Entity", "TableInputs", "as_polars", "from_frame", "read_table", "to_polars"]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyclinic.errors import BadData, Place, UnknownName
-from polyclinic.samples.columns import Array, Column, Dense, Entity, File, Index, Ragged
+from polyclinic.samples.columns import Array, Column, Dense, Index
 
 if TYPE_CHECKING:
     import polars as pl
@@ -158,6 +158,3 @@ def names_of(name: str, column: Dense) -> list[str]:
 def of_rows(samples: Samples, kind: type) -> dict[str, Any]:
     """The input columns of one kind (`Dense`, `Ragged`, `File`, `Entity`)."""
     return {name: c for name, c in samples.inputs.items() if isinstance(c, kind)}
-
-
-__all__ = ["Column", "Dense", "Entity", "File", "Ragged", "Role", "Samples", "names_of", "of_rows"]

@@ -38,16 +38,18 @@ LIBRARIES = ("numpy", "polars", "scikit-learn", "lightgbm", "torch", "onnxruntim
 MOST_CODES = 20
 
 
-def attrition(asked: Asked, source: Timeline | RowTable) -> list[dict[str, Any]]:
-    """Who fell out at each step, before and behind the index."""
+def asked_of(asked: Asked, source: Timeline | RowTable) -> dict[str, Any]:
+    """`attrition`, who fell out at each step, before and behind the index; `set_aside`, the values not believed."""
     if asked.cohort is not None:
-        return [asdict(step) for step in asked.cohort.attrition]
+        steps = [asdict(step) for step in asked.cohort.attrition]
+        return {"attrition": steps, "set_aside": dict(asked.cohort.set_aside)}
     if isinstance(source, RowTable):
-        steps = {"rows of the source": source.summary()["rows_in"], "rows that can be read": asked.rows.height}
+        counts = {"rows of the source": source.summary()["rows_in"], "rows that can be read": asked.rows.height}
     else:
-        steps = {"rows of the labels": asked.rows.height}
-        steps["of whom something is known by then"] = asked.rows.height - len(asked.refused)
-    return [{"step": name, "rows": rows, "groups": {}, "past_index": False} for name, rows in steps.items()]
+        counts = {"rows of the labels": asked.rows.height}
+        counts["of whom something is known by then"] = asked.rows.height - len(asked.refused)
+    flow = [{"step": name, "rows": rows, "groups": {}, "past_index": False} for name, rows in counts.items()]
+    return {"attrition": flow, "set_aside": {}}
 
 
 def about(study: Study, source_format: str) -> dict[str, Any]:
@@ -97,13 +99,14 @@ def cohort(run: Run) -> dict[str, Any]:
     divided = np.unique(np.concatenate([getattr(f, p) for f in run.folds for p in parts]))
     every, known = rows.take(rows.labelled), rows.take(divided)
     size = {"rows": len(known), "groups": groups(known)}
-    steps = json.loads((run.steps.done["cohort"].folder / "attrition.json").read_text())
+    asked = json.loads((run.steps.done["cohort"].folder / "asked.json").read_text())
+    steps = asked["attrition"]
     if steps and steps[-1]["rows"] != len(every):
         steps.append({"step": "labelled", "rows": len(every), "groups": groups(every), "past_index": True})
     if len(known) != len(every):
         steps.append({"step": "named in the split file", **size, "past_index": False})
     found: dict[str, Any] = {
-        "attrition": steps,
+        **asked,
         **size,
         "targets": {kind: run.outcome.summary(known)},
         "table1": table1(known, kind),

@@ -156,8 +156,8 @@ class Run:
                 raise BadData("of no row of the labels anything is known by its time", fix=fix)
             told = asked.rows.filter(~pl.col("row_id").is_in(list(asked.refused)))
             told.write_parquet(folder / "rows.parquet")
-            facts = assemble.attrition(asked, self.source)
-            (folder / "attrition.json").write_text(json.dumps(facts))
+            facts = assemble.asked_of(asked, self.source)
+            (folder / "asked.json").write_text(json.dumps(facts))
 
         return self.steps.step("cohort", inputs, ASKING, make)
 
