@@ -32,8 +32,10 @@ def demo(tmp_path_factory) -> tuple[Path, str]:
 
 
 def test_the_cohort_of_the_demo_has_the_counts_that_were_made_by_hand(demo):
-    steps = json.loads((demo[0] / "report.json").read_text())["cohort"]["attrition"]
-    assert [step["rows"] for step in steps] == [145, 12_755, 318, 2_340, 10_097, 207, 9_890]
+    cohort = json.loads((demo[0] / "report.json").read_text())["cohort"]
+    rows = [step["rows"] for step in cohort["attrition"]]
+    assert rows == [145, 12_755, 318, 2_340, 10_097, 207, 9_890]
+    assert cohort["set_aside"]["VITAL//map"] == {"readings": 15_148, "outside": 36, "tied": 351}
 
 
 def test_the_demo_says_what_it_found_where_it_lies_and_what_to_try(demo):
