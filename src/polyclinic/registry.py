@@ -16,7 +16,7 @@ from typing import Any
 
 from polyclinic.errors import Place, UnknownName, UsageError
 
-KINDS = ("formats", "inputs", "tasks", "models", "outcomes", "scores", "figures", "studies", "datasets")
+KINDS = ("formats", "inputs", "tasks", "models", "outcomes", "studies", "datasets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,6 @@ class Area:
     tasks: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     outcomes: Mapping[str, str] = field(default_factory=dict)
-    scores: Mapping[str, str] = field(default_factory=dict)
-    figures: Mapping[str, str] = field(default_factory=dict)
     studies: Mapping[str, str] = field(default_factory=dict)
     datasets: Mapping[str, str] = field(default_factory=dict)
 

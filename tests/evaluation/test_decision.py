@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn import metrics
 
-from polyclinic.evaluation.decision import curves, net_benefit, threshold_for, treat_all
+from polyclinic.evaluation.decision import curves, net_benefit, threshold_for
 from polyclinic.evaluation.scores import at_threshold, of_all
 
 TENTHS = st.integers(0, 10).map(lambda k: k / 10)
@@ -43,7 +43,7 @@ def test_net_benefit_is_true_alerts_less_weighed_false_ones():
 def test_below_every_answer_the_model_is_an_alert_for_all(answer):
     happened = np.tile([0.0, 1.0], 10)
     at = np.array([0.01, 0.3])
-    assert net_benefit(happened, answer + 0.3, at) == pytest.approx(treat_all(happened, at))
+    assert net_benefit(happened, answer + 0.3, at) == pytest.approx(net_benefit(happened, np.ones(len(happened)), at))
 
 
 def test_curves_are_those_of_scikit_learn_thinned_to_at_most_200_points():

@@ -11,6 +11,11 @@ from typing import Any
 import pytest
 from tests.reports.sample_reports import constant, imaging, molecules, records, score
 
+from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.package import ModelPackage
+from polyclinic.packages.parts import NamedPart
+from polyclinic.packages.question import Question
+from polyclinic.packages.state import State
 from polyclinic.reports.card import card
 from polyclinic.reports.page import render
 
@@ -146,10 +151,11 @@ def test_the_least_report_that_the_schema_allows_can_be_drawn():
 
 
 def test_a_card_says_what_the_package_is_for_and_whether_it_is_portable():
-    about = {"data": "clif-demo", "data_licence": "ODbL"}
-    known = {"title": "Hypotension", "model": "gbm", "members": 5, "portable": False, "about": about, "threshold": None}
     limits = {"rows": 100, "map": {"present": 0.9, "range": {"last": [50.0, 120.0]}}}
-    text = card(known | {"validation": {"auroc": 0.78}, "limits": limits})
+    part = NamedPart("polyclinic.areas.imaging.models.atlas:spread")
+    members = [Fitted(None, State(), [part], name="atlas")] * 5
+    about = {"title": "Hypotension", "data": "clif-demo", "data_licence": "ODbL"}
+    text = card(ModelPackage(Question(inputs={}), members, about, limits=limits), {"auroc": 0.78})
     assert text.startswith("# Hypotension\n")
     assert "Portable: no" in text
     assert "Licence of the data: ODbL; commercial use: unknown" in text

@@ -28,17 +28,15 @@ def threshold_for(happened: Array, answer: Array, rule: str, wanted: float) -> f
 
 
 def net_benefit(happened: Array, answer: Array, thresholds: Array) -> Array:
-    """True alerts less false alerts weighed by the odds of each threshold, a row (Vickers and Elkin 2006)."""
+    """True alerts less false alerts weighed by the odds of each threshold, a row (Vickers and Elkin 2006).
+
+    An answer of 1 for every row gives that of an alert for all; that of no alert at all is 0.
+    """
     rows = len(happened)
     positive, negative = np.sort(answer[happened > 0]), np.sort(answer[happened <= 0])
     true = len(positive) - np.searchsorted(positive, thresholds, side="left")
     false = len(negative) - np.searchsorted(negative, thresholds, side="left")
     return np.asarray(true / rows - false / rows * thresholds / (1 - thresholds))
-
-
-def treat_all(happened: Array, thresholds: Array) -> Array:
-    """Net benefit of an alert for every row; that of no alert at all is 0."""
-    return net_benefit(happened, np.ones(len(happened)), thresholds)
 
 
 def curves(happened: Array, answer: Array, points: int = 200) -> dict[str, dict[str, list[Any]]]:

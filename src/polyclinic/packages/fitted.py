@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,7 +32,6 @@ class Fitted:
     name: str = ""
     batch: int = 4096
     history: Sequence[Mapping[str, float]] = ()
-    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def raw(self, rows: Samples) -> Raw:
         """What the parts give for these rows."""
@@ -85,7 +84,6 @@ class Fitted:
             "parts": save_parts(self.parts, parts),
             "batch": self.batch,
             "history": list(self.history),
-            "notes": dict(self.notes),
             "needs": registry.entry("models", self.name).needs(),
         }
         (state / "model.json").write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
@@ -98,4 +96,4 @@ class Fitted:
         where = f"{d['model']} of the package"
         model = config.build(registry.load("models", d["model"]), d["settings"], file=where)
         made = load_parts(parts, d["parts"])
-        return cls(model, State.load(state), made, d["model"], d["batch"], d["history"], d["notes"])
+        return cls(model, State.load(state), made, d["model"], d["batch"], d["history"])

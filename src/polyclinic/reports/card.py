@@ -5,17 +5,16 @@ from importlib.resources import files
 from typing import Any
 
 from polyclinic.figures.numbers import count, number, percent
+from polyclinic.packages.package import ModelPackage
 from polyclinic.reports.finding import told
 from polyclinic.reports.reading import score_name
 
 
-def card(known: Mapping[str, Any]) -> str:
+def card(package: ModelPackage, validation: Mapping[str, float]) -> str:
     """The card as Markdown, for `card.md` of a package; its words stand in `reports/card.md`.
 
-    known: title, name, intended_use, about (what the package says of itself, data and licence included), outcome, model,
-    members (how many fold models are averaged), portable, calibration, threshold, validation (score → value), limits
-    (input → ranges), past_index. It holds nothing of the test rows, so that a package is the same whatever they say; their
-    scores stand in the report.
+    validation: score → value on validation rows. It holds nothing of the test rows, so that a package is the same
+    whatever they say; their scores stand in the report.
     """
     from jinja2 import Environment
 
@@ -23,7 +22,7 @@ def card(known: Mapping[str, Any]) -> str:
     filters = {"number": number, "count": count, "told": told, "score_name": score_name, "limit": _limit}
     environment.filters.update(filters)
     words = files("polyclinic.reports").joinpath("card.md").read_text(encoding="utf-8")
-    return environment.from_string(words).render(known)
+    return environment.from_string(words).render(package=package, validation=validation)
 
 
 def _limit(about: Mapping[str, Any]) -> str:

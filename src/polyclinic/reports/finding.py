@@ -53,7 +53,7 @@ def _chosen(o: Outcome) -> str:
     found, name = o.score(o.chosen), reading.score_name(o.primary)
     if not finite(found.get("value")):
         return f"{words}; its {name} cannot be computed on these rows." if found else f"{words}."
-    where = "rows held out of the fit" if o.fold_count > 1 else f"{count(found['n'])} {o.split} rows"
+    where = "rows held out of the fit" if o.fold_count > 1 else f"{count(found['n'])} test rows"
     known = f"95 % interval {bounds(found)}" if finite(found.get("low")) else "no interval"
     return f"{words}: {name} {number(found['value'])} ({known}) on {where}."
 

@@ -74,15 +74,9 @@ class Outcome:
         """Whether a model stands beside those that are studied."""
         return (self.report.get("roles") or {}).get(model) == "baseline"
 
-    @property
-    def split(self) -> str:
-        """The split whose scores count: test where a model has one, else validation, else the first there is."""
-        splits = [s for m in self.models for s, v in self.splits(m).items() if v and s != "folds"]
-        return next((s for s in ("test", "validation", *splits) if s in splits), "test")
-
-    def scores(self, model: str, split: str = "") -> Mapping[str, Any]:
-        """Score → value, low, high, n of a model on the split that counts; empty where there is none."""
-        return self.splits(model).get(split or self.split) or {}
+    def scores(self, model: str, split: str = "test") -> Mapping[str, Any]:
+        """Score → value, low, high, n of a model on the rows of a split; empty where there is none."""
+        return self.splits(model).get(split) or {}
 
     def folds(self, model: str) -> list[Mapping[str, Any]]:
         """The scores of each cross-fitted fold; none where one split was."""
@@ -95,17 +89,16 @@ class Outcome:
 
     @property
     def primary(self) -> str:
-        """The score by which models are compared: that of the first comparison, else the first score."""
-        compared = [c["score"] for c in self.comparisons]
-        return next(iter([*compared, *(s for m in self.models for s in self.scores(m))]), "")
+        """The score by which models are compared: the first that the outcome measures."""
+        return next((score for m in self.models for score in self.scores(m)), "")
 
     def score(self, model: str) -> Mapping[str, Any]:
         """The primary score of a model; empty where there is none."""
         return self.scores(model).get(self.primary) or {}
 
     def differences(self, model: str) -> dict[str, Mapping[str, Any]]:
-        """Each other model with the paired difference `model` minus other, in the primary score on the split that counts."""
-        given = self._of("comparisons", score=self.primary, split=self.split, a=model)
+        """Each other model with the paired difference `model` minus other, in the primary score."""
+        given = self._of("comparisons", score=self.primary, a=model)
         return {c["b"]: c["difference"] for c in given}
 
     @property

@@ -127,7 +127,7 @@ def scores(section: Section, report: Report) -> None:
             lines = [_score_line(o, m, score) for m in o.models]
             section.draw(title, forest, lines, title=f"{title} of each model", axis=axis)
         _curves(section, o)
-        parts = [(m, part) for m in o.models for part in dict.fromkeys((o.split, "validation"))]
+        parts = [(m, part) for m in o.models for part in ("test", "validation")]
         rows = [([with_small(m, f"{part} rows")], o.scores(m, part)) for m, part in parts]
         _score_table(section, rows, ["model"], o.titled("Scores with 95 % intervals"))
 
@@ -142,7 +142,7 @@ def _score_table(section: Section, rows: Scored, heads: list[str], caption: str)
 def _score_lead(report: Report) -> str:
     first = next(iter(reading.outcomes(report)), Outcome(report, ""))
     group, folds = reading.main_group(report), first.fold_count
-    over, where = group_word(group[0]) if group else "rows", f"{first.split} rows."
+    over, where = group_word(group[0]) if group else "rows", "test rows."
     if folds > 1:
         where = f"pooled over {folds} folds, each row scored by a model that did not see it. Small ticks are the single folds."
     lead = f"Point and 95 % interval, by a bootstrap over {over}; {where} The chosen model is in colour."

@@ -15,7 +15,6 @@ import numpy as np
 import polars as pl
 
 from polyclinic import atomic, config, datasets, fingerprint
-from polyclinic.packages.package import ModelPackage
 from polyclinic.packages.question import Asked
 from polyclinic.reports import page, schema
 from polyclinic.reports.finding import finding
@@ -60,14 +59,6 @@ def about(study: Study, source_format: str) -> dict[str, Any]:
         return told
     entry = datasets.listing()[study.source.data]
     return {**told, "data": entry.name, "data_licence": entry.licence, "data_commercial": entry.commercial}
-
-
-def for_card(package: ModelPackage, validation: Mapping[str, float]) -> dict[str, Any]:
-    """What the model card says. It knows validation rows alone: test rows must not change a byte of the package."""
-    kept = {key: getattr(package, key) for key in ("about", "portable", "calibration", "threshold", "limits")}
-    made = {"model": package.members[0].name, "members": len(package.members), "validation": validation}
-    asked = {"outcome": package.question.kind, "past_index": bool(package.question.task)}
-    return {**package.about, **kept, **made, **asked}
 
 
 def report(run: Run, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.DataFrame) -> dict[str, Any]:

@@ -246,7 +246,8 @@ class Evaluator:
         at = np.linspace(low, high, int(np.clip(round((high - low) * 100), 1, 199)) + 1)
         known = {m: self.known(self.test, m) for m in self.test.frames}
         models = {m: decision.net_benefit(*pair, at).tolist() for m, pair in known.items()}
-        everyone = decision.treat_all(next(iter(known.values()))[0], at)
+        happened = next(iter(known.values()))[0]
+        everyone = decision.net_benefit(happened, np.ones(len(happened)), at)
         return {"thresholds": at.tolist(), "none": 0, "all": everyone.tolist(), "models": models}
 
     def curves(self) -> dict[str, Any]:

@@ -230,7 +230,7 @@ class Run:
             made = ModelPackage(self.question, members, about, chosen.calibration, chosen.threshold, limits)
             known = chosen.table.filter(split="validation")
             scores = {n: of_all(score, known.height) for n, score in self.outcome.measures(known).items()}
-            made.save(folder / "package", card(assemble.for_card(made, scores)))
+            made.save(folder / "package", card(made, scores))
 
         code = ("polyclinic.packages", "polyclinic.reports.card", "polyclinic.outcomes")
         return self.steps.step("package", inputs, code, make)

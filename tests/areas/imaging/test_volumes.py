@@ -50,7 +50,7 @@ def test_a_written_file_keeps_the_codes_of_the_header_and_the_same_values_give_t
     assert written.get_data_dtype() == np.uint8
 
 
-def test_intensities_are_scaled_as_the_header_says_and_spacing_is_in_millimetres(tmp_path):
+def test_intensities_are_scaled_as_the_header_says(tmp_path):
     import nibabel
 
     image = nibabel.Nifti1Image(np.full((2, 3, 4), 7, np.int16), AFFINE)
@@ -59,7 +59,6 @@ def test_intensities_are_scaled_as_the_header_says_and_spacing_is_in_millimetres
     volume = volumes.read(tmp_path / "scaled.nii")
     assert volume.values.dtype == np.float32
     assert np.allclose(volume.values, nibabel.load(tmp_path / "scaled.nii").get_fdata())
-    assert np.allclose(volume.spacing, (1.0, 1.5, 2.0))
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])

@@ -39,11 +39,6 @@ class Volume(NamedTuple):
     values: npt.NDArray[Any]
     grid: Grid
 
-    @property
-    def spacing(self) -> tuple[float, ...]:
-        """Millimetres from voxel to voxel along each axis."""
-        return tuple(np.linalg.norm(self.grid.affine[:3, :3], axis=0).tolist())
-
 
 def read(path: str | Path) -> Volume:
     """The intensities of a NIfTI file: float32 [x, y, z], scaled as its header says, NaN where it has NaN.
