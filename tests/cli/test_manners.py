@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from polyclinic import cli
 from polyclinic.cli.manners import OWN_FAULT, Polite
 from polyclinic.errors import BadData, FoundWanting, Interrupted, Place, PolyclinicError, UsageError
 
@@ -69,3 +72,13 @@ def test_debug_shows_the_traceback_wherever_it_stands(app, words):
 def test_every_error_class_has_an_exit_code_that_is_documented():
     classes = {PolyclinicError, *PolyclinicError.__subclasses__()}
     assert {cls.exit_code for cls in classes} <= {1, 2, 3, 4}
+
+
+def test_a_scheduler_s_stop_is_as_good_as_ctrl_c(monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(cli, "app", lambda: signal.raise_signal(signal.SIGTERM))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            cli.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -188,3 +188,15 @@ def test_a_cohort_of_which_nobody_is_labelled_is_of_nobody() -> None:
     }
     with pytest.raises(BadData, match="fell out at: unlabelled: fewer than 9 a in next"):
         extract(Task.parse(task), timeline((1, 0, "A"))).require()
+
+
+def test_a_predicate_that_no_event_fulfils_is_told() -> None:
+    task = TASK["predicates"] | {"fast": {"code": "HR", "value_min": 200}, "gone": {"code": "MAPP"}}
+    windows = {"before": {"end": "trigger", "start": "end - 2h", "has": {"fast": "(None, 0)", "gone": "(None, 0)"}}}
+    events = timeline((1, 0, "IN"), (1, 6, "OUT"), (1, 0.5, "MAP", 80.0), (1, 1, "HR", 90.0), (1, 3.5, "MAP", 60.0))
+    found = extract(Task.parse({**TASK, "predicates": task, "windows": TASK["windows"] | windows}), events)
+    assert found.never == ("fast", "gone")
+    (warning,) = found.warnings()
+    assert "MAPP (gone, nearest: MAP)" in warning["result"]
+    assert "fast: its code occurs" in warning["result"]
+    assert extract(Task.parse(TASK), events).warnings() == []

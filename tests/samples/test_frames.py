@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from polyclinic import progress
 from polyclinic.errors import BadData, UnknownName, UsageError
 from polyclinic.samples import Samples
 from polyclinic.samples.frames import TableInputs, read_table, write_table
@@ -124,3 +125,15 @@ def test_a_row_without_its_group_belongs_to_no_group() -> None:
 def test_a_stratum_is_an_input_like_any_other() -> None:
     how = TableInputs(strata=("ward",)).resolved(frame(), ["patient", "died"])
     assert how.use == ("age", "ward")
+
+
+def test_a_table_is_not_written_under_the_ending_of_something_else(tmp_path) -> None:
+    with pytest.raises(UsageError, match=r"\.xlsx is no table"):
+        write_table(frame(), tmp_path / "answers.xlsx")
+
+
+def test_columns_that_are_no_input_are_named(capsys) -> None:
+    table = frame().with_columns(born=pl.date(1980, 1, 31))
+    with progress.reporting(progress.Console()):
+        TableInputs().resolved(table, ["died"])
+    assert "born" in capsys.readouterr().err

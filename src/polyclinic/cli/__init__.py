@@ -1,6 +1,7 @@
 """The commands: one file each. A file imports its work inside the function, so that `--help` is at once there."""
 
 import os
+import signal
 from importlib import import_module
 
 from typer import Exit, Option, Typer
@@ -51,5 +52,6 @@ def main() -> None:
     """The `polyclinic` command."""
     # Threads that wait for each other by spinning cost seven times the CPU where the cores are shared, and a
     # quarter of the time is all they win where they are not. OpenMP reads this once, when it is first loaded.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is as good as Ctrl-C
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app()

@@ -22,10 +22,11 @@ def command(
     from polyclinic.cohorts.extract import extract
     from polyclinic.cohorts.task import Task
     from polyclinic.errors import Place, UsageError
-    from polyclinic.samples.frames import write_table
+    from polyclinic.samples.frames import writable, write_table
     from polyclinic.timelines.ingest import open_source
     from polyclinic.timelines.timeline import Timeline
 
+    writable(out)
     source = open_source(timeline)
     if not isinstance(source, Timeline):
         fix = "say `target: {column: …}` in a study instead, and use `polyclinic run`"
@@ -34,12 +35,15 @@ def command(
     found = extract(Task.load(task, predicates), source).require()
     write_table(found.labels, out)
     steps = [{k: v for k, v in asdict(step).items() if k != "excluded"} for step in found.attrition]
+    warnings = found.warnings()
     if as_json:
-        told = {"rows": found.labels.height, "set_aside": found.set_aside, "attrition": steps}
+        told = {"rows": found.labels.height, "set_aside": found.set_aside, "attrition": steps, "sanity": warnings}
         screen.show_json({"out": str(out), **told})
         return
     for step in steps:
         step["groups"] = ", ".join(f"{count:,} {name}" for name, count in step["groups"].items())
     screen.tree({"set aside": found.set_aside} if found.set_aside else {})
     screen.tree({"attrition": steps})
+    for warning in warnings:
+        screen.say(f"warning: {warning['check']}: {warning['result']}\n  {warning['why']}")
     screen.say(f"{found.labels.height:,} labels written to {out}")

@@ -1,9 +1,9 @@
 """What a task finds in a timeline: who is asked when, what happened, and who fell out at which step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Self
+from typing import Any, Self
 
 import polars as pl
 
@@ -37,7 +37,8 @@ class Cohort:
     index: every row that is asked: `subject_id` int64, `prediction_time` Datetime(us), `boolean_value` (null where
     unlabelled) and a float32 `newest//NAME` for each predicate in `at_risk.last`; sorted by subject and time.
     fulfilled: for each row of the index, whether every criterion holds, those past the index too.
-    source: the events that were asked; set_aside: code → what `values` set aside.
+    source: the events that were asked; set_aside: code → what `values` set aside; never: plain predicates that no event
+    fulfils.
     """
 
     task: Task
@@ -46,6 +47,7 @@ class Cohort:
     fulfilled: pl.Series
     source: Timeline | pl.LazyFrame
     set_aside: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    never: tuple[str, ...] = ()
 
     @property
     def labels(self) -> pl.DataFrame:
@@ -71,19 +73,33 @@ class Cohort:
 
     def _codes(self) -> str:
         """What to do where nothing starts: codes of the task that no event has, with the nearest that there are."""
+        look = "look with `polyclinic describe` which codes the timeline has"
+        if not (absent := self._absent(self.task.predicates)):
+            return f"{look}, and compare them with the task's"
+        return f"no event has the code {'; '.join([*absent.values()][:3])}: correct the task, or {look}"
+
+    def _absent(self, names: Iterable[str]) -> dict[str, str]:
+        """Of these predicates those whose code no event has: the code, and the nearest that there are."""
         events = self.source.scan() if isinstance(self.source, Timeline) else self.source
         codes = events.select(pl.col("code").unique().sort()).collect(engine="streaming")
-        absent = []
-        for name, predicate in self.task.predicates.items():
+        absent = {}
+        for name in names:
+            predicate = self.task.predicates[name]
             if isinstance(predicate, Plain) and codes.filter(predicate.codes()).is_empty():
                 plain = [text.strip("^$.*") for text in predicate.wanted]
                 near = [c for text in plain for c in get_close_matches(text, codes["code"], n=1, cutoff=0.4)]
                 told = f", nearest: {' or '.join(dict.fromkeys(near))}" if near else ""
-                absent.append(f"{' or '.join(predicate.wanted)} ({name}{told})")
-        look = "look with `polyclinic describe` which codes the timeline has"
-        if not absent:
-            return f"{look}, and compare them with the task's"
-        return f"no event has the code {'; '.join(absent[:3])}: correct the task, or {look}"
+                absent[name] = f"{' or '.join(predicate.wanted)} ({name}{told})"
+        return absent
+
+    def warnings(self) -> list[dict[str, Any]]:
+        """An entry of the report's `sanity` where predicates are fulfilled by no event: a criterion on one does nothing."""
+        if not self.never:
+            return []
+        absent = self._absent(self.never)
+        result = "; ".join(absent.get(name, f"{name}: its code occurs, never with such a value") for name in self.never)
+        why = "A criterion on it leaves out nobody, or everybody: see that code and values are written as in the data."
+        return [{"check": "predicates that no event fulfils", "applies": True, "result": result, "why": why}]
 
     def _key(self) -> str:
         return next((k for k in ("trigger", "every", "labels") if self.task.document.get(k) is not None), "windows")

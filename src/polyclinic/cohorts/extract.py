@@ -49,7 +49,8 @@ def extract(
         replace(same[0], rows=sum(s.rows for s in same), groups=_added([s.groups for s in same]))
         for same in zip(*(p.attrition for p in parts), strict=True)
     ]
-    return Cohort(task, found.drop("fulfilled"), steps, found["fulfilled"], timeline, aside)
+    never = sorted(set.intersection(*(p.never for p in parts))) if parts else ()
+    return Cohort(task, found.drop("fulfilled"), steps, found["fulfilled"], timeline, aside, tuple(never))
 
 
 def _batches(timeline: Timeline | pl.LazyFrame) -> Iterator[pl.LazyFrame]:
@@ -140,9 +141,10 @@ class _Batch:
     attrition: list[Step] = field(default_factory=list)
     index: pl.DataFrame = field(init=False)
     set_aside: dict[str, dict[str, int]] = field(default_factory=dict)
+    never: set[str] = field(default_factory=set)
 
     def answer(self) -> Self:
-        """Fill `index`, `attrition` and `set_aside`."""
+        """Fill `index`, `attrition`, `set_aside` and `never`."""
         columns = self.events.collect_schema().names()
         for name, predicate in self.task.predicates.items():
             for column in predicate.columns if isinstance(predicate, Plain) else ():
@@ -193,6 +195,7 @@ class _Batch:
             .agg(pl.col(*plain).sum() if plain else [])
         )
         counted = frame.collect(engine="streaming").sort("subject_id", "time", nulls_last=False)
+        self.never = {name for name in plain if not counted[name].sum()}
         # What is static must hold in one of the subject's events without a time.
         timed = pl.col("time").is_not_null()
         holds = [((pl.col(s) > 0) & ~timed).any().over("subject_id") for s in self.task.statics]

@@ -9,7 +9,7 @@ import polars as pl
 
 from polyclinic.errors import BadData, PolyclinicError, UnknownName
 from polyclinic.packages.package import ModelPackage
-from polyclinic.samples.frames import as_polars, read_table, write_table
+from polyclinic.samples.frames import as_polars, read_table, writable, write_table
 from polyclinic.timelines.ingest import ingest, open_source
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
@@ -33,6 +33,8 @@ def predict(
     `prediction_time`), for a package that was made from a table of labels and has no task.
     Raises `BadPackage` for a package that was altered, `BadData` for a source that cannot be read or does not fit.
     """
+    if out is not None:
+        writable(out)
     made = package if isinstance(package, ModelPackage) else ModelPackage.open(Path(package))
     files = Path(tempfile.mkdtemp()) if out is None else out.parent / f"{out.stem}_files"
     with tempfile.TemporaryDirectory() as scratch:

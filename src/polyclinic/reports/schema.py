@@ -38,7 +38,7 @@ def _what(fault: Any) -> str:
 
 
 def suppress(report: Mapping[str, Any], min_cell: int) -> dict[str, Any]:
-    """A copy in which counts below `min_cell` in cohort, table 1 and subgroups are `"<5"` (for 5).
+    """A copy in which counts from 1 to below `min_cell` in cohort, table 1 and subgroups are `"<5"` (for 5).
 
     A subgroup whose rows or groups are suppressed keeps no scores either. Complements are not: a total can still give a single
     suppressed cell away.
@@ -58,7 +58,7 @@ def _suppressed(value: Any, least: int, *, counts: bool = False) -> Any:
         return [_suppressed(one, least, counts=counts) for one in value]
     if not counts or isinstance(value, bool):
         return value
-    return f"<{least}" if isinstance(value, int) and value < least else value
+    return f"<{least}" if isinstance(value, int) and 0 < value < least else value
 
 
 def _hidden(subgroup: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from polyclinic import atomic
+from polyclinic import atomic, progress
 from polyclinic.errors import BadData, Place, UnknownName, UsageError
 from polyclinic.samples.columns import Array, Column, Dense, File, Ragged
 from polyclinic.samples.inputs import InputColumns
@@ -44,9 +44,20 @@ def read_table(path: Path) -> pl.DataFrame:
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """CSV where the name ends so, else Parquet; whole or not at all."""
+    """CSV or Parquet, as the name ends; whole or not at all."""
+    writable(path)
     with atomic.file(path) as part:
         frame.write_csv(part) if path.suffix == ".csv" else frame.write_parquet(part)
+
+
+def writable(path: Path) -> None:
+    """Raise `UsageError` for a name that does not end like a table that can be written."""
+    if path.suffix not in (".csv", ".parquet") and not path.is_dir():
+        what, fix = (
+            f"{path.suffix or 'a name without an ending'} is no table that can be written",
+            "name a .parquet or a .csv file",
+        )
+        raise UsageError(what, at=Place(file=str(path)), fix=fix)
 
 
 def need_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
@@ -79,6 +90,8 @@ class TableInputs:
         other = {*leave_out, *self.without, *self.groups, "row_id"}
         use = self.use or tuple(c for c in rows.columns if c not in other and _usable(rows[c]))
         need_columns(rows, use)
+        if unread := [c for c in rows.columns if c not in (*other, *use)] if not self.use else []:
+            progress.say(f"not read, being neither numbers nor flags nor text: {', '.join(unread)}")
         text = [c for c in use if rows[c].dtype in WORDS and rows[c].null_count() < rows.height]
         levels = {c: _levels(rows[c]) for c in text if c not in self.categories}
         return replace(self, use=use, without=(), categories={**levels, **self.categories})

@@ -38,17 +38,18 @@ MOST_CODES = 20
 
 
 def asked_of(asked: Asked, source: Timeline | RowTable) -> dict[str, Any]:
-    """`attrition`, who fell out at each step, before and behind the index; `set_aside`, the values not believed."""
+    """`attrition`, who fell out at each step, before and behind the index; `set_aside`, the values not believed; `sanity`."""
     if asked.cohort is not None:
         steps = [asdict(step) for step in asked.cohort.attrition]
-        return {"attrition": steps, "set_aside": dict(asked.cohort.set_aside)}
+        told = {"set_aside": dict(asked.cohort.set_aside), "sanity": asked.cohort.warnings()}
+        return {"attrition": steps, **told}
     if isinstance(source, RowTable):
         counts = {"rows of the source": source.summary()["rows_in"], "rows that can be read": asked.rows.height}
     else:
         counts = {"rows of the labels": asked.rows.height}
         counts["of whom something is known by then"] = asked.rows.height - len(asked.refused)
     flow = [{"step": name, "rows": rows, "groups": {}, "past_index": False} for name, rows in counts.items()]
-    return {"attrition": flow, "set_aside": {}}
+    return {"attrition": flow, "set_aside": {}, "sanity": []}
 
 
 def about(study: Study, source_format: str) -> dict[str, Any]:
@@ -69,15 +70,16 @@ def report(run: Run, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.Data
     scored = evaluate(predictions, run.outcome, study.evaluation, **rows, roles=roles, chosen=name, seed=study.seed)
     learned = {"calibration": dict(chosen.calibration), "threshold": chosen.threshold}
     combined = {"models": [name], "members": len(chosen.fits), **learned}
+    asked = cohort(run)
     document: dict[str, Any] = {
         "study": study.name,
         "title": study.title,
         "intended_use": study.intended_use,
-        "cohort": cohort(run),
+        "cohort": asked,
         "training": [trained(one) for t in tuned for one in t.fits],
         "environment": environment(),
         "data": {source.data or source.format or "table": fingerprint.of_folder(run.where[0])},
-        "sanity": [],
+        "sanity": asked.pop("sanity"),
         "package": {"portable": all(f.fitted().portable for f in chosen.fits), **combined},
         **scored,
     }
@@ -85,7 +87,7 @@ def report(run: Run, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.Data
 
 
 def cohort(run: Run) -> dict[str, Any]:
-    """The cohort: flow, groups, targets, table 1, what is missing, how rows were divided."""
+    """The cohort: flow, groups, targets, table 1, what is missing, how rows were divided; `sanity`."""
     rows, kind, parts = run.rows, run.outcome.kind, ("train", "validation", "test")
     divided = np.unique(np.concatenate([getattr(f, p) for f in run.folds for p in parts]))
     every, known = rows.take(rows.labelled), rows.take(divided)
@@ -211,16 +213,20 @@ def write(run: Run, evaluated: Done) -> Report:
         {"step": d.name, "seconds": d.seconds, "reused": d.reused, "folder": f"steps/{d.folder.name}"}
         for d in run.steps.done.values()
     ]
-    document = publish(schema.suppress(document, run.study.report.min_cell), run.out)
+    document = publish(document, run.out, run.study.report.min_cell)
     atomic.write_text(run.out / "study.yaml", config.dump(run.study.document()))
     made = Report(run.out, document)
     write_table(made.scores(), run.out / "tables" / "scores.csv")
     return made
 
 
-def publish(document: Mapping[str, Any], out: Path) -> dict[str, Any]:
-    """Write `report.json` and `report.html`, each whole or not at all; gives the document with its finding."""
-    told = {"format": 1, **document, "finding": finding(document)}
+def publish(document: Mapping[str, Any], out: Path, min_cell: int = 5) -> dict[str, Any]:
+    """Write `report.json` and `report.html`, each whole or not at all; gives the document with its finding.
+
+    min_cell: smaller counts are hidden.
+    """
+    seen = schema.suppress(document, min_cell)
+    told = {"format": 1, **seen, "finding": finding(seen)}
     schema.validate(told)
     atomic.write_text(out / "report.json", json.dumps(told, indent=1, ensure_ascii=False))
     atomic.write_text(out / "report.html", page.render(told))

@@ -190,7 +190,9 @@ class Run:
         study.evaluation.known_names(rows.groups, rows.strata)
         outcome, apart = [self.outcome.kind, study.question.target], config.settings_of(study.split)
         above = {"samples": self.learned_from, "outcome": outcome, "split": apart}
-        work = [(c, f) for c in study.candidates for f in self.folds]
+        # Baselines first: they are quick, and what is wrong with the data is heard of early.
+        ordered = sorted(study.candidates, key=lambda c: c.role)
+        work = [(c, f) for c in ordered for f in self.folds]
         tracked = progress.track(work, text="fitting", total=len(work))
         made = [fits.fit_fold(study, rows, fold, one, self.steps, above) for one, fold in tracked]
         folds = [[f for f in made if f.candidate is one] for one in study.candidates]

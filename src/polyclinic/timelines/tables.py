@@ -34,10 +34,12 @@ def separated(path: Path, mark: str) -> None:
     where it gives one name to two columns.
     """
     with path.open("rb") as raw:
-        if raw.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            raise BadData("the text is UTF-16", at=Place(file=path.name), fix="save it as UTF-8 (CSV UTF-8)")
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        head = lines.readline()
+        line = raw.readline()
+    try:
+        head = line.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        kind = "UTF-16" if line[:2] in (b"\xff\xfe", b"\xfe\xff") else "not UTF-8, perhaps Latin-1"
+        raise BadData(f"the text is {kind}", at=Place(file=path.name), fix="save it as UTF-8 (CSV UTF-8)") from error
     other = next((m for m in (";", "\t", "|") if m in head), None)
     if mark == "," and other and mark not in head:
         what = f"the columns are separated by {other!r}, not by commas"
