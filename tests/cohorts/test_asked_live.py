@@ -130,14 +130,14 @@ def test_ties_and_ranges_hold_for_any_reader_of_events() -> None:
     events = timeline(
         (1, 0, "MAP", 80.0), (1, 0, "MAP", 70.0), (1, 0, "MAP", 5.0), (1, 0, "HR", 5.0), (1, 1, "MAP", None)
     )
-    kept = plausible(events, TASK["values"]).select("code", "numeric_value").collect()
+    kept = plausible(events.collect(), TASK["values"]).select("code", "numeric_value")
     assert sorted(kept.rows(), key=str) == [("HR", 5.0), ("MAP", 70.0), ("MAP", None)]
     assert set_aside(events, TASK["values"])["MAP"] == {"readings": 3, "outside": 1, "tied": 1}
 
 
 def test_an_infinite_value_is_believed_of_no_code() -> None:
     events = timeline((1, 0, "MAP", 80.0), (1, 1, "MAP", float("inf")), (1, 1, "HR", float("-inf")))
-    assert plausible(events, {}).collect()["code"].to_list() == ["MAP"]
+    assert plausible(events.collect(), {})["code"].to_list() == ["MAP"]
     assert set_aside(events, {"MAP": {"ties": "min"}})["MAP"] == {"readings": 2, "outside": 1, "tied": 0}
 
 
@@ -154,14 +154,28 @@ EVENT = st.tuples(
 
 
 @given(st.lists(EVENT, max_size=30), st.booleans())
-def test_events_in_memory_are_believed_as_they_are_lazily(rows, with_availability: bool) -> None:
+def test_ties_are_settled_as_by_a_group_a_code(rows, with_availability: bool) -> None:
     times = {"time": pl.Int64, "available_time": pl.Int64}
     schema = {"subject_id": pl.Int64, **times, "code": pl.String, "numeric_value": pl.Float32}
     events = pl.DataFrame(rows, schema=schema, orient="row").with_row_index("n")
     events = events if with_availability else events.drop("available_time")
     ties = {"a": {"plausible": [5, 40], "ties": "min"}, "b": {"ties": "max"}, "e": {"ties": "mean"}}
     values = {**ties, "d": {"plausible": [0, 30]}}
-    assert_frame_equal(plausible(events, values), plausible(events.lazy(), values).collect())
+    value, keys = pl.col("numeric_value"), [k for k in ("subject_id", "time", "available_time", "code") if k in events]
+    inside = {"a": value.is_between(5, 40), "d": value.is_between(0, 30)}
+    kept = events.filter(value.is_null() | pl.all_horizontal((pl.col("code") != c) | ok for c, ok in inside.items()))
+    of_code = {code: value.is_not_null() & (pl.col("code") == code) for code in ties}
+    parts = [kept.filter(~pl.any_horizontal(*of_code.values()))]
+    for code, one in of_code.items():
+        settled = getattr(value, ties[code]["ties"])()
+        grouped = (
+            kept.filter(one)
+            .group_by(keys, maintain_order=True)
+            .agg(settled, pl.exclude(*keys, "numeric_value").first())
+        )
+        parts.append(grouped.select(events.columns))
+    expected = pl.concat(parts).sort("subject_id", "time", nulls_last=False, maintain_order=True)
+    assert_frame_equal(plausible(events, values), expected)
 
 
 def test_a_cohort_of_nobody_says_which_step_left_it_empty() -> None:

@@ -168,7 +168,7 @@ class _Batch:
         """The task's own rows, through every criterion that is behind them."""
         if self.task.values:
             self.set_aside = set_aside(self.events, self.task.values)
-            self.events = plausible(self.events, self.task.values)
+            self.events = plausible(self.events.collect(engine="streaming"), self.task.values).lazy()
         moments = self.moments()
         rows = self.asked(moments)
         walk = Execution(self.plan, moments, rows.subject, rows.time)

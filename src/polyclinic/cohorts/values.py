@@ -1,7 +1,7 @@
 """Which values are believed: plausible ranges and ties, the same for cohort, inputs and labels."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,27 +9,17 @@ import polars as pl
 
 TIMELESS = np.iinfo(np.int64).min
 TIES = ("min", "max", "mean")
-Events = TypeVar("Events", pl.LazyFrame, pl.DataFrame)
 
 
-def plausible(events: Events, values: Mapping[str, Any]) -> Events:
-    """The events (lazy or in memory) without implausible values, one value an instant where ties are told.
+def plausible(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFrame:
+    """The events without implausible values, one value an instant where ties are told.
 
     values: code → {"plausible": [low, high], "ties": "min" | "max" | "mean"}. Events without a value stay. Where any
     code has `ties`, the rows come back sorted by subject and time.
     """
     outside = _outside(values)
     tied = {code: v["ties"] for code, v in values.items() if v.get("ties")}
-    if tied and isinstance(events, pl.DataFrame):
-        return _in_memory(events, outside, tied)
-    events = events.filter(~outside)
-    if not tied:
-        return events
-    of_code = {code: _filled(code) for code in tied}
-    keys = [k for k in ("subject_id", "time", "available_time", "code") if k in events.collect_schema()]
-    parts = [events.filter(~pl.any_horizontal(*of_code.values()))]
-    parts += [_one_an_instant(events.filter(one), keys, tied[code]) for code, one in of_code.items()]
-    return pl.concat(parts).sort("subject_id", "time", nulls_last=False, maintain_order=True)
+    return _one_an_instant(events, outside, tied) if tied else events.filter(~outside)
 
 
 def set_aside(events: pl.LazyFrame, values: Mapping[str, Any]) -> dict[str, dict[str, int]]:
@@ -44,8 +34,8 @@ def set_aside(events: pl.LazyFrame, values: Mapping[str, Any]) -> dict[str, dict
     return found
 
 
-def _in_memory(events: pl.DataFrame, outside: pl.Expr, tied: Mapping[str, str]) -> pl.DataFrame:
-    """What `plausible` gives, by three small queries: one patient live has no time for one to each code."""
+def _one_an_instant(events: pl.DataFrame, outside: pl.Expr, tied: Mapping[str, str]) -> pl.DataFrame:
+    """By three small queries: one patient live has no time for one to each code."""
     number = pl.coalesce(*(pl.when(_filled(code)).then(n) for n, code in enumerate(tied, start=1)), 0)
     times = [pl.col(c).to_physical().fill_null(TIMELESS) for c in ("time", "available_time") if c in events]
     told = events.select("subject_id", *times, "numeric_value", number.alias("number"), outside.alias("aside"))
@@ -85,10 +75,3 @@ def _outside(values: Mapping[str, Any]) -> pl.Expr:
     ranges = {code: how["plausible"] for code, how in values.items() if how.get("plausible")}
     tests = [(pl.col("code") == code) & ~value.is_between(low, high) for code, (low, high) in ranges.items()]
     return pl.any_horizontal(value.is_infinite(), *tests).fill_null(False)
-
-
-def _one_an_instant(events: Events, keys: list[str], how: str) -> Events:
-    order = events.collect_schema().names()
-    value = getattr(pl.col("numeric_value"), how)()
-    rest = pl.exclude(*keys, "numeric_value").first()
-    return events.group_by(keys, maintain_order=True).agg(value, rest).select(order)

@@ -59,7 +59,7 @@ class LastValue(TwoAnswers):
         single = {name: column for column, names in dense.items() for name in names}
         source = self.column if self.column in dense else single.get(self.column)
         if source is None:
-            raise UnknownName("column", self.column, [*dense, *single])
+            raise UnknownName("`column` of last-value", self.column, [*dense, *single])
         matrix = {"dense": {source: dense[source]}, "codes": {}}
         taken = [at for at, name in enumerate(dense[source]) if self.column in (source, name)]
         return State({"matrix": matrix, "taken": taken})
