@@ -151,5 +151,5 @@ def test_the_newest_value_may_be_one_name_of_a_column():
 
 def test_a_newest_value_that_is_not_there_is_named():
     train, validation, _ = planted(40)
-    with pytest.raises(UnknownName, match="unknown column 'newest'"):
+    with pytest.raises(UnknownName, match="unknown `column` of last-value 'newest'"):
         LastValue().fit(train, validation, BINARY, Session())

@@ -137,3 +137,11 @@ def test_columns_that_are_no_input_are_named(capsys) -> None:
     with progress.reporting(progress.Console()):
         TableInputs().resolved(table, ["died"])
     assert "born" in capsys.readouterr().err
+
+
+def test_decimal_commas_and_levels_that_differ_in_capitals_are_told(capsys) -> None:
+    with pytest.raises(BadData, match="written with commas"):
+        TableInputs().resolved(frame().with_columns(dose=pl.Series(["0,5", "1,25", "3,0"])), ["died"])
+    with progress.reporting(progress.Console()):
+        TableInputs().resolved(frame().with_columns(smokes=pl.Series(["Yes", "yes", "no"])), ["died"])
+    assert "'smokes' has levels that differ in capitals" in capsys.readouterr().err

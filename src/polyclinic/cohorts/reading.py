@@ -251,7 +251,7 @@ class Reader:
         low, high = (None if n is None else int(n) for n in (found.groups() if found else (None, None)))
         limits = low is not None if high is None else low is None or low <= high
         what = f"{text!r} is no range of counts, limits nothing, or nothing fits it"
-        self.must(limits, what, "write (1, None), (None, 0) or (2, 5)")
+        self.must(limits, what, "write (1, None), (None, 0) or (2, 5), within braces in quotes")
         return low, high
 
     def truth(self, given: Any) -> bool:

@@ -137,6 +137,11 @@ def _levels(series: pl.Series) -> tuple[str, ...]:
         what = f"column {name!r} holds numbers and text ({text:.1%} of it is text)"
         fix += "`categories` names its levels; or clean it, or set more rows aside (source.max_quarantined)"
         raise BadData(what, at=Place(column=name), fix=fix)
+    if levels and filled.str.contains(r"^\s*[+-]?\d+,\d+\s*$").all():
+        what = f"the numbers of column {name!r} are written with commas"
+        raise BadData(what, at=Place(column=name), fix="write them with points, such as 0.5")
+    if len({level.strip().lower() for level in levels}) < len(levels):
+        progress.say(f"column {name!r} has levels that differ in capitals or spaces alone; each counts by itself")
     if len(levels) > MOST_LEVELS:
         what = f"column {name!r} is text with {len(levels)} different values"
         raise BadData(what, at=Place(column=name), fix=f"{fix}`groups` makes it a group")
