@@ -50,8 +50,8 @@ app.add_typer(data.app, name="data", epilog="Example:  polyclinic data get clif-
 
 def main() -> None:
     """The `polyclinic` command."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is as good as Ctrl-C
     # Threads that wait for each other by spinning cost seven times the CPU where the cores are shared, and a
     # quarter of the time is all they win where they are not. OpenMP reads this once, when it is first loaded.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is as good as Ctrl-C
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app()

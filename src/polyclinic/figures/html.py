@@ -19,8 +19,8 @@ def table(rows: Iterable[Mapping[str, Any] | Sequence[Any]], columns: Sequence[s
     """An HTML table that scrolls by itself where it is wider than the page.
 
     rows: one mapping (by column name) or one sequence (in the order of `columns`) a row. Numbers are written by
-    `numbers`; a column of numbers alone, unless it is the first, is set right; None is a dash; what has `__html__` is taken as it is; all else
-    is escaped. After 200 rows a last line says how many are not shown.
+    `numbers`; a column of numbers alone, unless it is the first, is set right; None is a dash; what has `__html__` is
+    taken as it is; all else is escaped. After 200 rows a last line says how many are not shown.
     """
     bodies = [[row.get(c) for c in columns] if isinstance(row, Mapping) else list(row) for row in rows]
     right = [i > 0 and _numeric([body[i] for body in bodies]) for i in range(len(columns))]

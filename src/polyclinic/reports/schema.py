@@ -40,8 +40,8 @@ def _what(fault: Any) -> str:
 def suppress(report: Mapping[str, Any], min_cell: int) -> dict[str, Any]:
     """A copy in which counts from 1 to below `min_cell` in cohort, table 1 and subgroups are `"<5"` (for 5).
 
-    A subgroup whose rows or groups are suppressed keeps no scores either. Complements are not: a total can still give a single
-    suppressed cell away.
+    A subgroup whose rows or groups are suppressed keeps no scores either. Complements are not: a total can still give a
+    single suppressed cell away.
     """
     if min_cell <= 1:
         return {**report}

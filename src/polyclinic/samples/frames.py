@@ -53,11 +53,8 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
 def writable(path: Path) -> None:
     """Raise `UsageError` for a name that does not end like a table that can be written."""
     if path.suffix not in (".csv", ".parquet") and not path.is_dir():
-        what, fix = (
-            f"{path.suffix or 'a name without an ending'} is no table that can be written",
-            "name a .parquet or a .csv file",
-        )
-        raise UsageError(what, at=Place(file=str(path)), fix=fix)
+        what = f"{path.suffix or 'a name without an ending'} is no table that can be written"
+        raise UsageError(what, at=Place(file=str(path)), fix="name a .parquet or a .csv file")
 
 
 def need_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
@@ -71,7 +68,8 @@ def need_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
 class TableInputs:
     """Numbers, flags and categories of a table as dense inputs.
 
-    use: the columns to read; without: those to leave, where `use` names none; categories: column → its levels, one 0/1 input each (an unknown level is all 0).
+    use: the columns to read; without: those to leave, where `use` names none; categories: column → its levels, one 0/1
+    input each (an unknown level is all 0).
     groups, strata: columns that name groups and strata.
     """
 
