@@ -72,6 +72,8 @@ def place(node: Any, keys: Keys, file: str) -> Place:
             node = node[step]
         except (KeyError, IndexError, TypeError, AttributeError):
             break
+    beneath = [o for o in origins if keys and o[: len(keys)] == keys]
+    file, line = origins[beneath[-1]] if beneath else (file, line)
     return Place(file=file, key=key, line=line)
 
 
@@ -125,8 +127,10 @@ def build(
         return cast(T, _adapter(cast(Any, cls)).validate_python(values))
     except ValidationError as error:
         first = error.errors()[0]
-        at = place(node, (*keys, *first["loc"]), file)
-        what = f"{at.key or 'this'}: {first['msg'].removeprefix('Value error, ').lower()}"
+        said = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
+        named = [name for name in names if not first["loc"] and said.startswith(f"{name} ")]
+        at = place(node, (*keys, *named, *first["loc"]), file)
+        what = said if named else f"{at.key or 'this'}: {said.lower()}"
         raise UsageError(what, at=at, fix=f"see the settings of {cls.__name__}") from error
 
 
@@ -136,15 +140,38 @@ def settings_of(item: Any) -> dict[str, Any]:
 
 
 def set_key(document: Any, assignment: str) -> None:
-    """Apply one `--set key.sub=value` to a document in place; the value is read as YAML."""
+    """Apply one `--set key.sub=value` to a document in place; the value is read as YAML.
+
+    In a list of names, as of models, a key is the entry of that name: `models.transformer.width=32` leaves the others.
+    """
     key, sign, text = assignment.partition("=")
     if not sign or not key:
         raise UsageError(f"--set takes key=value, not {assignment!r}", fix="for example --set split.folds=3")
     *parents, last = key.split(".")
-    node = document
+    keys: Keys
+    node, keys = document, ()
     for parent in parents:
-        if not isinstance(node.get(parent), Mapping):
-            node[parent] = {}
-        node = node[parent]
+        node, keys = _beneath(node, keys, parent)
+    node, keys = _entry(node, keys, last) if isinstance(node, list) else (node, keys)
     node[last] = parse(text)
-    came_from(document, (*parents, last), f"--set {assignment}")
+    came_from(document, (*keys, last), f"--set {assignment}")
+
+
+def _beneath(node: Any, keys: Keys, key: str) -> tuple[Any, Keys]:
+    """What stands under a key on the way to a setting, made a mapping where it is none, and the keys to it."""
+    if isinstance(node, list):
+        node, keys = _entry(node, keys, key)
+    if not isinstance(node.get(key), (Mapping, list)):
+        node[key] = {}
+    return node[key], (*keys, key)
+
+
+def _entry(listed: list[Any], keys: Keys, name: str) -> tuple[Any, Keys]:
+    """The entry of a name in a list, made a mapping where it was the bare name; raises `UnknownName`."""
+    names = [next(iter(item), "") if isinstance(item, Mapping) else str(item) for item in listed]
+    if name not in names:
+        raise UnknownName("key", name, names, at=Place(file="--set", key=".".join(map(str, (*keys, name)))))
+    number = names.index(name)
+    if not isinstance(listed[number], Mapping):
+        listed[number] = {name: {}}
+    return listed[number], (*keys, number)

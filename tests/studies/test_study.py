@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from polyclinic import config
 from polyclinic.errors import PolyclinicError, UsageError
 from polyclinic.studies.study import Study
 
@@ -58,6 +63,12 @@ def test_defaults_are_written_out_and_the_study_reads_back(tmp_path: Path) -> No
         (("[gbm]", "[gbm]\nevaluation: {operating_point: {speed: 0.9}}"), 7, "operating_point is one of"),
         (("models: [gbm]", "models: [gbm, gbm]"), 6, "two models are called 'gbm'"),
         (("name: mine", "name: [mine"), 2, "cannot be read as YAML"),
+        (("models: [gbm]", "models: 5"), 6, "for example  models: [gbm]"),
+        (("{column: y, kind: binary}", "y"), 3, "for example  target: {column: y"),
+        (("models: [gbm]", "inputs: table\nmodels: [gbm]"), 6, "for example  inputs:"),
+        (("models: [gbm]", "models: [{gbm: five}]"), 6, "must be a mapping of settings"),
+        (("models: [gbm]", "models:\n  - gbm:\n    leafs: 3"), 8, "unknown model 'leafs'"),
+        (("[patient]", "patient"), 5, "should be a list"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(tmp_path: Path, change, line, says) -> None:
@@ -75,6 +86,55 @@ def test_set_changes_one_key(tmp_path: Path) -> None:
 def test_set_with_an_unknown_key_suggests_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'folds'"):
         Study.load(written(tmp_path, GOOD), ["split.fold=3"])
+
+
+def test_set_reaches_a_model_of_the_list_and_leaves_the_others(tmp_path: Path) -> None:
+    several = written(tmp_path, GOOD.replace("[gbm]", "[{gbm: {rounds: 7}}, logistic]"))
+    document = Study.load(several, ["models.gbm.leaves=5", "models.logistic.coverage=0.9"]).document()
+    gbm, logistic = document["models"]
+    assert (gbm["gbm"]["rounds"], gbm["gbm"]["leaves"], logistic["logistic"]["coverage"]) == (7, 5, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "says"),
+    [("models.gmb.leaves=5", "did you mean 'gbm'"), ("models.gbm.leaves=few", "--set models.gbm.leaves=few")],
+)
+def test_set_on_a_model_of_the_list_names_its_mistake(tmp_path: Path, assignment: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        Study.load(written(tmp_path, GOOD), [assignment])
+
+
+def test_a_rule_that_set_breaks_is_placed_at_the_set(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--set evaluation\.operating_point\.speed=1"):
+        Study.load(written(tmp_path, GOOD), ["evaluation.operating_point.speed=1"])
+
+
+def test_models_by_name_are_all_there(tmp_path: Path) -> None:
+    by_name = written(tmp_path, GOOD.replace(" [gbm]", "\n  gbm: {leaves: 5}\n  logistic:\n"))
+    assert [c.name for c in Study.load(by_name).candidates] == ["gbm", "logistic"]
+
+
+SHIPPED = config.plain(Study.load("hypotension").document())
+
+
+def keys_of(node: object) -> list[tuple[object, ...]]:
+    """The keys to every value of a document."""
+    inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [found for key, value in inner for found in [(key,), *((key, *rest) for rest in keys_of(value))]]
+
+
+@given(
+    st.sampled_from(keys_of(SHIPPED)),
+    st.sampled_from([5, -1.5, "x", "", True, None, [], [1], ["x"], {}, {"a": 1}, float("nan")]),
+)
+def test_no_value_in_any_place_of_a_study_is_more_than_a_told_mistake(keys: tuple, value: object) -> None:
+    document = copy.deepcopy(SHIPPED)
+    node = document
+    for key in keys[:-1]:
+        node = node[key]
+    node[keys[-1]] = value
+    with contextlib.suppress(PolyclinicError):
+        Study.load(document)
 
 
 def test_a_misspelt_shipped_study_suggests_the_nearest() -> None:

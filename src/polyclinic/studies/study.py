@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -120,6 +120,12 @@ ROLES: dict[str, Literal["model", "baseline"]] = {"models": "model", "baselines"
 BLOCKS = {"source": Source, "split": Split, "training": TrainingPlan, "choose": Choose}
 BLOCKS |= {"evaluation": Evaluation, "gates": Gates, "report": ReportSettings}
 KEYS = ("name", "title", "intended_use", "task", "target", "labels", "inputs", *ROLES, *BLOCKS, "seed")
+SHAPES: dict[str, tuple[Any, str]] = {
+    "target": (Mapping, "target: {column: y, kind: binary}"),
+    "inputs": (Mapping, "inputs: {records: {lookback: 24h}}"),
+    "models": ((str, list, Mapping), "models: [gbm]"),
+    "baselines": ((str, list, Mapping), "baselines: [naive]"),
+}
 OWNERS = {"data": "datasets", "format": "formats"}
 
 
@@ -163,6 +169,9 @@ class Reading:
                 raise UsageError(f"the study has no {key!r}", at=self._at(), fix=f"add a line `{key}: …`")
         if type(seed) is not int or seed < 0:
             raise UsageError(f"seed is {seed!r}", at=self._at("seed"), fix="write a whole number from 0")
+        for key, (fitting, example) in SHAPES.items():
+            if not isinstance(given.get(key) or {}, fitting):
+                raise UsageError(f"{key} is {given[key]!r}", at=self._at(key), fix=f"for example  {example}")
         made: dict[str, Any] = {key: self._built(cls, given.get(key), key) for key, cls in BLOCKS.items()}
         study = Study(
             name=str(given["name"]),
@@ -233,11 +242,7 @@ class Reading:
         return beside if beside.is_file() else Path(name)
 
     def _candidates(self) -> list[Candidate]:
-        found: list[Candidate] = []
-        for key, role in ROLES.items():
-            listed = self.given.get(key) or []
-            items = [listed] if isinstance(listed, (str, Mapping)) else listed
-            found += [self._candidate(item, role, key, number) for number, item in enumerate(items)]
+        found = [self._candidate(item, role, *at) for key, role in ROLES.items() for item, at in self._listed(key)]
         names, at = [c.name for c in found], self._at("models")
         if twice := sorted({n for n in names if names.count(n) > 1}):
             fix = "write  another-name: {model: …}"
@@ -245,6 +250,14 @@ class Reading:
         if not found:
             raise UsageError("the study names no models", at=at, fix="add `models: [gbm]`")
         return found
+
+    def _listed(self, key: str) -> Iterator[tuple[Any, config.Keys]]:
+        """What stands under `models` or `baselines`, one model each, and where: a name, a list, a mapping by name."""
+        listed: Any = self.given.get(key) or []
+        one: list[tuple[Any, config.Keys]] = [(listed, (key,))]
+        several = [(item, (key, number)) for number, item in enumerate(listed)]
+        for item, at in several if isinstance(listed, list) else one:
+            yield from (({k: v}, at) for k, v in item.items()) if isinstance(item, Mapping) else [(item, at)]
 
     def _candidate(self, item: Any, role: Literal["model", "baseline"], *keys: str | int) -> Candidate:
         kind = type(item).__name__
@@ -257,7 +270,7 @@ class Reading:
             name = next(n for n, e in registry.entries("models").items() if e.target.endswith(f":{kind}"))
             return Candidate(name, name, item, role)
         (name, settings) = next(iter(item.items())) if isinstance(item, Mapping) else (str(item), {})
-        settings = dict(settings or {})
-        registered = str(settings.pop("model", name))
-        cls = registry.load("models", registered, at=self._at(*keys))
+        settings = dict(settings) if isinstance(settings, Mapping) else settings
+        registered = str(settings.pop("model", name)) if isinstance(settings, dict) else name
+        cls = registry.load("models", registered, at=self._at(*keys, *(item if isinstance(item, Mapping) else ())))
         return Candidate(name, registered, self._built(cls, settings, *keys, name), role)
