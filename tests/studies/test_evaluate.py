@@ -230,6 +230,28 @@ def test_several_models_are_told_apart_by_a_column_and_paired(files):
     assert found["calibration"]["b"]["binary"]["before"]["slope"] is None
 
 
+@pytest.mark.parametrize("names", [(1, 2), (0.5, 1.5), (False, True)])
+def test_models_may_be_named_by_numbers(files, names):
+    folder, _labels, risk = files
+    several = pl.concat([risk.with_columns(model=pl.lit(name)) for name in names])
+    several.write_parquet(folder / "seeds.parquet")
+    found = evaluate_file(folder / "seeds.parquet", labels=folder / "labels.csv", out=folder / "o")
+    assert list(found["models"]) == [str(name).lower() if isinstance(name, bool) else str(name) for name in names]
+
+
+@pytest.mark.parametrize("column", ["predicted_boolean_probability", "model", "site"])
+@pytest.mark.parametrize("value", [[1], {"a": 1}, b"z"])
+def test_a_column_of_lists_or_bytes_is_told(files, column, value):
+    folder, labels, risk = files
+    table = risk.rename({"risk": "predicted_boolean_probability"}).with_columns(site=pl.lit("a"))
+    table = table.with_columns(pl.Series(column, [value] * table.height)).join(
+        labels.drop("site"), on=["subject_id", "prediction_time"]
+    )
+    table.write_parquet(folder / "odd.parquet")
+    with pytest.raises(BadData, match=f"the column '{column}' holds"):
+        evaluate_file(folder / "odd.parquet", group="site", out=folder / "o")
+
+
 def test_validation_rows_choose_and_otherwise_the_first_model_is_reported_on():
     rows = table()
     assert best(rows, ["noise", "deep", "flat"], Binary()) == "deep"

@@ -81,7 +81,7 @@ def _of_run(table: pl.DataFrame, name: str, kind: str, at: Place) -> pl.DataFram
         table = table.with_columns(model=pl.lit(name))
     given = {"fold": "0", "split": "test"}
     table = table.with_columns(pl.lit(v).alias(k) for k, v in given.items() if k not in table.columns)
-    table = table.with_columns(pl.col("fold").cast(pl.String))
+    table = table.with_columns(_column(table, name, at).cast(pl.String) for name in ("model", *given))
     for key in ("model", "fold", "split"):
         if nameless := table[key].null_count():
             fix = "fill that column, or leave it out altogether"
@@ -89,7 +89,7 @@ def _of_run(table: pl.DataFrame, name: str, kind: str, at: Place) -> pl.DataFram
     own = table.filter(pl.col("fold") != "package")
     if own.is_empty():
         return table.with_columns(pl.lit(v).alias(k) for k, v in given.items())
-    if unknown := sorted(set(own["split"].cast(pl.String)) - set(PARTS)):
+    if unknown := sorted(set(own["split"]) - set(PARTS)):
         raise UnknownName("split", unknown[0], PARTS, at=Place(file=at.file, column="split"))
     if "test" not in own["split"]:
         fix = "give the rows that no model learned from as `test`"
@@ -224,7 +224,7 @@ def _yes_or_no(truth: pl.DataFrame, other: Sequence[str | None], at: Place) -> p
 def _probabilities(table: pl.DataFrame, other: Sequence[str | None], at: Place) -> pl.DataFrame:
     name = _sole(table, PROBABILITY, other, at)
     given = table if "refused" not in table.columns else table.filter(pl.col("refused").is_null())
-    column = given[name]
+    column = _column(given, name, at)
     wrong = ~column.cast(pl.Float64, strict=False).is_between(0, 1).fill_null(False)
     if wrong.any():
         where = Place(file=at.file, column=name, row=wrong.arg_max())
@@ -245,4 +245,8 @@ def _group(frame: pl.DataFrame, name: str, at: Place) -> Array:
 def _column(frame: pl.DataFrame, name: str, at: Place) -> pl.Series:
     if name not in frame.columns:
         raise UnknownName("column", name, frame.columns, at=at)
-    return frame[name]
+    column = frame[name]
+    if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object, pl.Int128):
+        where, fix = Place(file=at.file, column=name), "give one text, number or time a row"
+        raise BadData(f"the column {name!r} holds {column.dtype}", at=where, fix=fix)
+    return column
