@@ -8,6 +8,7 @@ import pytest
 
 from polyclinic import progress
 from polyclinic.errors import BadData, UnknownName, UsageError
+from polyclinic.outcomes.binary import Binary
 from polyclinic.samples import Samples
 from polyclinic.samples.frames import TableInputs, read_table, write_table
 
@@ -145,3 +146,26 @@ def test_decimal_commas_and_levels_that_differ_in_capitals_are_told(capsys) -> N
     with progress.reporting(progress.Console()):
         TableInputs().resolved(frame().with_columns(smokes=pl.Series(["Yes", "yes", "no"])), ["died"])
     assert "'smokes' has levels that differ in capitals" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("age", pl.Series([object(), 1, "x"], dtype=pl.Object)),
+        ("age", pl.Series([10**30] * 3, dtype=pl.Int128)),
+        ("patient", pl.Series([[1], [1], [2]])),
+        ("patient", pl.Series([b"a", b"a", b"b"])),
+        ("at", pl.Series([1.5, 2.5, 1e300])),
+        ("at", pl.Series(["noon", "noon", "later"])),
+    ],
+)
+def test_a_column_of_a_kind_that_cannot_serve_is_named(column, values) -> None:
+    odd = frame().with_columns(values.alias(column))
+    with pytest.raises(BadData, match=f"the column '{column}' holds"):
+        Samples.from_frame(odd, target="died", group="patient", time="at" if column == "at" else None)
+
+
+@pytest.mark.parametrize("values", [[[1], [0], [1]], [b"y", b"n", b"y"]])
+def test_a_target_of_a_kind_that_cannot_serve_is_named(values) -> None:
+    with pytest.raises(BadData, match="the target 'died' holds"):
+        Binary().column("died", frame().with_columns(died=pl.Series(values)))

@@ -41,6 +41,9 @@ class Binary:
         Raises `BadData` for text that nothing says how to read, or for more than two values beside a `positive`.
         """
         given, at = rows[name], Place(column=name)
+        if given.dtype.is_nested() or given.dtype in (pl.Binary, pl.Duration, pl.Time):
+            fix = "name a column that is yes, no or empty"
+            raise BadData(f"the target {name!r} holds {given.dtype}", at=at, fix=fix)
         if given.dtype in (pl.Categorical, pl.Enum):
             given = given.cast(pl.String)
         if self.positive is None and given.cast(pl.Float64, strict=False).null_count() == given.null_count():

@@ -16,7 +16,7 @@ from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
 from polyclinic.errors import BadData, Place, UsageError
 from polyclinic.samples import Column, Dense, File, Role, Samples
-from polyclinic.samples.frames import labels, need_columns, numbers, read_table
+from polyclinic.samples.frames import labels, need_columns, numbers, read_table, times
 from polyclinic.timelines.availability import known_at
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
@@ -170,7 +170,7 @@ def samples(question: Question, source: Timeline | RowTable, asked: Asked, *, li
             what, at = f"the target {name!r} is also an input", Place(key="target.column")
             raise UsageError(what, at=at, fix="take it out of the inputs")
         columns[name], roles[name] = target, "target"
-    when = asked.rows["prediction_time"].to_numpy() if "prediction_time" in asked.rows.columns else None
+    when = times(asked.rows["prediction_time"]) if "prediction_time" in asked.rows.columns else None
     ids = asked.rows["row_id"].to_numpy()
     return Samples(ids, columns, roles, groups or {"row": ids}, when, strata)
 

@@ -21,11 +21,14 @@ WORDS = (pl.String, pl.Categorical, pl.Enum)
 
 
 def as_polars(frame: Any) -> pl.DataFrame:
-    """A Polars frame of a Polars or pandas one."""
-    if isinstance(frame, pl.LazyFrame):
-        return frame.collect()
-    if isinstance(frame, pl.DataFrame):
-        return frame
+    """A Polars frame of a Polars or pandas one; raises `BadData` for a column that no table on disk can hold."""
+    if isinstance(frame, (pl.LazyFrame, pl.DataFrame)):
+        table = frame.lazy().collect()
+        for name, dtype in table.schema.items():
+            if dtype in (pl.Object, pl.Int128):
+                fix = "give it text, numbers of at most 64 bits, flags or times; or drop it"
+                raise BadData(f"the column {name!r} holds {dtype}", at=Place(column=name), fix=fix)
+        return table
     if type(frame).__module__.startswith("pandas"):
         return pl.DataFrame({str(name): frame[name].to_numpy() for name in frame.columns}, nan_to_null=True)
     raise UsageError(f"not a data frame: {type(frame).__name__}", fix="give a Polars or pandas data frame")
@@ -167,10 +170,21 @@ def numbers(series: pl.Series) -> Array:
 
 
 def labels(series: pl.Series) -> Array:
-    """Group names: integers stay integers, everything else becomes text."""
+    """Group names: integers stay integers, everything else becomes text; raises `BadData` where it has none."""
+    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Duration):
+        fix = "name a column of one text, number or time a row"
+        raise BadData(f"the column {series.name!r} holds {series.dtype}", at=Place(column=series.name), fix=fix)
     if series.dtype.is_integer() and not series.null_count():
         return series.to_numpy()
     return series.cast(pl.String).fill_null("unknown").to_numpy().astype(str)
+
+
+def times(series: pl.Series) -> Array:
+    """datetime64[us] [row], NaT where missing; raises `BadData` for what is no time."""
+    if not (series.dtype in (pl.Date, pl.Null) or isinstance(series.dtype, pl.Datetime)):
+        what, fix = f"the column {series.name!r} holds {series.dtype} where times are wanted", "write 2024-01-31 08:00"
+        raise BadData(what, at=Place(column=series.name), fix=fix)
+    return series.cast(pl.Datetime("us")).to_numpy()
 
 
 def from_frame(
@@ -188,7 +202,7 @@ def from_frame(
     if target is not None:
         columns[target], roles[target] = Dense(numbers(table[target]), (target,)), "target"
     ids = np.arange(table.height, dtype=np.int64)
-    when = None if time is None else table[time].cast(pl.Datetime("us")).to_numpy()
+    when = None if time is None else times(table[time])
     return Samples(ids, columns, roles, made.groups or {"row": ids}, when, made.strata)
 
 
