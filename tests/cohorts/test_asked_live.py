@@ -132,13 +132,13 @@ def test_ties_and_ranges_hold_for_any_reader_of_events() -> None:
     )
     kept = plausible(events.collect(), TASK["values"]).select("code", "numeric_value")
     assert sorted(kept.rows(), key=str) == [("HR", 5.0), ("MAP", 70.0), ("MAP", None)]
-    assert set_aside(events, TASK["values"])["MAP"] == {"readings": 3, "outside": 1, "tied": 1}
+    assert set_aside(events.collect(), TASK["values"])["MAP"] == {"readings": 3, "outside": 1, "tied": 1}
 
 
 def test_an_infinite_value_is_believed_of_no_code() -> None:
     events = timeline((1, 0, "MAP", 80.0), (1, 1, "MAP", float("inf")), (1, 1, "HR", float("-inf")))
     assert plausible(events.collect(), {})["code"].to_list() == ["MAP"]
-    assert set_aside(events, {"MAP": {"ties": "min"}})["MAP"] == {"readings": 2, "outside": 1, "tied": 0}
+    assert set_aside(events.collect(), {"MAP": {"ties": "min"}})["MAP"] == {"readings": 2, "outside": 1, "tied": 0}
 
 
 def test_an_infinite_value_is_never_the_newest() -> None:

@@ -1,4 +1,4 @@
-"""Many searches at once find what NumPy's own search finds one by one."""
+"""Searches, few or many at once, find what NumPy's own search finds one by one."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from polyclinic.cohorts.moments import position
 
 
 @pytest.mark.parametrize(("after", "side"), [(True, "right"), (False, "left")])
-@given(st.lists(st.lists(st.integers(0, 9)), min_size=1, max_size=5), st.integers(-1, 10))
+@given(st.lists(st.lists(st.integers(0, 9)), min_size=1, max_size=20), st.integers(-1, 10))
 def test_the_joint_search_is_numpy_s_search_in_each_stretch(after, side, stretches, limit):
     stretches = [sorted(s) for s in stretches]
     stop = np.cumsum([len(s) for s in stretches]).astype(np.int64)

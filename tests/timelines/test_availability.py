@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyclinic.timelines.availability import known_at
+from polyclinic.timelines.availability import TIMELESS, known_at, known_by
 
 TIMES = st.none() | st.datetimes(datetime(2100, 1, 1), datetime(2100, 1, 3))
 
@@ -29,3 +29,11 @@ def test_an_event_is_known_from_its_available_time_on_else_from_its_time_and_wit
 def test_without_the_column_the_time_itself_counts():
     events = frame(time=[datetime(2100, 1, 1), None])
     assert events.select(known_at(events.columns))["known"].to_list() == [datetime(2100, 1, 1), None]
+
+
+@given(st.lists(st.tuples(TIMES, TIMES), max_size=8), st.booleans())
+def test_events_in_memory_are_known_when_a_query_says(pairs, with_availability: bool) -> None:
+    events = frame(time=[t for t, _ in pairs], available_time=[a for _, a in pairs])
+    events = events if with_availability else events.drop("available_time")
+    queried = events.select(known_at(events.columns).to_physical().fill_null(TIMELESS))["known"]
+    assert known_by(events).tolist() == queried.to_list()

@@ -1,6 +1,6 @@
 """A task asked of a timeline: shards in turn, only the codes that the task needs, every row at once."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,17 +11,18 @@ import polars as pl
 
 from polyclinic.cohorts.cohort import KEYS, Cohort, Step, whom_when
 from polyclinic.cohorts.execution import Execution
-from polyclinic.cohorts.grid import OPEN, grid, intervals, newest, until_now
+from polyclinic.cohorts.grid import OPEN, Readings, grid, intervals, newest, readings, until_now
 from polyclinic.cohorts.moments import MICROSECOND, Ints, Mask
 from polyclinic.cohorts.plan import Plan, Span, plan
-from polyclinic.cohorts.predicates import ANY, END, START, Derived, Plain
+from polyclinic.cohorts.predicates import ANY, END, START, Derived, Plain, coded
 from polyclinic.cohorts.task import Last, Task
 from polyclinic.cohorts.values import plausible, set_aside
 from polyclinic.errors import Place, UnknownName, UsageError
-from polyclinic.timelines.availability import known_at
+from polyclinic.timelines.availability import TIMELESS, known_by, where
 from polyclinic.timelines.timeline import Timeline
 
 INDEX = "index times"
+READ = ("subject_id", "time", "available_time", "code", "numeric_value")
 BATCH = 8 << 20  # bytes of shards read at a time: enough to keep the threads busy, and memory flat
 
 
@@ -43,6 +44,7 @@ def extract(
     found = pl.concat([p.index for p in parts] or [_nobody(task)])
     if at is None or len(parts) > 1:
         found = found.sort(KEYS, maintain_order=True)
+    fulfilled = (found.drop_in_place("out") == 0) & outcome
     aside = {code: _added([p.set_aside[code] for p in parts]) for code in (parts[0].set_aside if parts else ())}
     # A subject lies in one batch only.
     steps = [
@@ -50,7 +52,7 @@ def extract(
         for same in zip(*(p.attrition for p in parts), strict=True)
     ]
     never = sorted(set.intersection(*(p.never for p in parts))) if parts else ()
-    return Cohort(task, found.drop("fulfilled"), steps, found["fulfilled"], timeline, aside, tuple(never))
+    return Cohort(task, found, steps, fulfilled, timeline, aside, tuple(never))
 
 
 def _batches(timeline: Timeline | pl.LazyFrame) -> Iterator[pl.LazyFrame]:
@@ -74,7 +76,7 @@ def _added(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
 def _nobody(task: Task) -> pl.DataFrame:
     told: dict[str, Any] = {"subject_id": pl.Int64, "prediction_time": pl.Datetime("us"), "boolean_value": pl.Boolean}
     newest = {f"newest//{name}": pl.Float32 for name in task.last}
-    return pl.DataFrame(schema=told | newest | {"fulfilled": pl.Boolean})
+    return pl.DataFrame(schema=told | newest | {"out": pl.Int64})
 
 
 @dataclass(slots=True, eq=False)
@@ -104,16 +106,18 @@ class _Rows:
 
     def frame(self, which: Mask) -> pl.DataFrame:
         """Some of the rows, labelled where they did not fall out."""
+        out = self.out[which]
+        told = pl.Series([None], dtype=pl.Boolean).new_from_index(0, len(out))
+        if self.label is not None:
+            told = pl.select(pl.when(pl.Series(out == 0)).then(pl.Series(self.label[which]))).to_series()
         columns = {
             "subject_id": self.subject[which],
             "prediction_time": self.time[which].astype("datetime64[us]"),
+            "boolean_value": told,
             **{f"newest//{n}": v[which] for n, v in self.newest.items()},
-            "out": self.out[which],
+            "out": out,
         }
-        told = pl.lit(None, pl.Boolean)
-        if self.label is not None:
-            told = pl.when(pl.col("out") == 0).then(pl.Series(self.label[which]))
-        return pl.DataFrame(columns).select(*KEYS, told.alias("boolean_value"), pl.exclude(KEYS))
+        return pl.DataFrame(columns)
 
     def again(self, left: Mask) -> Ints:
         """Places of rows left that another row of their index time stands for.
@@ -140,6 +144,7 @@ class _Batch:
     at: datetime | None
     attrition: list[Step] = field(default_factory=list)
     index: pl.DataFrame = field(init=False)
+    readings: Readings = field(init=False)
     set_aside: dict[str, dict[str, int]] = field(default_factory=dict)
     never: set[str] = field(default_factory=set)
 
@@ -167,8 +172,11 @@ class _Batch:
     def walked(self) -> tuple[_Rows, Execution]:
         """The task's own rows, through every criterion that is behind them."""
         if self.task.values:
-            self.set_aside = set_aside(self.events, self.task.values)
-            self.events = plausible(self.events.collect(engine="streaming"), self.task.values).lazy()
+            events = self.events.collect(engine="streaming")
+            self.set_aside = set_aside(events, self.task.values)
+            self.events = plausible(events, self.task.values).lazy()
+        if watched := self.watched():
+            self.readings = readings(self.events, watched, {})
         moments = self.moments()
         rows = self.asked(moments)
         walk = Execution(self.plan, moments, rows.subject, rows.time)
@@ -187,7 +195,7 @@ class _Batch:
         events = self.events
         everywhere = any(p.follows(self.task.statics) for p in derived.values())
         if not everywhere and not needed & special.keys():
-            events = events.filter(_coded(plain.values()))
+            events = events.filter(coded(plain.values()))
         flags = {n: p.holds().cast(pl.UInt32) for n, p in plain.items()}
         frame = (
             events.select("subject_id", "time", **flags)
@@ -218,7 +226,7 @@ class _Batch:
     def asked(self, moments: pl.DataFrame) -> _Rows:
         """The rows before any criterion."""
         if every := self.task.every:
-            spans = intervals(self.events, *self.plain(every.begin, every.end))
+            spans = intervals(self.readings, every.begin, every.end)
             self.note(f"intervals from {every.begin} to {every.end}", spans.subject)
             return _Rows(*grid(until_now(spans, self.events), every))
         if self.task.labels:
@@ -228,25 +236,27 @@ class _Batch:
         rows.step("trigger events")
         return rows
 
-    def plain(self, *names: str) -> list[Plain]:
-        """The plain predicates of these names."""
-        return [p for p in map(self.task.predicates.get, names) if isinstance(p, Plain)]
+    def watched(self) -> dict[str, Plain]:
+        """The plain predicates that the grid and `at_risk` read as they are."""
+        every = [self.task.every.begin, self.task.every.end] if self.task.every else []
+        named = {name: self.task.predicates.get(name) for name in (*every, *self.task.last)}
+        return {name: p for name, p in named.items() if isinstance(p, Plain)}
 
     def asked_at(self, at: datetime) -> _Rows:
         """Every subject of whom something is known then, or who is then between the task's two events."""
         when = (at.replace(tzinfo=None) - datetime(1970, 1, 1)) // MICROSECOND
-        known = known_at(self.events.collect_schema().names())
-        seen = self.events.filter(known <= pl.lit(at).cast(pl.Datetime("us")))
-        every = self.task.every
-        between = self.plain(every.begin, every.end) if every else []
-        if not every:
-            who = seen.select(pl.col("subject_id").unique().sort()).collect()["subject_id"].to_numpy()
-        # Collected once, and then but a few events: a question at the bedside has no time to lose.
-        seen = seen.filter(_coded([*self.plain(*self.task.last), *between]))
-        self.events = plausible(seen.collect(engine="in-memory"), self.task.values).lazy()
-        if every:
-            spans = intervals(self.events, *between)
+        watched = self.watched()
+        needed = {*READ, *(column for predicate in watched.values() for column in predicate.columns)}
+        read = self.events.select(c for c in self.events.collect_schema().names() if c in needed)
+        events = read.collect(engine="in-memory")  # the others start threads, which take longer than the question
+        known = known_by(events)
+        events = where(events, (known != TIMELESS) & (known <= when))
+        self.readings = readings(events, watched, self.task.values)
+        if every := self.task.every:
+            spans = intervals(self.readings, every.begin, every.end)
             who = np.unique(spans.subject[(spans.start <= when) & (when <= spans.stop)])
+        else:
+            who = np.unique(events["subject_id"].to_numpy())
         return _Rows(who, np.full(len(who), when))
 
     def told(self, file: Path) -> _Rows:
@@ -285,8 +295,7 @@ class _Batch:
 
     def at_risk(self, rows: _Rows, name: str, last: Last) -> None:
         """Rows whose newest known value is there, young enough and in range."""
-        (predicate,) = self.plain(name)
-        value, age = newest(self.events, predicate, rows.subject, rows.time)
+        value, age = newest(self.readings, name, rows.subject, rows.time)
         rows.newest[name] = value
         if last.within is None:
             rows.step(f"no {name} so far", age == OPEN)
@@ -324,14 +333,7 @@ class _Batch:
             self.note(step, rows.subject[rows.out == number if excluded else left], past, excluded)
             if not (past or excluded):
                 kept = left
-        fulfilled = (pl.col("out") == 0) & self.outcome
-        self.index = rows.frame(kept).with_columns(fulfilled=fulfilled).drop("out")
+        self.index = rows.frame(kept)
 
 
 _PREDICATE = ("value_min", "value_max", "value_min_inclusive", "value_max_inclusive", "static")
-
-
-def _coded(predicates: Iterable[Plain]) -> pl.Expr:
-    """Whether an event has a code that any of them looks for."""
-    codes = [p.codes() for p in predicates]
-    return pl.any_horizontal(codes) if codes else pl.lit(False)

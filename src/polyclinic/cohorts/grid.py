@@ -1,14 +1,17 @@
 """Index times on a grid while between two events, and the newest value known at each: both asked live, by availability."""
 
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from polyclinic.cohorts.moments import MICROSECOND, Ints, following, position
-from polyclinic.cohorts.predicates import Plain
+from polyclinic.cohorts.moments import MICROSECOND, Ints, Mask, following, position
+from polyclinic.cohorts.predicates import Plain, coded
 from polyclinic.cohorts.task import Every
-from polyclinic.timelines.availability import known_at
+from polyclinic.cohorts.values import plausible
+from polyclinic.timelines.availability import instants, known_at, known_by, where
 
 OPEN = np.iinfo(np.int64).max
 
@@ -21,23 +24,55 @@ class Spans(NamedTuple):
     stop: Ints
 
 
-def intervals(events: pl.LazyFrame, begin: Plain, end: Plain) -> Spans:
-    """When each subject was between the two events.
+class Readings(NamedTuple):
+    """Events that some of a few predicates may hold of, as arrays [event]: one patient live has no time for queries.
+
+    time, known: when they happened and when they became known, microseconds since 1970; value: float32;
+    finite: whether there is a value, and no infinite one; holds: predicate name → of which it holds.
+    """
+
+    subject: Ints
+    time: Ints
+    known: Ints
+    value: npt.NDArray[np.float32]
+    finite: Mask
+    holds: dict[str, Mask]
+
+
+def readings(
+    events: pl.LazyFrame | pl.DataFrame, predicates: Mapping[str, Plain], values: Mapping[str, Any]
+) -> Readings:
+    """The plausible events with a time that have a code of one of these predicates; see `plausible` for the values."""
+    wanted = coded(predicates.values()) & pl.col("time").is_not_null()
+    if isinstance(events, pl.LazyFrame):
+        found = events.filter(wanted).collect(engine="in-memory")
+    else:
+        found = where(events, events.select_seq(wanted).to_series().to_numpy())
+    read = plausible(found, values)
+    is_finite = ~pl.col("numeric_value").is_infinite()
+    finite, *holds = _flags(read, [is_finite, *(p.holds() for p in predicates.values())])
+    value = read["numeric_value"].to_numpy().astype(np.float32)
+    subject, time, known = read["subject_id"].to_numpy(), instants(read["time"]), known_by(read)
+    return Readings(subject, time, known, value, finite, dict(zip(predicates, holds, strict=True)))
+
+
+def _flags(events: pl.DataFrame, tests: Iterable[pl.Expr]) -> list[Mask]:
+    """Of which events each test holds; a missing answer is none."""
+    told = events.select_seq(test.alias(str(n)) for n, test in enumerate(tests))
+    return [column.to_numpy().astype(bool) for column in told.iter_columns()]
+
+
+def intervals(events: Readings, begin: str, end: str) -> Spans:
+    """When each subject was between the events of two predicates.
 
     An interval lasts from the first begin until every begin has met its end; one that begins at the instant another
     ends goes on from it. An end without a begin is passed over. Times are when the events became known.
     """
-    known = known_at(events.collect_schema().names()).to_physical()
-    steps = pl.concat_list(pl.when(begin.holds()).then(1), pl.when(end.holds()).then(-1))
-    found = (
-        events.filter(begin.codes() | end.codes(), pl.col("time").is_not_null())
-        .select("subject_id", known, step=steps)
-        .explode("step")
-        .drop_nulls("step")
-        .sort("subject_id", "known", "step", descending=[False, False, True])
-        .collect(engine="in-memory")
-    )
-    subject, when, step = (column.to_numpy() for column in found)
+    sides = [(events.holds[begin], 1), (events.holds[end], -1)]
+    subject, when = (np.concatenate([of[side] for side, _ in sides]) for of in (events.subject, events.known))
+    step = np.concatenate([np.full(side.sum(), way) for side, way in sides])
+    order = np.lexsort((-step, when, subject))
+    subject, when, step = subject[order], when[order], step[order]
     deep = np.cumsum(step, dtype=np.int64)
     # Every subject begins lower than all before it, so that one running minimum serves them all.
     fall = np.unique(subject, return_inverse=True)[1] * (len(step) + 1)
@@ -70,20 +105,14 @@ def grid(spans: Spans, every: Every) -> tuple[Ints, Ints]:
     return np.repeat(spans.subject, counts), np.repeat(first, counts) + nth * step
 
 
-def newest(events: pl.LazyFrame, predicate: Plain, subject: Ints, when: Ints) -> tuple[np.ndarray, Ints]:
+def newest(events: Readings, predicate: str, subject: Ints, when: Ints) -> tuple[np.ndarray, Ints]:
     """The newest value of a predicate that was known at each row's index time; the newest by the time it was taken.
 
     Returns values (float32 [row], NaN where there is none) and how old they are then (int64 [row], microseconds;
     `OPEN` where there is none).
     """
-    known = known_at(events.collect_schema().names()).to_physical()
-    readings = (
-        events.filter(predicate.codes())
-        .filter(predicate.holds(), ~pl.col("numeric_value").is_infinite(), pl.col("time").is_not_null())
-        .select("subject_id", pl.col("time").to_physical(), known, pl.col("numeric_value").cast(pl.Float32))
-        .collect(engine="in-memory")
-    )
-    who, taken, heard, value = (column.to_numpy() for column in readings)
+    held = events.holds[predicate] & events.finite
+    who, taken, heard, value = (column[held] for column in (events.subject, events.time, events.known, events.value))
     oldest_first = np.lexsort((heard, taken, who))
     who, taken, heard, value = (column[oldest_first] for column in (who, taken, heard, value))
     order = np.lexsort((heard, who))

@@ -1,7 +1,7 @@
 """Places in arrays that rise stretch by stretch (instants by subject), searched for many rows at once."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,16 +10,21 @@ Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 MICROSECOND = timedelta(microseconds=1)
+FEW = 8
 
 
 def position(values: Array, low: Ints, high: Ints, wanted: Array, *, after: bool) -> Ints:
     """For each row, the first place in [low, high) whose value is at or above the wanted one (`after`: above it).
 
-    All rows are halved at once; the values rise within each range.
+    All ranges are halved at once, unless they are few; the values rise within each.
 
     >>> position(np.array([1, 5, 9, 2]), np.array([0, 3]), np.array([3, 4]), np.array([5, 1]), after=True)
     array([2, 3])
     """
+    if len(low) <= FEW:
+        side: Literal["left", "right"] = "right" if after else "left"
+        each = zip(low, high, wanted, strict=True)
+        return np.array([a + values[a:b].searchsorted(w, side) for a, b, w in each], np.int64)
     low, high = low.copy(), high.copy()
     while (open_ := low < high).any():
         middle = (low + high) // 2

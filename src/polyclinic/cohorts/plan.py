@@ -7,6 +7,7 @@ all that defines it is never later than the index time.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 from polyclinic.cohorts.moments import MICROSECOND
@@ -70,8 +71,9 @@ class Plan:
         return any(self.points[p].event for p in _line(self.index, self.points) if p not in bounds)
 
 
+@lru_cache(maxsize=16)
 def plan(task: Task) -> Plan:
-    """The plan of a task's windows."""
+    """The plan of a task's windows; made once for a task, which one patient live is asked over and over."""
     points = {f"{n}.{side}": _point(n, side, w) for n, w in task.windows.items() for side in ("start", "end")}
     late = _lateness(points)
     index = _index(task)

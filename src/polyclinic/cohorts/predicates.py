@@ -86,6 +86,12 @@ class Derived:
 Predicate = Plain | Derived
 
 
+def coded(predicates: Iterable[Plain]) -> pl.Expr:
+    """Whether an event has a code that any of them looks for."""
+    codes = [p.codes() for p in predicates]
+    return pl.any_horizontal(codes) if codes else pl.lit(False)
+
+
 def matches(pattern: str) -> pl.Expr:
     """Whether the code contains a match; a literal or a literal beginning is searched as such, which is ten times faster."""
     code = pl.col("code")

@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-TIMELESS = np.iinfo(np.int64).min
+from polyclinic.timelines.availability import instants
+
+Array = npt.NDArray[Any]
 TIES = ("min", "max", "mean")
 
 
@@ -17,61 +19,73 @@ def plausible(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFrame:
     values: code → {"plausible": [low, high], "ties": "min" | "max" | "mean"}. Events without a value stay. Where any
     code has `ties`, the rows come back sorted by subject and time.
     """
-    outside = _outside(values)
-    tied = {code: v["ties"] for code, v in values.items() if v.get("ties")}
-    return _one_an_instant(events, outside, tied) if tied else events.filter(~outside)
+    rows, value = believed(events, values)
+    events = events.clone().replace_column(events.get_column_index(value.name), value)
+    return events if len(rows) == events.height and (np.diff(rows) == 1).all() else events[rows]
 
 
-def set_aside(events: pl.LazyFrame, values: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+def believed(events: pl.DataFrame, values: Mapping[str, Any]) -> tuple[npt.NDArray[np.intp], pl.Series]:
+    """Positions of the plausible events, in their order, and the `numeric_value` of all events, ties settled."""
+    value = events["numeric_value"]
+    number, aside = _marked(events["code"], value, values)
+    if not any(how.get("ties") for how in values.values()):
+        return np.flatnonzero(~aside), value
+    of = [number, instants(events["time"]), events["subject_id"].to_numpy()]
+    heard = [instants(events["available_time"])] if "available_time" in events.columns else []
+    readings = np.flatnonzero((number > 0) & ~aside)
+    keys = np.stack([column[readings] for column in (*heard, *of)])
+    order = np.lexsort(keys)
+    first = np.flatnonzero(np.append(True, (np.diff(keys[:, order]) != 0).any(axis=0))[: len(order)])
+    if len(first) < len(order):
+        aside[readings] = True
+        aside[readings[order[first]]] = False
+        value = _settled(value, number, readings[order], first, values)
+    rows = np.flatnonzero(~aside)
+    return rows[np.lexsort([column[rows] for column in of])], value
+
+
+def set_aside(events: pl.DataFrame, values: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """Code → how many readings, how many outside the plausible range, and instants with more than one reading."""
     found: dict[str, dict[str, int]] = {}
     for code, how in values.items():
-        read = events.filter(pl.col("code") == code, pl.col("numeric_value").is_not_null())
-        outside = _outside({code: how})
-        counts = read.select(readings=pl.len(), outside=outside.sum()).collect().row(0, named=True)
-        instants = read.filter(~outside).group_by("subject_id", "time").len().filter(pl.col("len") > 1)
-        found[code] = {**counts, "tied": instants.select(pl.len()).collect().item()}
+        number, aside = _marked(events["code"], events["numeric_value"], {code: {"ties": "min", **how}})
+        readings = number > 0
+        tied = events.filter(readings & ~aside).group_by("subject_id", "time").len().filter(pl.col("len") > 1)
+        found[code] = {"readings": int(readings.sum()), "outside": int((readings & aside).sum()), "tied": tied.height}
     return found
 
 
-def _one_an_instant(events: pl.DataFrame, outside: pl.Expr, tied: Mapping[str, str]) -> pl.DataFrame:
-    """By three small queries: one patient live has no time for one to each code."""
-    number = pl.coalesce(*(pl.when(_filled(code)).then(n) for n, code in enumerate(tied, start=1)), 0)
-    times = [pl.col(c).to_physical().fill_null(TIMELESS) for c in ("time", "available_time") if c in events]
-    told = events.select("subject_id", *times, "numeric_value", number.alias("number"), outside.alias("aside"))
-    subject, time, *available, value, code, aside = (column.to_numpy() for column in told)
-    place = np.arange(len(code))
-    heard = np.where(code > 0, available[0] if available else 0, place)  # other events stand for themselves
-    order = np.lexsort((heard, code, time, subject))
-    order = order[~aside[order]]
-    keys = np.stack([subject, time, code, heard])[:, order]
-    first = np.flatnonzero(np.append(True, (keys[:, 1:] != keys[:, :-1]).any(axis=0))[: len(order)])
-    kept, one = order[first], value.copy()
-    for n, how in enumerate(tied.values(), start=1):
-        mine = code[kept] == n
-        one[kept[mine]] = REDUCED[how](value[order], first)[mine]
-    kept = kept[np.lexsort((kept, code[kept], time[kept], subject[kept]))]
-    found: pl.DataFrame = events[kept]
-    if len(kept) == len(order):
-        return found
-    settled = pl.when(pl.Series(code[kept] > 0)).then(pl.Series(one[kept])).otherwise("numeric_value")
-    return found.with_columns(numeric_value=settled)
+def _marked(
+    codes: pl.Series, numbers: pl.Series, values: Mapping[str, Any]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The number of each reading's code among those with `ties` (from 1; 0: any other event), and what is implausible.
+
+    In arrays, as one patient live has no time for queries. A missing value is never implausible, an infinite one is.
+    """
+    value = numbers.to_numpy()
+    number, aside = np.zeros(len(value), np.int64), np.isinf(value)
+    filled = numbers.is_not_null().to_numpy() if values else aside
+    for n, (code, how) in enumerate(values.items(), start=1):
+        mine = (codes == code).to_numpy().astype(bool) & filled
+        if how.get("ties"):
+            number[mine] = n
+        if how.get("plausible"):
+            low, high = how["plausible"]
+            aside |= mine & ~((value >= low) & (value <= high))
+    return number, aside
 
 
-def _mean(values: npt.NDArray[Any], first: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+def _settled(values: pl.Series, number: Array, order: Array, first: Array, rules: Mapping[str, Any]) -> pl.Series:
+    """The values with, at the first event of each tie, the one that its code's rule takes."""
+    given, settled, code = values.to_numpy()[order], values.clone(), number[order[first]]
+    for n, how in enumerate(rules.values(), start=1):
+        if (mine := code == n).any():
+            settled.scatter(order[first[mine]], REDUCED[how["ties"]](given, first)[mine].astype(given.dtype))
+    return settled
+
+
+def _mean(values: Array, first: npt.NDArray[np.int64]) -> Array:
     return np.add.reduceat(values.astype(float), first) / np.diff(np.append(first, len(values)))
 
 
 REDUCED: dict[str, Any] = {"min": np.fmin.reduceat, "max": np.fmax.reduceat, "mean": _mean}
-
-
-def _filled(code: str) -> pl.Expr:
-    return pl.col("numeric_value").is_not_null() & (pl.col("code") == code)
-
-
-def _outside(values: Mapping[str, Any]) -> pl.Expr:
-    """Whether a value lies outside its code's range, or is infinite; a missing value does not."""
-    value = pl.col("numeric_value")
-    ranges = {code: how["plausible"] for code, how in values.items() if how.get("plausible")}
-    tests = [(pl.col("code") == code) & ~value.is_between(low, high) for code, (low, high) in ranges.items()]
-    return pl.any_horizontal(value.is_infinite(), *tests).fill_null(False)

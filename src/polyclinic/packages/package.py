@@ -88,7 +88,7 @@ class ModelPackage:
         slices = (readable[i : i + size] for i in range(0, max(readable.height, 1), size))
         chunks = [self._chunk(source, some, folder) for some in slices]
         refused = pl.Series("refused", [reasons.get(i) for i in rows["row_id"]], pl.String)
-        return _joined(self._identity(rows), pl.concat(chunks)).with_columns(refused)
+        return _joined(self._identity(rows), pl.concat(chunks)).hstack([refused])
 
     def _expect(self, source: Timeline | RowTable) -> None:
         timed = isinstance(source, Timeline)
@@ -102,14 +102,14 @@ class ModelPackage:
         answer = self.answer(made) if len(made) else Raw(np.zeros((0, 1)))
         outcome = self.question.outcome
         found: pl.DataFrame = outcome.predictions(answer, made, threshold=self.threshold, folder=folder)
-        return found.with_columns(row_id=pl.Series(made.row_id))
+        return found.insert_column(0, pl.Series("row_id", made.row_id))
 
     def _identity(self, rows: pl.DataFrame) -> pl.DataFrame:
         name = self.members[0].name
-        known: dict[str, Any] = {"subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
-        identity = [pl.lit(None, kind).alias(c) if c not in rows else pl.col(c) for c, kind in known.items()]
         constant = {"outcome": self.question.kind, "model": name, "fold": "package", "split": "all"}
-        return rows.select("row_id", *identity, *(pl.lit(v).alias(k) for k, v in constant.items()))
+        absent = {"subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
+        identity = [rows[c] if c in rows else _repeated(c, None, rows.height, kind) for c, kind in absent.items()]
+        return pl.DataFrame([rows["row_id"], *identity, *(_repeated(k, v, rows.height) for k, v in constant.items())])
 
     def save(self, folder: Path, card: str) -> None:
         """Write the package whole or not at all: recipe, parts, state, combination, limits, card, checksums."""
@@ -155,9 +155,13 @@ class ModelPackage:
         return cls(question, members, recipe["about"], combine["calibration"], combine["threshold"], limits)
 
 
+def _repeated(name: str, value: str | None, times: int, kind: Any = pl.String) -> pl.Series:
+    return pl.Series(name, [value], kind).new_from_index(0, times)
+
+
 def _joined(rows: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     if rows.height == answers.height:  # all are answered, in their order: no join, which costs a live question
-        return rows.hstack(answers.drop("row_id"))
+        return rows.hstack(answers.get_columns()[1:])
     return rows.join(answers, on="row_id", how="left", maintain_order="left")
 
 

@@ -143,7 +143,8 @@ def _known_by(source: Timeline, at: datetime | None) -> pl.DataFrame:
 
 
 def _numbered(index: pl.DataFrame) -> pl.DataFrame:
-    return index.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("row_id"), pl.all().exclude("row_id"))
+    found = index.drop("row_id") if "row_id" in index.columns else index.clone()
+    return found.insert_column(0, pl.Series("row_id", np.arange(index.height)))
 
 
 def _with_labels(rows: pl.DataFrame, question: Question, live: bool) -> pl.DataFrame:

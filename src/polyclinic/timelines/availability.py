@@ -2,7 +2,11 @@
 
 from collections.abc import Iterable
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
+
+TIMELESS = np.iinfo(np.int64).min
 
 
 def known_at(columns: Iterable[str]) -> pl.Expr:
@@ -19,3 +23,27 @@ def known_at(columns: Iterable[str]) -> pl.Expr:
         return time.alias("known")
     known = pl.coalesce("available_time", "time")
     return pl.when(time.is_not_null()).then(known).alias("known")
+
+
+def known_by(events: pl.DataFrame) -> npt.NDArray[np.int64]:
+    """The same of events in memory, as `instants` gives it: one patient live has no time for a query.
+
+    >>> known_by(pl.DataFrame({"time": [datetime(1970, 1, 1, 0, 0, 1)], "available_time": [None]}))
+    array([1000000])
+    """
+    time = instants(events["time"])
+    if "available_time" not in events.columns:
+        return time
+    available = instants(events["available_time"])
+    return np.where((time == TIMELESS) | (available == TIMELESS), time, available)
+
+
+def instants(times: pl.Series) -> npt.NDArray[np.int64]:
+    """Microseconds since 1970; a missing time becomes the lowest number there is, `TIMELESS`."""
+    return times.to_numpy().astype("datetime64[us]").astype(np.int64)
+
+
+def where(events: pl.DataFrame, holds: npt.NDArray[np.bool_]) -> pl.DataFrame:
+    """The events of which it holds, column after column: a frame's own filter wakes threads, at 0.2 ms a time."""
+    which = pl.Series(holds)
+    return pl.DataFrame([column.filter(which) for column in events.iter_columns()])

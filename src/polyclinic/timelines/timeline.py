@@ -67,4 +67,4 @@ class Timeline(Ingested):
             raise BadData(f"the column {name!r} is text", at=Place(file=str(self.path), column=name), fix=fix)
         wrong = [pl.col(n).cast(kind) for n, kind in EVENTS.items() if stored.get(n, kind) != kind]
         absent = [pl.lit(None, EVENTS[n]).alias(n) for n in values if n not in stored]
-        return frame.with_columns(*wrong, *absent)
+        return frame.with_columns(*wrong, *absent) if wrong or absent else frame

@@ -8,22 +8,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from polyclinic import progress
 from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.moments import position
-from polyclinic.cohorts.values import plausible
+from polyclinic.cohorts.values import believed
 from polyclinic.samples import Column, Dense, Ragged
 from polyclinic.samples.columns import Array, Index
 from polyclinic.samples.inputs import InputColumns
-from polyclinic.timelines.availability import known_at
+from polyclinic.timelines.availability import TIMELESS, instants, known_at, known_by, where
 
 NEWEST = "newest//"
-TIMELESS = np.iinfo(np.int64).min
 YEAR = 365.25 * 86_400e6
 UNKNOWN = "unknown"
 READ = ("subject_id", "time", "code", "numeric_value", "available_time", "end_time")
@@ -69,46 +69,43 @@ class RecordsInputs:
 
         source: a `Timeline`; rows: `subject_id`, `prediction_time`, `newest//NAME`; task: a `Task` or None.
         """
-        # Streaming holds back memory, and doubles the time of one patient.
-        engine: Any = "streaming" if getattr(source, "held", None) is None else "in-memory"
-        told = self._told(source.scan(), rows).collect(engine=engine)
-        if infinite := told["numeric_value"].is_infinite().sum():
+        told = self._told(source, rows)
+        if infinite := np.isinf(told["numeric_value"].to_numpy()).sum():
             progress.say(f"{infinite:,} events with an infinite value are left out")
         events = known_events(told, {} if task is None else task.values)
-        subject, wanted = (frame["subject_id"].to_numpy() for frame in (events, rows))
-        first, last = (np.searchsorted(subject, wanted, side).astype(np.int64) for side in ("left", "right"))
-        known, asked = _micro(events["known"]), _micro(rows["prediction_time"])
+        wanted, asked = rows["subject_id"].to_numpy(), instants(rows["prediction_time"])
+        first, last = (np.searchsorted(events.subject, wanted, side).astype(np.int64) for side in ("left", "right"))
         limits = np.full_like(asked, TIMELESS), asked - self._span, asked
-        timed, start, stop = (position(known, first, last, limit, after=True) for limit in limits)
-        codes = events["code"].unique().sort()
-        number = events["code"].cast(pl.Enum(codes)).to_physical().to_numpy().astype(np.int32)
-        value = events["numeric_value"].to_numpy().astype(np.float32)
-        fields: dict[str, Any] = {"code": number, "value": value, "time": _micro(events["time"])}
-        levels, spec = {"code": codes.to_list()}, {"min_subjects": self.min_subjects}
+        timed, start, stop = (position(events.known, first, last, limit, after=True) for limit in limits)
+        fields: dict[str, Any] = {"code": events.code, "value": events.value, "time": events.time}
+        levels, spec = {"code": events.levels}, {"min_subjects": self.min_subjects}
         every = Ragged(first, stop, fields, levels, spec=spec)
         columns: dict[str, Column] = {
             "events": replace(every, start=np.maximum(start, timed)),
-            "static": replace(every, stop=timed, values={"code": number, "value": value}),
+            "static": replace(every, stop=timed, values={n: fields[n] for n in ("code", "value")}),
         }
         if names := [name for name in rows.columns if name.startswith(NEWEST)]:
-            newest = rows.select(pl.col(names).cast(pl.Float32).fill_null(float("nan"))).to_numpy()
+            newest = np.column_stack([rows[name].cast(pl.Float32).to_numpy() for name in names])
             columns["newest"] = Dense(newest, tuple(name.removeprefix(NEWEST) for name in names))
         return InputColumns(columns, strata={n: stratum(how, every, asked) for n, how in self.strata.items()})
 
-    def _told(self, events: pl.LazyFrame, rows: pl.DataFrame) -> pl.LazyFrame:
+    def _told(self, source: Any, rows: pl.DataFrame) -> pl.DataFrame:
         """The subjects' events that some window may show, those without a time, and those that tell a stratum."""
+        events, asked = source.scan(), instants(rows["prediction_time"])
+        opens, shuts = (asked.min() - self._span, asked.max()) if len(asked) else (0, 0)
+        if getattr(source, "held", None) is not None and not self.strata:
+            return _shown(events.collect(engine="in-memory"), opens, shuts)
         names = events.collect_schema().names()
         known = known_at(names)
-        asked = _micro(rows["prediction_time"])
-        opens, shuts = (int(v) for v in ((asked.min(), asked.max()) if len(asked) else (0, 0)))
         ended = [pl.col("end_time").is_not_null()] if "end_time" in names else []
         told = "|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', how.code)})" for how in self.strata.values())
         stratum = [pl.col("code").str.contains(told)] if told else []
-        shown = known.is_null() | known.to_physical().is_between(opens - self._span, shuts)
+        shown = known.is_null() | known.to_physical().is_between(int(opens), int(shuts))
         subjects = pl.Series(np.unique(rows["subject_id"].to_numpy())).implode()
         mine = pl.col("subject_id").is_in(subjects)
         told_of = events.filter(mine, pl.any_horizontal(shown, *ended, *stratum))
-        return told_of.select(name for name in READ if name in names)
+        found: pl.DataFrame = told_of.select(name for name in READ if name in names).collect(engine="streaming")
+        return found
 
     @property
     def _span(self) -> int:
@@ -119,24 +116,43 @@ class RecordsInputs:
         return {}
 
 
-def known_events(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFrame:
-    """The plausible events with `known`, when they became known; sorted by subject and `known`.
-
-    An event's end is an event of its own (`CODE//end`), known no sooner than it came.
-    """
-    events = plausible(events, values).with_columns(known=known_at(events.columns))
+def _shown(events: pl.DataFrame, opens: int, shuts: int) -> pl.DataFrame:
+    """Of events in memory, those known between two instants, and those without a time or with an end."""
+    known = known_by(events)
+    shown = (known == TIMELESS) | ((known >= opens) & (known <= shuts))
     if "end_time" in events.columns:
-        end: dict[str, Any] = {"time": "end_time", "code": pl.col("code") + "//end"}
-        end |= {"numeric_value": pl.lit(None, pl.Float32), "known": pl.max_horizontal("known", "end_time")}
-        ends = events.filter(pl.col("end_time").is_not_null()).with_columns(**end)
-        events = pl.concat([events, ends])
-    kept = events.select("subject_id", "time", "code", "numeric_value", "known")
-    return kept.sort("subject_id", "known", maintain_order=True)
+        shown |= instants(events["end_time"]) != TIMELESS
+    return where(events, shown)
 
 
-def _micro(times: pl.Series) -> Index:
-    """Microseconds since 1970; a missing time becomes the lowest number there is, `TIMELESS`."""
-    return times.to_numpy().astype("datetime64[us]").astype(np.int64)
+class Known(NamedTuple):
+    """Events sorted by subject and by when they became known: [event] each, times in microseconds since 1970."""
+
+    subject: Index
+    known: Index
+    time: Index
+    code: npt.NDArray[np.int32]
+    value: npt.NDArray[np.float32]
+    levels: list[str]
+
+
+def known_events(events: pl.DataFrame, values: Mapping[str, Any]) -> Known:
+    """The plausible events. An event's end is an event of its own (`CODE//end`), known no sooner than it came."""
+    rows, value = (np.asarray(v) for v in believed(events, values))
+    subject, time, known = events["subject_id"].to_numpy(), instants(events["time"]), known_by(events)
+    code = events["code"]
+    if "end_time" in events.columns:
+        end = instants(events["end_time"])
+        ended = rows[end[rows] != TIMELESS]
+        rows = np.append(rows, np.arange(len(code), len(code) + len(ended)))
+        code = pl.concat([code, code[ended] + "//end"])
+        known, time = (np.append(v, after[ended]) for v, after in ((known, np.maximum(known, end)), (time, end)))
+        subject, value = np.append(subject, subject[ended]), np.append(value, np.full(len(ended), np.nan))
+    levels = code.unique().sort()
+    number = code.cast(pl.Enum(levels)).to_physical().to_numpy()
+    rows = rows[np.lexsort((known[rows], subject[rows]))]
+    subject, known, time = subject[rows], known[rows], time[rows]
+    return Known(subject, known, time, number[rows].astype(np.int32), value[rows].astype(np.float32), levels.to_list())
 
 
 def stratum(how: Stratum, known: Ragged, asked: Index) -> Array:
