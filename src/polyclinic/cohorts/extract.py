@@ -11,7 +11,7 @@ import polars as pl
 
 from polyclinic.cohorts.cohort import KEYS, Cohort, Step, whom_when
 from polyclinic.cohorts.execution import Execution
-from polyclinic.cohorts.grid import OPEN, Readings, grid, intervals, newest, readings, until_now
+from polyclinic.cohorts.grid import OPEN, Readings, grid, intervals, newest, read_by, readings, until_now
 from polyclinic.cohorts.moments import MICROSECOND, Ints, Mask
 from polyclinic.cohorts.plan import Plan, Span, plan
 from polyclinic.cohorts.predicates import ANY, END, START, Derived, Plain, coded
@@ -22,7 +22,6 @@ from polyclinic.timelines.availability import TIMELESS, known_by, where
 from polyclinic.timelines.timeline import Timeline
 
 INDEX = "index times"
-READ = ("subject_id", "time", "available_time", "code", "numeric_value")
 BATCH = 8 << 20  # bytes of shards read at a time: enough to keep the threads busy, and memory flat
 
 
@@ -246,9 +245,8 @@ class _Batch:
         """Every subject of whom something is known then, or who is then between the task's two events."""
         when = (at.replace(tzinfo=None) - datetime(1970, 1, 1)) // MICROSECOND
         watched = self.watched()
-        needed = {*READ, *(column for predicate in watched.values() for column in predicate.columns)}
-        read = self.events.select(c for c in self.events.collect_schema().names() if c in needed)
-        events = read.collect(engine="in-memory")  # the others start threads, which take longer than the question
+        # Other engines start threads, which takes longer than the question of one patient.
+        events = read_by(self.events, watched).collect(engine="in-memory")
         known = known_by(events)
         events = where(events, (known != TIMELESS) & (known <= when))
         self.readings = readings(events, watched, self.task.values)

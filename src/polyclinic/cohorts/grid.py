@@ -13,6 +13,7 @@ from polyclinic.cohorts.task import Every
 from polyclinic.cohorts.values import plausible
 from polyclinic.timelines.availability import instants, known_at, known_by, where
 
+READ = ("subject_id", "time", "available_time", "code", "numeric_value")
 OPEN = np.iinfo(np.int64).max
 
 
@@ -45,7 +46,7 @@ def readings(
     """The plausible events with a time that have a code of one of these predicates; see `plausible` for the values."""
     wanted = coded(predicates.values()) & pl.col("time").is_not_null()
     if isinstance(events, pl.LazyFrame):
-        found = events.filter(wanted).collect(engine="in-memory")
+        found = read_by(events.filter(wanted), predicates).collect(engine="in-memory")
     else:
         found = where(events, events.select_seq(wanted).to_series().to_numpy())
     read = plausible(found, values)
@@ -54,6 +55,12 @@ def readings(
     value = read["numeric_value"].to_numpy().astype(np.float32)
     subject, time, known = read["subject_id"].to_numpy(), instants(read["time"]), known_by(read)
     return Readings(subject, time, known, value, finite, dict(zip(predicates, holds, strict=True)))
+
+
+def read_by(events: pl.LazyFrame, predicates: Mapping[str, Plain]) -> pl.LazyFrame:
+    """The events with the columns that these predicates and `readings` read."""
+    needed = {*READ, *(column for predicate in predicates.values() for column in predicate.columns)}
+    return events.select(name for name in events.collect_schema().names() if name in needed)
 
 
 def _flags(events: pl.DataFrame, tests: Iterable[pl.Expr]) -> list[Mask]:
