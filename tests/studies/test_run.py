@@ -203,6 +203,18 @@ def test_rows_that_a_split_file_does_not_name_are_a_step_of_their_own(tmp_path: 
     assert made.document["cohort"]["rows"] == steps["named in the split file"] == 210
 
 
+def test_patients_that_the_split_does_not_keep_apart_are_warned_of(tmp_path: Path) -> None:
+    frame = patients(240).with_columns(site=pl.int_range(240) % 8)
+    small = {"models": ["logistic"], "baselines": [], "gates": {}}
+    named = {"table": {"groups": ["patient", "site"]}}
+    apart = {"separate": ["site"], "folds": 2}
+    made = run(study(frame, split=apart, inputs=named, **small), out=tmp_path / "run").document
+    found = {s["check"]: s["result"] for s in made["sanity"]}
+    assert found == {"patients learned from and held out": "80 of 80"}
+    assert "patients learned from and held out" in made["finding"]
+    assert not run(study(patients(240), **small), out=tmp_path / "apart").document["sanity"]
+
+
 def test_a_stopped_run_leaves_no_report_of_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = {"models": ["logistic"], "baselines": [], "gates": {}}
     run(study(patients(120), **small), out=tmp_path)

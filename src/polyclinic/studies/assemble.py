@@ -22,6 +22,7 @@ from polyclinic.reports.report import Report
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.frames import write_table
 from polyclinic.samples.samples import names_of, of_rows
+from polyclinic.samples.splits import Fold
 from polyclinic.studies.evaluate import evaluate
 from polyclinic.studies.fits import FoldFit, Tuned
 from polyclinic.studies.gates import judge
@@ -100,6 +101,7 @@ def cohort(run: Run) -> dict[str, Any]:
         steps.append({"step": "named in the split file", **size, "past_index": False})
     found: dict[str, Any] = {
         **asked,
+        "sanity": asked["sanity"] + both_sides(rows, run.folds),
         **size,
         "targets": {kind: run.outcome.summary(known)},
         "table1": table1(known, kind),
@@ -116,6 +118,18 @@ def division(rows: Samples, fold: str, part: str, kind: str) -> dict[str, Any]:
     """How many rows, groups and positives a part of a fold has."""
     positive = {"positive": int(np.nansum(rows.y))} if kind == "binary" else {}
     return {"fold": fold, "split": part, "rows": len(rows), "groups": groups(rows), **positive}
+
+
+def both_sides(rows: Samples, folds: Sequence[Fold]) -> list[dict[str, Any]]:
+    """Entries of `sanity` for groups that the split does not keep apart: subjects learned from and held out."""
+    found = []
+    for name, values in rows.groups.items():
+        seen = [np.intersect1d(values[np.append(f.train, f.validation)], values[f.test]) for f in folds]
+        if n := len(np.unique(np.concatenate(seen))):
+            result = f"{n:,} of {len(np.unique(values)):,}"
+            why = f"A model may know them again: add {name} to `separate` of the split."
+            found.append({"check": f"{name}s learned from and held out", "applies": True, "result": result, "why": why})
+    return found
 
 
 def groups(rows: Samples) -> dict[str, int]:
