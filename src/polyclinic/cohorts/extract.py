@@ -175,7 +175,7 @@ class _Batch:
             self.set_aside = set_aside(events, self.task.values)
             self.events = plausible(events, self.task.values).lazy()
         if watched := self.watched():
-            self.readings = readings(self.events, watched, {})
+            self.readings = readings(self.events, watched)
         moments = self.moments()
         rows = self.asked(moments)
         walk = Execution(self.plan, moments, rows.subject, rows.time)

@@ -41,15 +41,15 @@ class Readings(NamedTuple):
 
 
 def readings(
-    events: pl.LazyFrame | pl.DataFrame, predicates: Mapping[str, Plain], values: Mapping[str, Any]
+    events: pl.LazyFrame | pl.DataFrame, predicates: Mapping[str, Plain], values: Mapping[str, Any] | None = None
 ) -> Readings:
-    """The plausible events with a time that have a code of one of these predicates; see `plausible` for the values."""
+    """The events with a time that have a code of one of these predicates; the plausible ones, where `values` are given."""
     wanted = coded(predicates.values()) & pl.col("time").is_not_null()
     if isinstance(events, pl.LazyFrame):
         found = read_by(events.filter(wanted), predicates).collect(engine="in-memory")
     else:
         found = where(events, events.select_seq(wanted).to_series().to_numpy())
-    read = plausible(found, values)
+    read = found if values is None else plausible(found, values)
     is_finite = ~pl.col("numeric_value").is_infinite()
     finite, *holds = _flags(read, [is_finite, *(p.holds() for p in predicates.values())])
     value = read["numeric_value"].to_numpy().astype(np.float32)
