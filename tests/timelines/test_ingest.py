@@ -209,3 +209,11 @@ def test_a_meds_folder_whose_times_are_text_is_to_be_ingested_first(tmp_path):
     events.write_parquet(tmp_path / "data" / "0.parquet")
     with pytest.raises(BadData, match="'time' is text"):
         Timeline(tmp_path).describe()
+
+
+def test_events_that_are_none_are_told_by_the_column_that_is_missing_or_text():
+    events = pl.DataFrame({"subject_id": [1], "time": [datetime(2100, 1, 1)], "code": ["A"], "end_time": ["noon"]})
+    with pytest.raises(BadData, match="'end_time' is text"):
+        Timeline.of(events).scan()
+    with pytest.raises(UnknownName, match="unknown column 'code'"):
+        Timeline.of(events.drop("code")).scan()

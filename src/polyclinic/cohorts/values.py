@@ -65,6 +65,8 @@ def _marked(
     value = numbers.to_numpy()
     number, aside = np.zeros(len(value), np.int64), np.isinf(value)
     filled = numbers.is_not_null().to_numpy() if values else aside
+    if codes.null_count():  # MEDS knows no such event
+        aside |= codes.is_null().to_numpy()
     for n, (code, how) in enumerate(values.items(), start=1):
         mine = (codes == code).to_numpy().astype(bool) & filled
         if how.get("ties"):

@@ -7,8 +7,10 @@ from typing import Any, Self
 
 import polars as pl
 
-from polyclinic.errors import BadData, Place
+from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.timelines.format import EVENTS
+
+REQUIRED = ("subject_id", "time", "code")
 
 
 class Ingested:
@@ -62,7 +64,9 @@ class Timeline(Ingested):
         else:
             frame = pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore")
         stored, values = frame.collect_schema(), ("numeric_value", "text_value")
-        for name in (n for n in ("time", "subject_id") if stored.get(n) == pl.String):
+        for name in (n for n in REQUIRED if n not in stored):
+            raise UnknownName("column", name, stored.names(), at=Place(file=str(self.path)))
+        for name in (n for n, kind in EVENTS.items() if kind != pl.String and stored.get(n) == pl.String):
             fix = "read it with `polyclinic ingest meds`, which turns text into times and numbers"
             raise BadData(f"the column {name!r} is text", at=Place(file=str(self.path), column=name), fix=fix)
         wrong = [pl.col(n).cast(kind) for n, kind in EVENTS.items() if stored.get(n, kind) != kind]

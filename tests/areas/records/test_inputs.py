@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from polyclinic.areas.records.inputs import RecordsInputs, Stratum
 from polyclinic.samples.inputs import InputColumns
+from polyclinic.timelines.timeline import Timeline
 
 law = settings(deadline=None, max_examples=60)
 START = datetime(2020, 1, 1)
@@ -146,6 +147,9 @@ histories = st.lists(
     st.tuples(st.integers(1, 3), times, st.sampled_from("abc"), st.none(), st.none() | times, st.none() | times),
     max_size=12,
 )
+maybe = st.none() | times
+values = st.none() | st.sampled_from([1.0, 3.0, 9.0])
+valued = st.lists(st.tuples(st.integers(1, 3), maybe, st.sampled_from("abc"), values, maybe, maybe), max_size=20)
 questions = st.lists(st.tuples(st.integers(1, 3), times), min_size=1, max_size=6)
 
 
@@ -171,3 +175,20 @@ def test_one_patient_alone_is_the_same_patient(events, rows):
         alone = columns(source(*[e for e in events if e[0] == row[0]]), asked(row))
         assert seen(alone)[0] == seen(whole)[number]
         assert {k: v[0] for k, v in alone.strata.items()} == {k: v[number] for k, v in whole.strata.items()}
+
+
+@law
+@given(valued, questions)
+def test_events_in_memory_give_what_a_stored_timeline_gives(events, rows):
+    kept, believed = source(*events), {"a": {"plausible": [0, 5], "ties": "min"}}
+    both = (kept, Timeline.of(kept.frame))
+    stored, held = (columns(one, asked(*rows), believed, strata={}, lookback="10h") for one in both)
+    for column in ("events", "static"):
+        assert seen(held, column) == seen(stored, column)
+    for one, other in zip(*(found.columns["events"].rows("value") for found in (held, stored)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_event_without_a_code_is_no_event():
+    events = Timeline.of(source((1, 1, None, 3.0), (1, 2, "pulse", 60.0)).frame)
+    assert seen(columns(events, asked((1, 3)))) == [["pulse"]]

@@ -140,7 +140,7 @@ def known_events(events: pl.DataFrame, values: Mapping[str, Any]) -> Known:
     """The plausible events. An event's end is an event of its own (`CODE//end`), known no sooner than it came."""
     rows, value = (np.asarray(v) for v in believed(events, values))
     subject, time, known = events["subject_id"].to_numpy(), instants(events["time"]), known_by(events)
-    code = events["code"]
+    code = events["code"].fill_null("") if events["code"].null_count() else events["code"]
     if "end_time" in events.columns:
         end = instants(events["end_time"])
         ended = rows[end[rows] != TIMELESS]
