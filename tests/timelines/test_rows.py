@@ -129,3 +129,16 @@ def test_utf_16_is_named(tmp_path):
     (tmp_path / "rows.csv").write_text("id,age\n1,60\n", encoding="utf-16")
     with pytest.raises(BadData, match="UTF-16"):
         ingest("table", tmp_path / "rows.csv", tmp_path / "out")
+
+
+@pytest.mark.parametrize("rest", ["7,8", "7,", "7,8,9"])
+def test_a_table_whose_last_line_breaks_off_may_be_cut_short(tmp_path, rest):
+    (tmp_path / "rows.csv").write_text(f"id,a,b,y\n1,2,3,0\n{rest}")
+    with pytest.raises(BadData, match=f"breaks off after {rest.count(',') + 1} of 4 columns"):
+        ingest("table", tmp_path / "rows.csv", tmp_path / "out")
+
+
+@pytest.mark.parametrize("rest", ["7,8,9,1", "7,8,9,1\n", '7,"8\n,",9,1', "7,8,9,", ""])
+def test_a_last_line_with_all_its_columns_is_whole(tmp_path, rest):
+    (tmp_path / "rows.csv").write_text(f"id,a,b,y\n1,2,3,0\n{rest}")
+    assert ingest("table", tmp_path / "rows.csv", tmp_path / "out").rows().height == 1 + bool(rest)

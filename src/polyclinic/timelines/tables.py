@@ -12,6 +12,8 @@ from polyclinic.errors import BadData, Place
 SUFFIXES = {".parquet", ".csv", ".tsv", ".smi"}
 NULLS = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
 ROWS = 250_000
+LAST = 1 << 20  # bytes at the end of a file in which its last line is looked for
+COPY = "copy the file again from where it came, and compare its size or checksum"
 
 
 @contextmanager
@@ -23,15 +25,13 @@ def readable(path: Path) -> Iterator[None]:
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
         kind = "Parquet" if path.suffix == ".parquet" else "text"
         what = f"the {kind} file cannot be read, it may be cut short: {reason}"
-        fix = "copy the file again from where it came, and compare its size or checksum"
-        if "utf" in reason.lower():
-            fix = "save it as UTF-8, with commas between the columns"
+        fix = "save it as UTF-8, with commas between the columns" if "utf" in reason.lower() else COPY
         raise BadData(what, at=Place(file=path.name), fix=fix) from error
 
 
 def separated(path: Path, mark: str) -> None:
     """Raise `BadData` where the first line of a CSV has another separator, as spreadsheets in much of Europe write it, or
-    where it gives one name to two columns.
+    where it gives one name to two columns, or where its last line breaks off.
     """
     with path.open("rb") as raw:
         line = raw.readline()
@@ -46,9 +46,25 @@ def separated(path: Path, mark: str) -> None:
         fix = "save it with commas between the columns and points in the numbers"
         raise BadData(what, at=Place(file=path.name), fix=fix)
     names = next(csv.reader([head], delimiter=mark), [])
-    if path.suffix != ".smi" and (twice := [name for name in names if name and names.count(name) > 1]):
+    if path.suffix == ".smi":  # which has no names
+        return
+    if twice := [name for name in names if name and names.count(name) > 1]:
         fix = "give each column a name of its own"
         raise BadData(f"two columns are called {twice[0]!r}", at=Place(path.name, column=twice[0]), fix=fix)
+    last = _last_line(path)
+    fields = last.count(mark.encode()) + 1
+    if last.strip() and not last.endswith(b"\n") and b'"' not in last and fields < len(names):
+        what = f"the last line breaks off after {fields} of {len(names)} columns: the file may be cut short"
+        raise BadData(what, at=Place(file=path.name), fix=COPY)
+
+
+def _last_line(path: Path) -> bytes:
+    """The last line of a text file; nothing where it is the first, or too long to be looked at."""
+    with path.open("rb") as raw:
+        first = max(len(raw.readline()), path.stat().st_size - LAST)
+        raw.seek(max(first - 1, 0))
+        *lines, last = raw.read().splitlines(keepends=True) or [b""]
+    return last if lines else b""
 
 
 def scan(path: Path) -> pl.LazyFrame:
