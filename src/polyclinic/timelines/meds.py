@@ -15,10 +15,9 @@ from polyclinic.errors import BadData
 from polyclinic.timelines import clocks
 from polyclinic.timelines.format import EVENTS, INFINITE, Chunk, Fault, Gives, without
 from polyclinic.timelines.tables import batches, need, scan
-from polyclinic.timelines.timeline import Timeline
+from polyclinic.timelines.timeline import REQUIRED, Timeline
 
 TIMES = ("time", "end_time", "available_time")
-NEEDED = ("subject_id", "time", "code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Meds:
     def sniff(self, source: Path) -> bool:
         """Whether `data/` holds Parquet with the three columns that MEDS asks for."""
         with suppress(BadData, OSError):
-            return any(set(NEEDED) <= set(scan(p).collect_schema()) for p in Timeline(source).shards()[:1])
+            return any(set(REQUIRED) <= set(scan(p).collect_schema()) for p in Timeline(source).shards()[:1])
         return False
 
     def read(self, source: Path) -> Iterator[Chunk]:
@@ -53,7 +52,7 @@ class Meds:
 
 
 def _chunk(file: str, frame: pl.DataFrame, start: int) -> Chunk:
-    need(NEEDED, frame.columns, file)
+    need(REQUIRED, frame.columns, file)
     faults: list[Fault] = [(n, "missing", pl.col(n).is_null()) for n in ("subject_id", "code")]
     if (value := "numeric_value") in frame.columns:
         faults.append((value, INFINITE, pl.col(value).cast(EVENTS[value]).is_infinite()))
