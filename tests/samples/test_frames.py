@@ -10,7 +10,8 @@ from polyclinic import progress
 from polyclinic.errors import BadData, UnknownName, UsageError
 from polyclinic.outcomes.binary import Binary
 from polyclinic.samples import Samples
-from polyclinic.samples.frames import TableInputs, read_table, write_table
+from polyclinic.samples.frames import read_table, write_table
+from polyclinic.samples.table_inputs import TableInputs
 
 
 def frame() -> pl.DataFrame:

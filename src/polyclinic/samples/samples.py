@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from polyclinic.errors import BadData, Place, UnknownName
+from polyclinic.figures.html import table
 from polyclinic.samples.columns import Array, Column, Dense, Index
-
-if TYPE_CHECKING:
-    import polars as pl
+from polyclinic.samples.frames import as_polars, column_series, need_columns, numbers, times
+from polyclinic.samples.table_inputs import TableInputs
 
 Role = Literal["input", "target", "weight"]
 
@@ -115,9 +116,13 @@ class Samples:
 
     def to_polars(self) -> pl.DataFrame:
         """Identity, groups, strata and columns as a data frame; a ragged field becomes a list column."""
-        from polyclinic.samples.frames import to_polars
-
-        return to_polars(self)
+        data: dict[str, Any] = {"row_id": self.row_id}
+        if self.time is not None:
+            data["time"] = self.time
+        data |= {n: v for n, v in (*self.groups.items(), *self.strata.items()) if n not in data}
+        for name, column in self.columns.items():
+            data |= column_series(name, column)
+        return pl.DataFrame(data)
 
     @classmethod
     def from_frame(
@@ -132,14 +137,27 @@ class Samples:
         """Samples from a Polars or pandas data frame: every other column that is a number, a flag or a category
         is an input. Raises `UnknownName` for a column that is not there, `BadData` for text that is no category.
         """
-        from polyclinic.samples.frames import from_frame
-
-        return from_frame(frame, target=target, group=group, time=time, strata=strata or [])
+        frame = as_polars(frame)
+        names = [group] if isinstance(group, str) else list(group or [])
+        apart = [n for n in (target, time, *names, *(strata or [])) if n]
+        need_columns(frame, apart)
+        inputs = TableInputs(groups=tuple(names), strata=tuple(strata or [])).resolved(frame, apart)
+        made = inputs.columns(None, frame, None)
+        columns = dict(made.columns)
+        roles: dict[str, Role] = dict.fromkeys(columns, "input")
+        if target is not None:
+            columns[target], roles[target] = Dense(numbers(frame[target]), (target,)), "target"
+        ids = np.arange(frame.height, dtype=np.int64)
+        when = None if time is None else times(frame[time])
+        return cls(ids, columns, roles, made.groups or {"row": ids}, when, made.strata)
 
     def _repr_html_(self) -> str:
-        from polyclinic.samples.frames import to_html
-
-        return to_html(self)
+        rows = [
+            [name, type(c).__name__, self.roles[name], f"{int(c.present.sum()):,}"] for name, c in self.columns.items()
+        ]
+        groups = ", ".join(f"{len(np.unique(v)):,} {k}" for k, v in self.groups.items())
+        caption = f"Samples: {len(self):,} rows, {groups or 'no groups'}"
+        return table(rows, ["column", "kind", "role", "present"], caption)
 
     def __repr__(self) -> str:
         groups = ", ".join(f"{len(np.unique(v))} {k}" for k, v in self.groups.items())

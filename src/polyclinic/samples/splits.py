@@ -7,11 +7,13 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 from annotated_types import Ge, Gt, Lt
 
 from polyclinic import seeds
 from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.samples.columns import Index
+from polyclinic.samples.frames import read_table
 from polyclinic.samples.samples import Samples
 
 
@@ -127,10 +129,6 @@ def _validated(fold: Fold, units: Index, how: Split, seed: int) -> Fold:
 
 def _of_file(samples: Samples, path: Path) -> list[Fold]:
     """The user's own division; a validation part may be missing."""
-    import polars as pl
-
-    from polyclinic.samples.frames import read_table
-
     table = read_table(path)
     keys = {"row_id": samples.row_id, **samples.groups}
     key = next((k for k in keys if k in table.columns), None)

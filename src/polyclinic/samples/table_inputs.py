@@ -1,0 +1,104 @@
+"""The inputs of a plain table: numbers, flags and categories as dense columns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+
+from polyclinic import progress
+from polyclinic.errors import BadData, Place
+from polyclinic.samples.columns import Column, Dense
+from polyclinic.samples.frames import as_numbers, labels, need_columns, numbers
+from polyclinic.samples.inputs import InputColumns
+
+MOST_LEVELS = 50
+MIXED = 0.2
+WORDS = (pl.String, pl.Categorical, pl.Enum)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableInputs:
+    """Numbers, flags and categories of a table as dense inputs.
+
+    use: the columns to read; without: those to leave, where `use` names none; categories: column → its levels, one 0/1
+    input each (an unknown level is all 0).
+    groups, strata: columns that name groups and strata.
+    """
+
+    use: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ()
+
+    def resolved(self, rows: pl.DataFrame, leave_out: Sequence[str]) -> Self:
+        """The same with every column and level written out, from the rows of the study."""
+        need_columns(rows, (*self.without, *self.strata))
+        for name in (n for n in self.groups if n in rows.columns and rows[n].has_nulls()):
+            fix = "fill that column, leave those rows out, or keep another group apart"
+            raise BadData(f"{rows[name].null_count()} rows have no {name!r}", at=Place(column=name), fix=fix)
+        other = {*leave_out, *self.without, *self.groups, "row_id"}
+        use = self.use or tuple(c for c in rows.columns if c not in other and _usable(rows[c]))
+        need_columns(rows, use)
+        if unread := [c for c in rows.columns if c not in (*other, *use)] if not self.use else []:
+            progress.say(f"not read, being neither numbers nor flags nor text: {', '.join(unread)}")
+        text = [c for c in use if rows[c].dtype in WORDS and rows[c].null_count() < rows.height]
+        levels = {c: _levels(rows[c]) for c in text if c not in self.categories}
+        return replace(self, use=use, without=(), categories={**levels, **self.categories})
+
+    def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:
+        """One dense column a table column; see `Inputs.columns`."""
+        need_columns(rows, self.use)
+        columns: dict[str, Column] = {name: self._column(rows[name]) for name in self.use}
+        kinds = self.groups, self.strata
+        groups, strata = ({n: labels(rows[n]) for n in kind if n in rows.columns} for kind in kinds)
+        return InputColumns(columns, groups, strata)
+
+    def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
+        """Rows with text or an infinite number in a number column; a missing value is an input like any other."""
+        need_columns(rows, self.use)
+        found: dict[int, str] = {}
+        for name in (n for n in self.use if rows[n].dtype == pl.String and n not in self.categories):
+            read = as_numbers(rows[name])
+            wrong = read.is_null() & rows[name].is_not_null()
+            found = dict.fromkeys(wrong.arg_true(), f"column {name!r} holds text, not a number") | found
+            found = dict.fromkeys(read.is_infinite().arg_true(), f"column {name!r} is infinite") | found
+        return found
+
+    def _column(self, series: pl.Series) -> Dense:
+        if series.name not in self.categories:
+            return Dense(numbers(series), (series.name,))
+        levels = self.categories[series.name]
+        given, wanted = series.cast(pl.String).to_numpy(), np.array(levels, object)
+        # In a file in which every code looks like a number, 250.00 has become 250.0.
+        if series.dtype.is_numeric():
+            given, wanted = series.cast(pl.Float64).to_numpy(), as_numbers(pl.Series(levels)).to_numpy()
+        return Dense(np.stack([given == level for level in wanted], axis=1).astype(np.float32), tuple(levels))
+
+
+def _levels(series: pl.Series) -> tuple[str, ...]:
+    """The values of a text column. Raises `BadData` for a column of numbers and words, and for free text: its words
+    would become categories and leave with a package.
+    """
+    filled, name = series.drop_nulls().cast(pl.String), series.name
+    levels, text = tuple(sorted(filled.unique())), as_numbers(filled).null_count() / len(filled)
+    fix = f"in the study's inputs, `table: {{without: [{name}]}}` leaves it out, "
+    if 0 < text <= 1 - MIXED:
+        what = f"column {name!r} holds numbers and text ({text:.1%} of it is text)"
+        fix += "`categories` names its levels; or clean it, or set more rows aside (source.max_quarantined)"
+        raise BadData(what, at=Place(column=name), fix=fix)
+    if levels and filled.str.contains(r"^\s*[+-]?\d+,\d+\s*$").all():
+        what = f"the numbers of column {name!r} are written with commas"
+        raise BadData(what, at=Place(column=name), fix="write them with points, such as 0.5")
+    if len({level.strip().lower() for level in levels}) < len(levels):
+        progress.say(f"column {name!r} has levels that differ in capitals or spaces alone; each counts by itself")
+    if len(levels) > MOST_LEVELS:
+        what = f"column {name!r} is text with {len(levels)} different values"
+        raise BadData(what, at=Place(column=name), fix=f"{fix}`groups` makes it a group")
+    return levels
+
+
+def _usable(series: pl.Series) -> bool:
+    return series.dtype.is_numeric() or series.dtype in (*WORDS, pl.Boolean)
