@@ -22,9 +22,9 @@ from typing import NamedTuple
 OURS = """
 import sys
 from polyclinic.cohorts.extract import extract
-from polyclinic.cohorts.task import Task
+from polyclinic.cohorts.task_parser import load_task
 from polyclinic.timelines.timeline import Timeline
-extract(Task.load(sys.argv[1]), Timeline(sys.argv[2])).labels.write_parquet(sys.argv[3])
+extract(load_task(sys.argv[1]), Timeline(sys.argv[2])).labels.write_parquet(sys.argv[3])
 """
 
 

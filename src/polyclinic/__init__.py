@@ -11,6 +11,7 @@ _NAMES = {
     "cohorts.cohort": ("Cohort",),
     "cohorts.extract": ("extract",),
     "cohorts.task": ("Task",),
+    "cohorts.task_parser": ("load_task", "parse_task"),
     "errors": ("BadData", "BadPackage", "FoundWanting", "PolyclinicError", "UsageError"),
     "models.model": ("Session",),
     "outcomes.outcome": ("Head", "Raw"),

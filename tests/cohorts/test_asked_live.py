@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
+from polyclinic.cohorts.task_parser import parse_task
 from polyclinic.cohorts.values import plausible, set_aside
 from polyclinic.errors import BadData
 
@@ -58,7 +59,7 @@ def hours(index: pl.DataFrame) -> list[float]:
 
 
 def grid_only(**keys: Any) -> Task:
-    return Task.parse({**{k: v for k, v in TASK.items() if k not in ("at_risk", "windows")}, **keys})
+    return parse_task({**{k: v for k, v in TASK.items() if k not in ("at_risk", "windows")}, **keys})
 
 
 def test_touching_intervals_are_one_and_the_end_is_included() -> None:
@@ -83,7 +84,7 @@ def test_an_end_without_a_begin_is_passed_over() -> None:
 def test_steps_of_the_flow_are_counted() -> None:
     stay = [(1, 0, "IN"), (1, 6, "OUT")]
     events = timeline(*stay, (1, 0.5, "MAP", 80.0), (1, 3.5, "MAP", 60.0), (1, 3.7, "MAP", 900.0))
-    found = extract(Task.parse(TASK), events)
+    found = extract(parse_task(TASK), events)
     assert [(s.step, s.rows) for s in found.attrition] == [
         ("intervals from icu_in to icu_out", 1),
         ("index times", 6),
@@ -113,14 +114,14 @@ def test_an_older_value_that_comes_late_does_not_replace_a_newer_one() -> None:
 
 def test_at_asks_who_is_there_at_that_time() -> None:
     events = timeline((1, 0, "IN"), (1, 5, "OUT"), (2, 0, "IN"), (2, 1, "OUT"), (1, 1, "MAP", 70.0))
-    found = extract(Task.parse(TASK), events, at=hour(2.5))
+    found = extract(parse_task(TASK), events, at=hour(2.5))
     assert found.index.select("subject_id", "prediction_time", "newest//map").rows() == [(1, hour(2.5), 70.0)]
 
 
 def test_labels_come_from_a_file(tmp_path: Path) -> None:
     rows = {"subject_id": [1, 2], "prediction_time": [hour(1), hour(2)], "boolean_value": [True, None]}
     pl.DataFrame(rows).write_parquet(tmp_path / "labels.parquet")
-    task = Task.parse({"labels": "labels.parquet"}, str(tmp_path / "task.yaml"))
+    task = parse_task({"labels": "labels.parquet"}, str(tmp_path / "task.yaml"))
     found = extract(task, timeline((1, 0, "A"), (2, 0, "A")))
     assert found.index["boolean_value"].to_list() == [True, None]
     assert found.labels.rows() == [(1, hour(1), True)]
@@ -181,15 +182,15 @@ def test_ties_are_settled_as_by_a_group_a_code(rows, with_availability: bool) ->
 def test_a_cohort_of_nobody_says_which_step_left_it_empty() -> None:
     events = timeline((1, 0, "IN"), (1, 3, "OUT"))
     with pytest.raises(BadData, match="matches nobody: the last 3 fell out at: no recent map"):
-        extract(Task.parse(TASK), events).require()
+        extract(parse_task(TASK), events).require()
     with pytest.raises(BadData, match="there are no intervals"):
-        extract(Task.parse(TASK), timeline((1, 0, "X"))).require()
+        extract(parse_task(TASK), timeline((1, 0, "X"))).require()
 
 
 def test_a_cohort_in_which_nothing_starts_names_the_nearest_codes() -> None:
     task = {"predicates": {"ward": {"code": "WARD//IN"}, "seen": {"code": {"regex": "^EYES.*"}}}, "trigger": "ward"}
     with pytest.raises(BadData, match="no trigger events") as caught:
-        extract(Task.parse(task), timeline((1, 0, "WARD//OUT"), (1, 1, "EYE//BLUE"))).require()
+        extract(parse_task(task), timeline((1, 0, "WARD//OUT"), (1, 1, "EYE//BLUE"))).require()
     assert "WARD//IN (ward, nearest: WARD//OUT)" in caught.value.fix
     assert "^EYES.* (seen, nearest: EYE//BLUE)" in caught.value.fix
 
@@ -201,16 +202,16 @@ def test_a_cohort_of_which_nobody_is_labelled_is_of_nobody() -> None:
         "windows": {"next": {"start": "trigger", "end": "start + 1h", "has": {"a": "(9, None)"}, "label": "a"}},
     }
     with pytest.raises(BadData, match="fell out at: unlabelled: fewer than 9 a in next"):
-        extract(Task.parse(task), timeline((1, 0, "A"))).require()
+        extract(parse_task(task), timeline((1, 0, "A"))).require()
 
 
 def test_a_predicate_that_no_event_fulfils_is_told() -> None:
     task = TASK["predicates"] | {"fast": {"code": "HR", "value_min": 200}, "gone": {"code": "MAPP"}}
     windows = {"before": {"end": "trigger", "start": "end - 2h", "has": {"fast": "(None, 0)", "gone": "(None, 0)"}}}
     events = timeline((1, 0, "IN"), (1, 6, "OUT"), (1, 0.5, "MAP", 80.0), (1, 1, "HR", 90.0), (1, 3.5, "MAP", 60.0))
-    found = extract(Task.parse({**TASK, "predicates": task, "windows": TASK["windows"] | windows}), events)
-    assert found.never == ("fast", "gone")
+    found = extract(parse_task({**TASK, "predicates": task, "windows": TASK["windows"] | windows}), events)
+    assert found.unmatched == ("fast", "gone")
     (warning,) = found.warnings()
     assert "MAPP (gone, nearest: MAP)" in warning["result"]
     assert "fast: its code occurs" in warning["result"]
-    assert extract(Task.parse(TASK), events).warnings() == []
+    assert extract(parse_task(TASK), events).warnings() == []

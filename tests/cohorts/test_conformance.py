@@ -10,6 +10,7 @@ import pytest
 
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
+from polyclinic.cohorts.task_parser import load_task
 from polyclinic.timelines.timeline import Timeline
 
 NAMES = [
@@ -26,7 +27,7 @@ def golden(shared: Path, name: str) -> tuple[Task, Timeline, set[tuple[object, .
     folder = shared / "conformance" / "cohorts"
     listed = {c["name"]: c["data"] for c in json.loads((folder / "MANIFEST.json").read_text("utf-8"))["cohorts"]}
     rows = pl.read_parquet(folder / name / "labels.parquet").select("subject_id", "prediction_time", "boolean_value")
-    return Task.load(folder / name / "task.yaml"), Timeline(shared / "data" / listed[name]), set(rows.rows())
+    return load_task(folder / name / "task.yaml"), Timeline(shared / "data" / listed[name]), set(rows.rows())
 
 
 @pytest.mark.parametrize("name", NAMES)

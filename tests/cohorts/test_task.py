@@ -10,7 +10,7 @@ import pytest
 
 from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.extract import extract
-from polyclinic.cohorts.task import Task
+from polyclinic.cohorts.task_parser import load_task, parse_task
 from polyclinic.errors import Place, UsageError
 
 GOOD = """\
@@ -39,7 +39,7 @@ def wrong(tmp_path: Path, old: str, new: str) -> UsageError:
     path = tmp_path / "task.yaml"
     path.write_text(GOOD.replace(old, new), "utf-8")
     with pytest.raises(UsageError) as caught:
-        Task.load(path)
+        load_task(path)
     return caught.value
 
 
@@ -84,19 +84,19 @@ def test_a_mistake_is_found_with_its_line(tmp_path: Path, old: str, new: str, li
 )
 def test_a_value_of_the_wrong_type_is_named(more: dict[str, object], key: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Task.parse({"predicates": {"a": {"code": "A"}}, "trigger": "a", **more})
+        parse_task({"predicates": {"a": {"code": "A"}}, "trigger": "a", **more})
     assert caught.value.at is not None
     assert caught.value.at.key == key
     assert caught.value.fix
 
 
 def test_a_predicate_may_be_called_by_a_number() -> None:
-    task = Task.parse({"predicates": {7: {"code": "A"}}, "trigger": 7})
+    task = parse_task({"predicates": {7: {"code": "A"}}, "trigger": 7})
     assert list(task.predicates) == ["7"]
 
 
 def test_an_unknown_key_of_a_predicate_is_a_column_and_must_exist() -> None:
-    task = Task.parse({"predicates": {"a": {"code": "A", "value_mni": 3}}, "trigger": "a"})
+    task = parse_task({"predicates": {"a": {"code": "A", "value_mni": 3}}, "trigger": "a"})
     schema = {"subject_id": pl.Int64, "time": pl.Datetime("us"), "code": pl.String, "numeric_value": pl.Float32}
     with pytest.raises(UsageError, match="value_min"):
         extract(task, pl.LazyFrame(schema=schema))
@@ -105,22 +105,22 @@ def test_an_unknown_key_of_a_predicate_is_a_column_and_must_exist() -> None:
 def test_predicates_can_come_from_a_second_file(tmp_path: Path) -> None:
     (tmp_path / "task.yaml").write_text("predicates: {}\ntrigger: a\n", "utf-8")
     (tmp_path / "more.yaml").write_text("predicates:\n  a: {code: A}\n", "utf-8")
-    task = Task.load(tmp_path / "task.yaml", tmp_path / "more.yaml")
+    task = load_task(tmp_path / "task.yaml", tmp_path / "more.yaml")
     assert task.document["predicates"] == {"a": {"code": "A"}}
-    assert Task.parse(task.document).predicates == task.predicates
+    assert parse_task(task.document).predicates == task.predicates
 
 
 def test_a_mistake_in_a_second_file_is_placed_in_that_file(tmp_path: Path) -> None:
     (tmp_path / "task.yaml").write_text("predicates: {}\ntrigger: a\n", "utf-8")
     (tmp_path / "more.yaml").write_text("\npredicates:\n  a:\n    code: A\n    value_max: many\n", "utf-8")
     with pytest.raises(UsageError, match="value_max must be a number") as error:
-        Task.load(tmp_path / "task.yaml", tmp_path / "more.yaml")
+        load_task(tmp_path / "task.yaml", tmp_path / "more.yaml")
     assert error.value.at == Place(str(tmp_path / "more.yaml"), key="predicates.a.value_max", line=5)
 
 
 def test_a_task_that_starts_after_its_index_is_not_asked_live() -> None:
     windows = {"before": {"start": None, "end": "trigger - 24h", "index_timestamp": "end"}}
-    task = Task.parse({"predicates": {"a": {"code": "A"}}, "trigger": "a", "windows": windows})
+    task = parse_task({"predicates": {"a": {"code": "A"}}, "trigger": "a", "windows": windows})
     with pytest.raises(UsageError, match="hindsight"):
         extract(task, pl.LazyFrame(), outcome=False)
 

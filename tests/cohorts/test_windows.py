@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.plan import plan
 from polyclinic.cohorts.task import Bound, Task, Window
+from polyclinic.cohorts.task_parser import parse_task
 
 START = datetime(2020, 1, 1)
 NAMES = ["a", "b", "either", "both"]
@@ -138,7 +139,7 @@ def frame(rows: list[tuple[int, int, str]]) -> pl.LazyFrame:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(events, windows(), st.sampled_from([*NAMES, "_ANY_EVENT", "_RECORD_END"]))
 def test_labels_are_those_of_a_slow_reading(rows: list[tuple[int, int, str]], of: dict[str, Any], trigger: str) -> None:
-    task = Task.parse(document(of, trigger))
+    task = parse_task(document(of, trigger))
     wanted = set()
     for subject, instants in counts(rows).items():
         for time, at in instants.items():
@@ -150,7 +151,7 @@ def test_labels_are_those_of_a_slow_reading(rows: list[tuple[int, int, str]], of
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(events, windows())
 def test_who_is_asked_does_not_depend_on_what_comes_later(rows: list[tuple[int, int, str]], of: dict[str, Any]) -> None:
-    task = Task.parse(document(of, "a"))
+    task = parse_task(document(of, "a"))
     if not plan(task).live:
         return
     asked = extract(task, frame(rows), outcome=False).index

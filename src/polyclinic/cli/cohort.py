@@ -20,7 +20,7 @@ def command(
 ) -> None:
     """Ask a task of a timeline: labels, and who fell out where."""
     from polyclinic.cohorts.extract import extract
-    from polyclinic.cohorts.task import Task
+    from polyclinic.cohorts.task_parser import load_task
     from polyclinic.errors import Place, UsageError
     from polyclinic.samples.frames import writable, write_table
     from polyclinic.timelines.ingest import open_source
@@ -32,7 +32,7 @@ def command(
         fix = "say `target: {column: …}` in a study instead, and use `polyclinic run`"
         what = "a task asks about time, and this table has none"
         raise UsageError(what, at=Place(file=str(timeline)), fix=fix)
-    found = extract(Task.load(task, predicates), source).require()
+    found = extract(load_task(task, predicates), source).require()
     write_table(found.labels, out)
     steps = [{k: v for k, v in asdict(step).items() if k != "excluded"} for step in found.attrition]
     warnings = found.warnings()

@@ -46,13 +46,26 @@ def about(entry: registry.Entry) -> str:
     module, _, rest = entry.target.partition(":")
     if rest.endswith((".yaml", ".yml")):
         return title_of(entry.path())
-    spec = find_spec(module)
-    if spec is None or not spec.origin:
+    source = source_of(module)
+    if source is None:
         return "(its module is missing)"
-    tree: ast.Module = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    tree: ast.Module = ast.parse(source.read_text(encoding="utf-8"))
     shared = sum(e.target.startswith(f"{module}:") for e in registry.entries(entry.kind).values()) > 1
     classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == rest)
     return (ast.get_docstring(next(classes, tree) if shared else tree) or "").partition("\n")[0]
+
+
+def source_of(module: str) -> Path | None:
+    """The file of a module, found from its top package downwards: to find it by its whole name imports its parents."""
+    package, *below = module.split(".")
+    spec = find_spec(package)
+    if spec is None:
+        return None
+    if not below:
+        return Path(spec.origin) if spec.origin else None
+    folders = [Path(folder).joinpath(*below) for folder in spec.submodule_search_locations or ()]
+    files = [file for folder in folders for file in (folder.with_suffix(".py"), folder / "__init__.py")]
+    return next((file for file in files if file.is_file()), None)
 
 
 def title_of(path: Path) -> str:

@@ -37,8 +37,8 @@ class Cohort:
     index: every row that is asked: `subject_id` int64, `prediction_time` Datetime(us), `boolean_value` (null where
     unlabelled) and a float32 `newest//NAME` for each predicate in `at_risk.last`; sorted by subject and time.
     fulfilled: for each row of the index, whether every criterion holds, those past the index too.
-    source: the events that were asked; set_aside: code → what `values` set aside; never: plain predicates that no event
-    fulfils.
+    source: the events that were asked; set_aside: code → what `values` set aside; unmatched: plain predicates that no
+    event fulfils.
     """
 
     task: Task
@@ -47,7 +47,7 @@ class Cohort:
     fulfilled: pl.Series
     source: Timeline | pl.LazyFrame
     set_aside: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    never: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
     @property
     def labels(self) -> pl.DataFrame:
@@ -88,16 +88,18 @@ class Cohort:
             if isinstance(predicate, Plain) and codes.filter(predicate.codes()).is_empty():
                 plain = [text.strip("^$.*") for text in predicate.wanted]
                 near = [c for text in plain for c in get_close_matches(text, codes["code"], n=1, cutoff=0.4)]
-                told = f", nearest: {' or '.join(dict.fromkeys(near))}" if near else ""
-                absent[name] = f"{' or '.join(predicate.wanted)} ({name}{told})"
+                nearest = f", nearest: {' or '.join(dict.fromkeys(near))}" if near else ""
+                absent[name] = f"{' or '.join(predicate.wanted)} ({name}{nearest})"
         return absent
 
     def warnings(self) -> list[dict[str, Any]]:
         """An entry of the report's `sanity` where predicates are fulfilled by no event: a criterion on one does nothing."""
-        if not self.never:
+        if not self.unmatched:
             return []
-        absent = self._absent(self.never)
-        result = "; ".join(absent.get(name, f"{name}: its code occurs, never with such a value") for name in self.never)
+        absent = self._absent(self.unmatched)
+        result = "; ".join(
+            absent.get(name, f"{name}: its code occurs, never with such a value") for name in self.unmatched
+        )
         why = "A criterion on it leaves out nobody, or everybody: see that code and values are written as in the data."
         return [{"check": "predicates that no event fulfils", "applies": True, "result": result, "why": why}]
 
@@ -112,8 +114,8 @@ class Cohort:
         return table(rows, ["step", "rows", "of"])
 
 
-def whom_when(table: pl.DataFrame, at: Place | None = None) -> pl.DataFrame:
-    """A table of whom to ask when, with the types and the order of an index.
+def as_index(table: pl.DataFrame, at: Place | None = None) -> pl.DataFrame:
+    """A table of subjects and index times, with the types and the order of an index.
 
     Raises `UnknownName` for a column that it lacks, `BadData` where one holds something else.
     """
@@ -125,6 +127,6 @@ def whom_when(table: pl.DataFrame, at: Place | None = None) -> pl.DataFrame:
             KEYS, maintain_order=True
         )
     except pl.exceptions.PolarsError as error:
-        what = "a table of whom to ask when holds numbers in subject_id and times in prediction_time"
+        what = "a table of index times holds numbers in subject_id and times in prediction_time"
         fix = "write subjects as in the timeline and times as 2026-01-31T12:00:00"
         raise BadData(what, at=at, fix=fix) from error

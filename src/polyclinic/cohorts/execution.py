@@ -1,4 +1,4 @@
-"""A plan over moments: where every point lies, and what every window holds, for all rows at once."""
+"""A plan over instants: where every point lies, and what every window holds, for all rows at once."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from polyclinic.cohorts.moments import Ints, Mask, following, position, preceding
 from polyclinic.cohorts.plan import Plan, Point, Span
+from polyclinic.cohorts.sorted_times import Ints, Mask, following, position, preceding
 from polyclinic.cohorts.task import TRIGGER
 
 
@@ -15,12 +15,12 @@ from polyclinic.cohorts.task import TRIGGER
 class Execution:
     """Rows of (subject, time of the trigger) that walk through a plan.
 
-    moments: `subject_id`, `time` and how often each predicate holds, one row an instant, sorted by subject and time;
+    instants: `subject_id`, `time` and how often each predicate holds, one row an instant, sorted by subject and time;
     subject, trigger: int64 [row], microseconds; a point's time is computed when it is first asked for.
     """
 
     plan: Plan
-    moments: pl.DataFrame
+    instants: pl.DataFrame
     subject: Ints
     trigger: Ints
     _times: dict[str, tuple[Ints, Mask]] = field(init=False, default_factory=dict)
@@ -28,12 +28,12 @@ class Execution:
     @cached_property
     def _instants(self) -> tuple[Ints, Ints, Ints]:
         """The times of the instants, and where those of each row's subject begin and end."""
-        subject, time = (self.moments[name].to_physical().to_numpy() for name in ("subject_id", "time"))
+        subject, time = (self.instants[name].to_physical().to_numpy() for name in ("subject_id", "time"))
         return time, np.searchsorted(subject, self.subject), np.searchsorted(subject, self.subject, "right")
 
     def counts(self, name: str) -> Ints:
         """How often a predicate holds at each instant."""
-        return self.moments[name].cast(pl.Int64).to_numpy()
+        return self.instants[name].cast(pl.Int64).to_numpy()
 
     def time(self, name: str) -> tuple[Ints, Mask]:
         """A point's time, and whether there is one (an event may never come)."""
@@ -50,8 +50,8 @@ class Execution:
         time, low, high = self._instants
         nearest = (preceding if point.before else following)(self.counts(point.event) > 0)
         place = nearest[position(time, low, high, parent, after=point.before == point.inclusive)]
-        found = (low <= place) & (place < high)
-        return np.where(found, np.append(time, 0)[place], parent), there & found
+        exists = (low <= place) & (place < high)
+        return np.where(exists, np.append(time, 0)[place], parent), there & exists
 
     def open(self, span: Span) -> Mask:
         """Whether an event that bounds the window never came."""
@@ -65,5 +65,5 @@ class Execution:
         begin = position(*self._instants, left, after=not span.window.start_inclusive)
         end = position(*self._instants, right, after=span.window.end_inclusive)
         running = np.append(0, np.cumsum(self.counts(name)))
-        held: Ints = np.maximum(running[end] - running[begin], 0)
-        return held
+        count: Ints = np.maximum(running[end] - running[begin], 0)
+        return count

@@ -9,12 +9,12 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from polyclinic.cohorts.cohort import KEYS, Cohort, Step, whom_when
+from polyclinic.cohorts.cohort import KEYS, Cohort, Step, as_index
 from polyclinic.cohorts.execution import Execution
 from polyclinic.cohorts.grid import OPEN, Readings, grid, intervals, newest, read_by, readings, until_now
-from polyclinic.cohorts.moments import MICROSECOND, Ints, Mask
 from polyclinic.cohorts.plan import Plan, Span, plan
 from polyclinic.cohorts.predicates import ANY, END, START, Derived, Plain, coded
+from polyclinic.cohorts.sorted_times import MICROSECOND, Ints, Mask
 from polyclinic.cohorts.task import Last, Task
 from polyclinic.cohorts.values import plausible, set_aside
 from polyclinic.errors import Place, UnknownName, UsageError
@@ -40,7 +40,7 @@ def extract(
         hindsight = "this task knows its index times only in hindsight: what starts it lies after the index"
         raise UsageError(hindsight, fix="give the time to ask at (--at TIME)")
     parts = [_Batch(task, what, events, outcome, at).answer() for events in _batches(timeline)]
-    found = pl.concat([p.index for p in parts] or [_nobody(task)])
+    found = pl.concat([p.index for p in parts] or [_empty_index(task)])
     if at is None or len(parts) > 1:
         found = found.sort(KEYS, maintain_order=True)
     fulfilled = (found.drop_in_place("out") == 0) & outcome
@@ -50,8 +50,8 @@ def extract(
         replace(same[0], rows=sum(s.rows for s in same), groups=_added([s.groups for s in same]))
         for same in zip(*(p.attrition for p in parts), strict=True)
     ]
-    never = sorted(set.intersection(*(p.never for p in parts))) if parts else ()
-    return Cohort(task, found, steps, fulfilled, timeline, aside, tuple(never))
+    unmatched = sorted(set.intersection(*(p.unmatched for p in parts))) if parts else ()
+    return Cohort(task, found, steps, fulfilled, timeline, aside, tuple(unmatched))
 
 
 def _batches(timeline: Timeline | pl.LazyFrame) -> Iterator[pl.LazyFrame]:
@@ -72,10 +72,10 @@ def _added(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
     return {name: sum(one[name] for one in counts) for name in counts[0]}
 
 
-def _nobody(task: Task) -> pl.DataFrame:
-    told: dict[str, Any] = {"subject_id": pl.Int64, "prediction_time": pl.Datetime("us"), "boolean_value": pl.Boolean}
+def _empty_index(task: Task) -> pl.DataFrame:
+    schema: dict[str, Any] = {"subject_id": pl.Int64, "prediction_time": pl.Datetime("us"), "boolean_value": pl.Boolean}
     newest = {f"newest//{name}": pl.Float32 for name in task.last}
-    return pl.DataFrame(schema=told | newest | {"out": pl.Int64})
+    return pl.DataFrame(schema=schema | newest | {"out": pl.Int64})
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +83,7 @@ class _Rows:
     """Rows on their way: who is asked when, what falls out of them where, and the label so far.
 
     steps: name, whether it looks past the index, whether rows fall out there; if not, those that are left are counted.
-    out: 0, or the number (from 1) of the step at which the row fell out; untold: rows of a file of labels without one.
+    out: 0, or the number (from 1) of the step at which the row fell out; missing_label: rows of a file of labels without one.
     """
 
     subject: Ints
@@ -91,7 +91,7 @@ class _Rows:
     out: Ints = field(init=False)
     steps: list[tuple[str, bool, bool]] = field(default_factory=list)
     label: Mask | None = None
-    untold: Mask | bool = False
+    missing_label: Mask | bool = False
     newest: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -106,19 +106,19 @@ class _Rows:
     def frame(self, which: Mask) -> pl.DataFrame:
         """Some of the rows, labelled where they did not fall out."""
         out = self.out[which]
-        told = pl.Series([None], dtype=pl.Boolean).new_from_index(0, len(out))
+        labels = pl.Series([None], dtype=pl.Boolean).new_from_index(0, len(out))
         if self.label is not None:
-            told = pl.select(pl.when(pl.Series(out == 0)).then(pl.Series(self.label[which]))).to_series()
+            labels = pl.select(pl.when(pl.Series(out == 0)).then(pl.Series(self.label[which]))).to_series()
         columns = {
             "subject_id": self.subject[which],
             "prediction_time": self.time[which].astype("datetime64[us]"),
-            "boolean_value": told,
+            "boolean_value": labels,
             **{f"newest//{n}": v[which] for n, v in self.newest.items()},
             "out": out,
         }
         return pl.DataFrame(columns)
 
-    def again(self, left: Mask) -> Ints:
+    def duplicates(self, left: Mask) -> Ints:
         """Places of rows left that another row of their index time stands for.
 
         An unlabelled row gives way to a labelled one; labels that disagree both stay.
@@ -145,48 +145,49 @@ class _Batch:
     index: pl.DataFrame = field(init=False)
     readings: Readings = field(init=False)
     set_aside: dict[str, dict[str, int]] = field(default_factory=dict)
-    never: set[str] = field(default_factory=set)
+    unmatched: set[str] = field(default_factory=set)
 
     def answer(self) -> Self:
-        """Fill `index`, `attrition`, `set_aside` and `never`."""
+        """Fill `index`, `attrition`, `set_aside` and `unmatched`."""
         columns = self.events.collect_schema().names()
         for name, predicate in self.task.predicates.items():
             for column in predicate.columns if isinstance(predicate, Plain) else ():
                 if column not in columns:
                     raise UnknownName(f"key or column in predicate {name}", column, [*_PREDICATE, *columns])
         if self.at is not None:
-            rows = self.asked_at(self.at)
+            rows = self.rows_at(self.at)
         else:
-            rows, walk = self.walked()
+            rows, walk = self.task_rows()
         rows.step(INDEX)
         for name, last in self.task.last.items():
             self.at_risk(rows, name, last)
         if self.task.last:
             rows.step("at risk")
         if self.outcome:
-            self.ahead(walk, rows)
+            self.open_windows(walk, rows)
         self.finish(rows)
         return self
 
-    def walked(self) -> tuple[_Rows, Execution]:
+    def task_rows(self) -> tuple[_Rows, Execution]:
         """The task's own rows, through every criterion that is behind them."""
         if self.task.values:
             events = self.events.collect(engine="streaming")
             self.set_aside = set_aside(events, self.task.values)
             self.events = plausible(events, self.task.values).lazy()
-        if watched := self.watched():
-            self.readings = readings(self.events, watched)
-        moments = self.moments()
-        rows = self.asked(moments)
-        walk = Execution(self.plan, moments, rows.subject, rows.time)
-        self.behind(walk, rows)
+        if predicates := self.interval_predicates():
+            self.readings = readings(self.events, predicates)
+        instants = self.instants()
+        rows = self.first_rows(instants)
+        walk = Execution(self.plan, instants, rows.subject, rows.time)
+        self.closed_windows(walk, rows)
         return rows, walk
 
     # what is counted -------------------------------------------------------------------------------------------------
 
-    def moments(self) -> pl.DataFrame:
+    def instants(self) -> pl.DataFrame:
         """Counts of the predicates that the plan needs, at each instant that it needs; see `Execution`."""
-        needed, wanted, subject = ({*self.plan.named(), self.task.trigger}, self.task.named, pl.col("subject_id"))
+        needed, wanted = {*self.plan.predicates(), self.task.trigger}, self.task.counted_predicates
+        subject = pl.col("subject_id")
         special = {ANY: pl.lit(1), START: subject.is_first_distinct(), END: subject.is_last_distinct()}
         named = {n: p for n, p in self.task.predicates.items() if n in wanted}
         plain = {n: p for n, p in named.items() if isinstance(p, Plain)}
@@ -202,12 +203,12 @@ class _Batch:
             .agg(pl.col(*plain).sum() if plain else [])
         )
         counted = frame.collect(engine="streaming").sort("subject_id", "time", nulls_last=False)
-        self.never = {name for name in plain if not counted[name].sum()}
+        self.unmatched = {name for name in plain if not counted[name].sum()}
         # What is static must hold in one of the subject's events without a time.
         timed = pl.col("time").is_not_null()
         holds = [((pl.col(s) > 0) & ~timed).any().over("subject_id") for s in self.task.statics]
-        instants = self.derived(counted, derived).filter(timed, *holds)
-        return instants.with_columns(**{n: how for n, how in special.items() if n in needed})
+        counts = self.derived(counted, derived).filter(timed, *holds)
+        return counts.with_columns(**{n: how for n, how in special.items() if n in needed})
 
     def derived(self, frame: pl.DataFrame, waiting: Mapping[str, Derived]) -> pl.DataFrame:
         """Add the derived predicates; a plain static input holds for all of a subject's instants."""
@@ -222,34 +223,34 @@ class _Batch:
 
     # who is asked ----------------------------------------------------------------------------------------------------
 
-    def asked(self, moments: pl.DataFrame) -> _Rows:
+    def first_rows(self, instants: pl.DataFrame) -> _Rows:
         """The rows before any criterion."""
         if every := self.task.every:
             spans = intervals(self.readings, every.begin, every.end)
             self.note(f"intervals from {every.begin} to {every.end}", spans.subject)
             return _Rows(*grid(until_now(spans, self.events), every))
         if self.task.labels:
-            return self.told(self.task.labels)
-        triggers = moments.filter(pl.col(str(self.task.trigger)) > 0)
+            return self.labels_file_rows(self.task.labels)
+        triggers = instants.filter(pl.col(str(self.task.trigger)) > 0)
         rows = _Rows(triggers["subject_id"].to_numpy(), triggers["time"].to_physical().to_numpy())
         rows.step("trigger events")
         return rows
 
-    def watched(self) -> dict[str, Plain]:
+    def interval_predicates(self) -> dict[str, Plain]:
         """The plain predicates that the grid and `at_risk` read as they are."""
         every = [self.task.every.begin, self.task.every.end] if self.task.every else []
         named = {name: self.task.predicates.get(name) for name in (*every, *self.task.last)}
         return {name: p for name, p in named.items() if isinstance(p, Plain)}
 
-    def asked_at(self, at: datetime) -> _Rows:
+    def rows_at(self, at: datetime) -> _Rows:
         """Every subject of whom something is known then, or who is then between the task's two events."""
         when = (at.replace(tzinfo=None) - datetime(1970, 1, 1)) // MICROSECOND
-        watched = self.watched()
+        predicates = self.interval_predicates()
         # Other engines start threads, which takes longer than the question of one patient.
-        events = read_by(self.events, watched).collect(engine="in-memory")
+        events = read_by(self.events, predicates).collect(engine="in-memory")
         known = known_by(events)
         events = where(events, (known != TIMELESS) & (known <= when))
-        self.readings = readings(events, watched, self.task.values)
+        self.readings = readings(events, predicates, self.task.values)
         if every := self.task.every:
             spans = intervals(self.readings, every.begin, every.end)
             who = np.unique(spans.subject[(spans.start <= when) & (when <= spans.stop)])
@@ -257,20 +258,20 @@ class _Batch:
             who = np.unique(events["subject_id"].to_numpy())
         return _Rows(who, np.full(len(who), when))
 
-    def told(self, file: Path) -> _Rows:
+    def labels_file_rows(self, file: Path) -> _Rows:
         """The rows of the file of labels, for subjects of this batch."""
         read = pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, try_parse_dates=True)
         who = self.events.select(pl.col("subject_id").unique()).collect()["subject_id"]
-        table = whom_when(read, Place(file=str(file))).filter(pl.col("subject_id").is_in(who.implode()))
+        table = as_index(read, Place(file=str(file))).filter(pl.col("subject_id").is_in(who.implode()))
         rows = _Rows(table["subject_id"].to_numpy(), table["prediction_time"].to_physical().to_numpy())
         if self.outcome and "boolean_value" in table.columns:
             label = table["boolean_value"]
-            rows.label, rows.untold = label.fill_null(False).to_numpy(), label.is_null().to_numpy()
+            rows.label, rows.missing_label = label.fill_null(False).to_numpy(), label.is_null().to_numpy()
         return rows
 
     # what falls out --------------------------------------------------------------------------------------------------
 
-    def behind(self, walk: Execution, rows: _Rows) -> None:
+    def closed_windows(self, walk: Execution, rows: _Rows) -> None:
         """Windows closed at the index, and the index time itself."""
         for span in self.plan.spans:
             if span.closed:
@@ -304,10 +305,10 @@ class _Batch:
         if last.value_max is not None:
             rows.step(f"{name} already above {last.value_max:g}", value > last.value_max)
 
-    def ahead(self, walk: Execution, rows: _Rows) -> None:
+    def open_windows(self, walk: Execution, rows: _Rows) -> None:
         """Windows that look past the index: they restrict labels only."""
         if self.task.labels:
-            rows.step("unlabelled: no label in the file", rows.untold, past=True)
+            rows.step("unlabelled: no label in the file", rows.missing_label, past=True)
         for span in self.plan.spans:
             if not span.closed:
                 self.window(walk, rows, span)
@@ -326,8 +327,8 @@ class _Batch:
         for number, (step, past, excluded) in enumerate(rows.steps, start=1):
             left = (rows.out == 0) | (rows.out > number)
             if step == INDEX and self.at is None:  # at one time, each subject is asked once
-                again = rows.again(left)
-                rows.out[again], left[again] = -1, False
+                duplicate = rows.duplicates(left)
+                rows.out[duplicate], left[duplicate] = -1, False
             self.note(step, rows.subject[rows.out == number if excluded else left], past, excluded)
             if not (past or excluded):
                 kept = left

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from polyclinic.cohorts.moments import MICROSECOND, Ints, Mask, following, position
 from polyclinic.cohorts.predicates import Plain, coded
+from polyclinic.cohorts.sorted_times import MICROSECOND, Ints, Mask, following, position
 from polyclinic.cohorts.task import Every
 from polyclinic.cohorts.values import plausible
 from polyclinic.timelines.availability import instants, known_at, known_by, where

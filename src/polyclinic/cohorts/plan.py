@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from polyclinic.cohorts.moments import MICROSECOND
 from polyclinic.cohorts.predicates import ANY, END, START
+from polyclinic.cohorts.sorted_times import MICROSECOND
 from polyclinic.cohorts.task import TRIGGER, Task, Window
 
 NEVER = 2**62
@@ -59,7 +59,7 @@ class Plan:
     index: str
     live: bool
 
-    def named(self) -> set[str]:
+    def predicates(self) -> set[str]:
         """Predicates that some point waits for or some window counts."""
         waited = (p.event for p in self.points.values())
         counted = (name for s in self.spans for name in (*s.has, s.window.label))

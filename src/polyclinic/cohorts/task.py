@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from polyclinic import config, registry
 from polyclinic.cohorts.predicates import END, START, Derived, Predicate
 
 TRIGGER = "trigger"
@@ -84,29 +83,6 @@ class Task:
     last: Mapping[str, Last] = field(default_factory=dict)
     labels: Path | None = None
 
-    @classmethod
-    def load(cls, task: str | Path, predicates: Path | None = None) -> "Task":
-        """A task file, or the name of a registered task; `predicates` completes or replaces the file's own.
-
-        Raises `UsageError` with key and line where the file is wrong.
-        """
-        from polyclinic.cohorts.reading import completed
-
-        path = Path(task)
-        if not path.is_file() and path.suffix not in (".yaml", ".yml"):
-            path = registry.entry("tasks", str(task)).path()
-        document = config.read(path)
-        if predicates is not None:
-            document = completed(document, predicates)
-        return cls.parse(document, str(path))
-
-    @classmethod
-    def parse(cls, document: Mapping[str, Any], file: str = "<task>") -> "Task":
-        """A document already read; `file` is named in errors, and `labels` lies beside it."""
-        from polyclinic.cohorts.reading import Reader
-
-        return Reader(document, file).task()
-
     @property
     def label(self) -> str | None:
         """The window that tells the label."""
@@ -118,28 +94,28 @@ class Task:
         return tuple(name for name, p in self.predicates.items() if p.static)
 
     @property
-    def timed(self) -> set[str]:
+    def named_in_windows(self) -> set[str]:
         """The predicates that trigger and windows name."""
         windows = self.windows.values()
         names = {n for w in windows for n in (w.start.event, w.end.event, w.label, *w.has)}
         return {n for n in {*names, self.trigger} if n}
 
     @property
-    def asked(self) -> set[str]:
+    def window_predicates(self) -> set[str]:
         """The predicates that trigger and windows name, and those they are derived from."""
-        return inputs_of(self.predicates, self.timed)
+        return inputs_of(self.predicates, self.named_in_windows)
 
     @property
-    def named(self) -> set[str]:
+    def counted_predicates(self) -> set[str]:
         """The predicates to count: those asked for, and the static ones."""
-        return self.asked | inputs_of(self.predicates, self.statics)
+        return self.window_predicates | inputs_of(self.predicates, self.statics)
 
 
 def inputs_of(predicates: Mapping[str, Predicate], names: Iterable[str]) -> set[str]:
     """The names, and everything that they are derived from."""
-    found, waiting = set[str](), set(names)
+    closure, waiting = set[str](), set(names)
     while waiting:
-        found |= waiting
+        closure |= waiting
         derived = (p for p in map(predicates.get, waiting) if isinstance(p, Derived))
-        waiting = {name for p in derived for name in p.names()} - found
-    return found
+        waiting = {name for p in derived for name in p.names()} - closure
+    return closure

@@ -1,4 +1,4 @@
-"""Which values are believed: plausible ranges and ties, the same for cohort, inputs and labels."""
+"""Which values count: plausible ranges and ties, the same for cohort, inputs and labels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,12 +19,12 @@ def plausible(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFrame:
     values: code → {"plausible": [low, high], "ties": "min" | "max" | "mean"}. Events without a value stay. Where any
     code has `ties`, the rows come back sorted by subject and time.
     """
-    rows, value = believed(events, values)
+    rows, value = plausible_rows(events, values)
     events = events.clone().replace_column(events.get_column_index(value.name), value)
     return events if len(rows) == events.height and (np.diff(rows) == 1).all() else events[rows]
 
 
-def believed(events: pl.DataFrame, values: Mapping[str, Any]) -> tuple[npt.NDArray[np.intp], pl.Series]:
+def plausible_rows(events: pl.DataFrame, values: Mapping[str, Any]) -> tuple[npt.NDArray[np.intp], pl.Series]:
     """Positions of the plausible events, in their order, and the `numeric_value` of all events, ties settled."""
     value = events["numeric_value"]
     number, aside = _marked(events["code"], value, values)

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 
 from polyclinic import config, registry
-from polyclinic.cohorts.cohort import KEYS, Cohort, whom_when
+from polyclinic.cohorts.cohort import KEYS, Cohort, as_index
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
+from polyclinic.cohorts.task_parser import parse_task
 from polyclinic.errors import BadData, Place, UsageError
 from polyclinic.samples import Column, Dense, File, Role, Samples
 from polyclinic.samples.frames import labels, need_columns, numbers, read_table, times
@@ -59,7 +60,7 @@ class Question:
     @cached_property
     def the_task(self) -> Task | None:
         """The task, where there is one."""
-        return None if self.task is None else Task.parse(self.task)
+        return None if self.task is None else parse_task(self.task)
 
     @cached_property
     def outcome(self) -> Any:
@@ -115,7 +116,7 @@ def ask(
 
 def _of_index(source: Timeline, index: pl.DataFrame) -> Asked:
     """The rows of a table of whom to ask when; one is refused where nothing is known of the subject by then."""
-    rows = _numbered(whom_when(index))
+    rows = _numbered(as_index(index))
     events = source.scan().filter(pl.col("subject_id").is_in(rows["subject_id"].unique().implode()))
     heard = known_at(events.collect_schema().names()).fill_null(TIMELESS).min()
     first = events.group_by("subject_id").agg(heard=heard).collect()

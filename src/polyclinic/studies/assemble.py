@@ -39,7 +39,7 @@ MOST_CODES = 20
 
 
 def asked_of(asked: Asked, source: Timeline | RowTable) -> dict[str, Any]:
-    """`attrition`, who fell out at each step, before and behind the index; `set_aside`, the values not believed; `sanity`."""
+    """`attrition`, who fell out at each step, before and behind the index; `set_aside`, the values that do not count; `sanity`."""
     if asked.cohort is not None:
         steps = [asdict(step) for step in asked.cohort.attrition]
         told = {"set_aside": dict(asked.cohort.set_aside), "sanity": asked.cohort.warnings()}

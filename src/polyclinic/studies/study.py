@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le
 
 from polyclinic import config, registry
-from polyclinic.cohorts.task import Task
+from polyclinic.cohorts.task_parser import load_task
 from polyclinic.errors import Place, UnknownName, UsageError
 from polyclinic.packages.question import Question
 from polyclinic.samples.splits import Split
@@ -222,7 +222,7 @@ class Reading:
             fix = "add `task: FILE`, or `target: {column: y, kind: binary}` where there are no times"
             raise UsageError(what, at=self._at(), fix=fix)
         if task and not isinstance(task, Mapping):
-            task = Task.load(self._beside(str(task))).document
+            task = load_task(self._beside(str(task))).document
         inputs = self.given.get("inputs") or {}
         for name, settings in inputs.items():
             cls = registry.load("inputs", name, at=self._at("inputs", name))

@@ -182,9 +182,9 @@ times_of = (st.none() | near, st.sampled_from("abc"), value, st.none() | near, s
 @example([(1, 0, "a", 1.0, None, 5)], (1, 6))
 @given(st.lists(st.tuples(st.just(1), *times_of), max_size=20), st.tuples(st.just(1), near))
 def test_events_in_memory_give_what_a_stored_timeline_gives(events, row):
-    kept, believed = source(*events), {"a": {"plausible": [0, 5], "ties": "min"}}
+    kept, values = source(*events), {"a": {"plausible": [0, 5], "ties": "min"}}
     both = (kept, Timeline.of(kept.frame))
-    stored, held = (columns(one, asked(row), believed, strata={}, lookback="3h") for one in both)
+    stored, held = (columns(one, asked(row), values, strata={}, lookback="3h") for one in both)
     for column in ("events", "static"):
         assert seen(held, column) == seen(stored, column)
     for one, other in zip(*(found.columns["events"].rows("value") for found in (held, stored)), strict=True):

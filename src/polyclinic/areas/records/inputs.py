@@ -16,8 +16,8 @@ import polars as pl
 
 from polyclinic import progress
 from polyclinic.cohorts.durations import duration
-from polyclinic.cohorts.moments import position
-from polyclinic.cohorts.values import believed
+from polyclinic.cohorts.sorted_times import position
+from polyclinic.cohorts.values import plausible_rows
 from polyclinic.samples import Column, Dense, Ragged
 from polyclinic.samples.columns import Array, Index
 from polyclinic.samples.inputs import InputColumns
@@ -138,7 +138,7 @@ class Known(NamedTuple):
 
 def known_events(events: pl.DataFrame, values: Mapping[str, Any]) -> Known:
     """The plausible events. An event's end is an event of its own (`CODE//end`), known no sooner than it came."""
-    rows, value = (np.asarray(v) for v in believed(events, values))
+    rows, value = (np.asarray(v) for v in plausible_rows(events, values))
     subject, time, known = events["subject_id"].to_numpy(), instants(events["time"]), known_by(events)
     code = events["code"].fill_null("") if events["code"].null_count() else events["code"]
     if "end_time" in events.columns:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyclinic.cohorts.moments import position
+from polyclinic.cohorts.sorted_times import position
 
 
 @pytest.mark.parametrize(("after", "side"), [(True, "right"), (False, "left")])

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from polyclinic import config
+from polyclinic import config, registry
 from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.predicates import SPECIAL, Derived, Plain, Predicate, read_expression, read_pattern
 from polyclinic.cohorts.task import TRIGGER, Bound, Every, Last, Task, Window, inputs_of
@@ -24,9 +24,59 @@ _COUNT = r"\s*(?:([+-]?\d+)|None|null|)\s*"
 Rule = Callable[[Any], Any]
 
 
+def load_task(task: str | Path, predicates: Path | None = None) -> Task:
+    """A task file, or a registered task, read and checked.
+
+    Parameters
+    ----------
+    task
+        The path of a YAML file, or the name of a registered task.
+    predicates
+        A file of predicates that completes those of the task, or replaces the ones of the same name.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    UsageError
+        Where the file is wrong, with key and line.
+    """
+    path = Path(task)
+    if not path.is_file() and path.suffix not in (".yaml", ".yml"):
+        path = registry.entry("tasks", str(task)).path()
+    document = config.read(path)
+    if predicates is not None:
+        document = completed(document, predicates)
+    return parse_task(document, str(path))
+
+
+def parse_task(document: Any, file: str = "<task>") -> Task:
+    """A task from a document that was already read.
+
+    Parameters
+    ----------
+    document
+        The mapping of a task file.
+    file
+        What errors name; a file of `labels` lies beside it.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    UsageError
+        Where the document is wrong, with its key (and its line, where it came from YAML).
+    """
+    return TaskParser(document, file).task()
+
+
 def completed(document: Any, predicates: Path) -> Any:
     """The document with the predicates of a second file, which replace its own of the same name."""
-    given = Reader(config.read(predicates), str(predicates))
+    given = TaskParser(config.read(predicates), str(predicates))
     given.known(given.document, (*_PREDICATES, *_BESIDE))
     for key in _PREDICATES:
         more = given.under(key, given.mapping, given.document.get(key) or {})
@@ -40,7 +90,7 @@ def completed(document: Any, predicates: Path) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class TaskParser:
     """A document, the file it came from, and how it becomes a `Task`.
 
     A rule reads the value under a key; path: the keys that lead to what is being read.
@@ -95,13 +145,13 @@ class Reader:
 
     def task(self) -> Task:
         ties = partial(self.one_of, TIES, "rule for ties")
-        believed: dict[str, Rule] = {"plausible": self.limits, "ties": ties}
+        value_rules: dict[str, Rule] = {"plausible": self.limits, "ties": ties}
         rules: dict[str, Rule] = {
             **dict.fromkeys(_PREDICATES, partial(self.each, self.one_predicate)),
             "kind": str,
             "trigger": self.predicate,
             "windows": partial(self.each, self.window),
-            "values": partial(self.each, partial(self.read, rules=believed)),
+            "values": partial(self.each, partial(self.read, rules=value_rules)),
             "every": self.every,
             "at_risk": partial(self.read, rules={"last": partial(self.each, self.last)}),
             "labels": self.labels,
@@ -115,7 +165,7 @@ class Reader:
         self.check_derived(task)
         self.check_windows(task)
         # A static predicate is a criterion only where something names it, or where it is a demographic (as in ACES).
-        used = {*task.asked, *demographics}
+        used = {*task.window_predicates, *demographics}
         return replace(task, predicates={n: p for n, p in self.found.items() if n in used or not p.static})
 
     def check_source(self, task: Task) -> None:
@@ -124,7 +174,7 @@ class Reader:
         self.must(len(given) == 1, what, "keep one of them", *given[-1:])
         for name in task.statics:
             fix = "use it in an expr or under patient_demographics"
-            self.must(name not in task.timed, f"{name} is static: it has no time", fix, "predicates", name)
+            self.must(name not in task.named_in_windows, f"{name} is static: it has no time", fix, "predicates", name)
 
     # predicates ------------------------------------------------------------------------------------------------------
 
