@@ -7,21 +7,28 @@ import polars as pl
 from polars import selectors
 
 from polyclinic.figures.html import table
-from polyclinic.timelines.timeline import Timeline
 
 COMMONEST = 30
 COUNTS = ("rows_in", "used", "quarantined", "quarantined_values", "events_out", "non_events", "noted", "repeated")
 ACCOUNT = ("source_format", "zone", *COUNTS)
 
 
-def describe(source: Any) -> dict[str, Any]:
-    """What a `Timeline` or a `RowTable` holds, and the account of its ingest."""
-    facts = _events(source.scan()) if isinstance(source, Timeline) else _rows(source.scan())
-    if summary := source.summary():
-        account = {k: summary[k] for k in ACCOUNT if summary.get(k) is not None}
-        files = {name: tally["rows_in"] for name, tally in summary.get("files", {}).items()}
-        facts["ingest"] = account | {"reasons": summary.get("reasons", []), "files": files}
-    return facts
+def of_events(events: pl.LazyFrame, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What events hold, and the account of their ingest (`summary`; empty where there was none)."""
+    return _events(events) | _account(summary)
+
+
+def of_rows(rows: pl.LazyFrame, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for a table of rows."""
+    return _rows(rows) | _account(summary)
+
+
+def _account(summary: Mapping[str, Any]) -> dict[str, Any]:
+    if not summary:
+        return {}
+    account = {k: summary[k] for k in ACCOUNT if summary.get(k) is not None}
+    files = {name: counts["rows_in"] for name, counts in summary.get("files", {}).items()}
+    return {"ingest": account | {"reasons": summary.get("reasons", []), "files": files}}
 
 
 def _events(events: pl.LazyFrame) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import polars as pl
 
 from polyclinic import atomic, progress, registry
 from polyclinic.errors import BadData, Place, PolyclinicError, UsageError
-from polyclinic.timelines.account import Account
 from polyclinic.timelines.format import Chunk, Format
 from polyclinic.timelines.identifiers import Identifiers
+from polyclinic.timelines.quarantine import Quarantine
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.shards import Shards, write_meds
 from polyclinic.timelines.timeline import Timeline
@@ -38,20 +38,20 @@ def ingest(
     _expect(format_name, format_, source)
     _replaceable(out)
     with atomic.folder(out) as part:
-        account = Account(part / "quarantine")
+        quarantine = Quarantine(part / "quarantine")
         read = progress.track(format_.read(source), text=f"reading {source.name}")
-        chunks = (account.entered(chunk) for chunk in read)
+        chunks = (quarantine.add(chunk) for chunk in read)
         if format_.gives == "events":
             extra = _write_events(format_name, chunks, part, _shards(source))
         else:
             extra = _write_rows(format_, chunks, part)
-        account.check(max_quarantined)
-        account.write()
+        quarantine.check(max_quarantined)
+        quarantine.write()
         clock = getattr(format_, "clock", None)
         head: dict[str, Any] = {"format": 1, "kind": format_.gives, "source_format": format_name}
         head |= {"zone": clock(source) if clock else None}
-        write_json(part / SUMMARY, head | account.summary() | extra)
-    total = account.total()
+        write_json(part / SUMMARY, head | quarantine.summary() | extra)
+    total = quarantine.total()
     progress.say(f"{total.used:,} of {total.rows_in:,} rows used, {total.quarantined:,} quarantined")
     return open_source(out)
 

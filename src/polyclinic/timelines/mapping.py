@@ -6,7 +6,7 @@
         events:
           - {code: [VITAL, $vital_category], value: vital_value, text: vital_name}
 
-A `$name` in a code is a column. A row may give several events, one or none; `reading` does as the mapping says.
+A `$name` in a code is a column. A row may give several events, one or none; `event_conversion` does as the mapping says.
 """
 
 from collections.abc import Mapping

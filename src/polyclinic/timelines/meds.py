@@ -12,7 +12,7 @@ from typing import ClassVar
 import polars as pl
 
 from polyclinic.errors import BadData
-from polyclinic.timelines import clocks
+from polyclinic.timelines import zones
 from polyclinic.timelines.format import EVENTS, INFINITE, Chunk, Fault, Gives, without
 from polyclinic.timelines.tables import batches, need, scan
 from polyclinic.timelines.timeline import REQUIRED, Timeline
@@ -41,13 +41,13 @@ class Meds:
         files = {path.relative_to(source).as_posix(): path for path in Timeline(source).shards()}
         found: dict[str, str] = {}
         for file, path in files.items():
-            found |= clocks.zones_of(scan(path), TIMES, file)
-        clocks.one_clock(found, self.zone)
+            found |= zones.zones_of(scan(path), TIMES, file)
+        zones.one_clock(found, self.zone)
         for file, path in files.items():
             start = 0
             for frame in batches(path):
                 times = [name for name in TIMES if name in frame.columns]
-                yield _chunk(file, clocks.told(frame, times, self.zone), start)
+                yield _chunk(file, zones.on_site_clock(frame, times, self.zone), start)
                 start += frame.height
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import polars as pl
 
-from polyclinic.timelines import clocks
+from polyclinic.timelines import describe, zones
 from polyclinic.timelines.format import INFINITE, WORDS, Chunk, Fault, Gives, without
 from polyclinic.timelines.tables import SUFFIXES, batches, first_file, readable, scan
 from polyclinic.timelines.timeline import Ingested
@@ -24,6 +24,10 @@ class RowTable(Ingested):
     def rows(self) -> pl.DataFrame:
         """Every row, in the order of the source: `row_id` int64 and its own columns."""
         return self.scan().collect()
+
+    def describe(self) -> dict[str, Any]:
+        """How much there is and what is missing, column by column, and the ingest's account."""
+        return describe.of_rows(self.scan(), self.summary())
 
     @cached_property
     def files(self) -> dict[str, dict[str, str]]:
@@ -63,9 +67,9 @@ class Table:
         """The rows, piece by piece, with `row_id` counted over the whole file."""
         path, start = first_file(source), 0
         numbers, times = columns_of(path, self.max_quarantined if self.max_quarantined < 1 else 0.0)
-        clocks.one_clock(clocks.zones_of(scan(path), times, path.name), self.zone)
+        zones.one_clock(zones.zones_of(scan(path), times, path.name), self.zone)
         for frame in batches(path):
-            yield _chunk(path.name, clocks.told(frame, times, self.zone), numbers, start)
+            yield _chunk(path.name, zones.on_site_clock(frame, times, self.zone), numbers, start)
             start += frame.height
 
 
@@ -80,7 +84,7 @@ def columns_of(path: Path, most: float) -> tuple[list[str], list[str]]:
     texts = [name for name, kind in schema.items() if kind == pl.String and path.suffix.lower() != ".parquet"]
     if not texts:
         return [], times
-    reads = [pl.col(texts)], [_number(texts)], [clocks.local(n, schema[n], None).alias(n) for n in texts]
+    reads = [pl.col(texts)], [_number(texts)], [zones.local(n, schema[n], None).alias(n) for n in texts]
     with readable(path):
         counts = [frame.select(e.count() for e in told).collect().row(0) for told in reads]
     counted = list(zip(texts, *counts, strict=True))

@@ -8,6 +8,7 @@ from typing import Any, Self
 import polars as pl
 
 from polyclinic.errors import BadData, Place, UnknownName
+from polyclinic.timelines import describe
 from polyclinic.timelines.format import EVENTS
 
 REQUIRED = ("subject_id", "time", "code")
@@ -26,14 +27,10 @@ class Ingested:
 
     def describe(self) -> dict[str, Any]:
         """How much there is and what is missing, code by code or column by column, and the ingest's account."""
-        from polyclinic.timelines.describe import describe
-
-        return describe(self)
+        raise NotImplementedError
 
     def _repr_html_(self) -> str:
-        from polyclinic.timelines.describe import to_html
-
-        return to_html(self.describe())
+        return describe.to_html(self.describe())
 
 
 class Timeline(Ingested):
@@ -47,6 +44,10 @@ class Timeline(Ingested):
     def of(cls, events: pl.DataFrame) -> Self:
         """A timeline of events in memory, with the columns of `scan`: one patient at the bedside."""
         return cls(Path("memory"), events)
+
+    def describe(self) -> dict[str, Any]:
+        """How much there is and what is missing, code by code, and the ingest's account."""
+        return describe.of_events(self.scan(), self.summary())
 
     def shards(self) -> list[Path]:
         """The Parquet files, sorted; a subject lies in one of them."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from polyclinic.timelines.clocks import offset_zone
+from polyclinic.timelines.event_conversion import EventConverter
 from polyclinic.timelines.format import Chunk, Gives
 from polyclinic.timelines.mapping import SourceMap, load
-from polyclinic.timelines.reading import Reader
 from polyclinic.timelines.tables import SUFFIXES, scan
+from polyclinic.timelines.zones import offset_zone
 
 MAPPING = Path(__file__).with_suffix(".yaml")
 
@@ -45,7 +45,7 @@ class Clif:
         """Every table, by `clif.yaml`."""
         mapping = load(MAPPING)
         tables, other = files(source, mapping)
-        yield from Reader(mapping, tables, other, self.clock(source)).chunks()
+        yield from EventConverter(mapping, tables, other, self.clock(source)).chunks()
 
 
 def files(source: Path, mapping: SourceMap) -> tuple[dict[str, Path], tuple[Path, ...]]:

@@ -1,4 +1,4 @@
-"""The books of an ingest: every row of every file is an event, quarantined, or a non-event with a name."""
+"""The accounts of an ingest: every row of every file is an event, quarantined, or a non-event with a name."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from polyclinic.timelines.format import REFUSED, Chunk
 
 
 @dataclass(frozen=True)
-class Tally:
+class RowCounts:
     """The counts of one file, or of all: rows_in == used + quarantined + sum(non_events)."""
 
     rows_in: int = 0
@@ -34,14 +34,14 @@ class Tally:
 
 
 @dataclass
-class Account:
+class Quarantine:
     """What an ingest has read so far; `folder` gets one quarantine file for each file that had something refused."""
 
     folder: Path
-    files: dict[str, Tally] = field(default_factory=dict)
+    files: dict[str, RowCounts] = field(default_factory=dict)
     refused: list[pl.DataFrame] = field(default_factory=list)
 
-    def entered(self, chunk: Chunk) -> Chunk:
+    def add(self, chunk: Chunk) -> Chunk:
         """Count a chunk; raises `BadData` where its own counts do not add up (a fault of the format)."""
         rows, used, others, noted = chunk.rows_in, chunk.used, Counter(chunk.non_events), Counter(chunk.noted)
         refused, cells, given = chunk.refused.height, chunk.cells.height, chunk.frame.height
@@ -49,16 +49,16 @@ class Account:
             lost = f"{rows} in, {used} used, {refused} refused, {others.total()} non-events"
             fix = "report this to the author of the format; `polyclinic check` shows it"
             raise BadData(f"the format lost rows: {lost}", at=Place(file=chunk.file), fix=fix)
-        tally = Tally(rows, used, refused, cells, given, others, noted)
-        self.files[chunk.file] = self.files.get(chunk.file, Tally()) + tally
+        counts = RowCounts(rows, used, refused, cells, given, others, noted)
+        self.files[chunk.file] = self.files.get(chunk.file, RowCounts()) + counts
         file = pl.lit(chunk.file).alias("file")
         for frame, whole in ((chunk.refused, True), (chunk.cells, False)):
             self.refused.append(frame.select(file, *REFUSED, whole_row=pl.lit(whole)))
         return chunk
 
-    def total(self) -> Tally:
+    def total(self) -> RowCounts:
         """All files together."""
-        return sum(self.files.values(), Tally())
+        return sum(self.files.values(), RowCounts())
 
     def reasons(self) -> list[dict[str, Any]]:
         """How often what was refused: file, column, reason, count, the commonest first."""
@@ -83,7 +83,7 @@ class Account:
 
     def summary(self) -> dict[str, Any]:
         """The counts in all, why what was refused, and the counts of each file."""
-        files = {name: tally.plain() for name, tally in sorted(self.files.items())}
+        files = {name: counts.plain() for name, counts in sorted(self.files.items())}
         return self.total().plain() | {"reasons": self.reasons(), "files": files}
 
     def write(self) -> None:

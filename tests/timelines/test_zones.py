@@ -10,21 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyclinic.errors import BadData, UsageError
-from polyclinic.timelines import clocks
+from polyclinic.timelines import zones
 
 
 @given(st.integers(-11, 12), st.lists(st.dates(datetime(2100, 1, 1).date(), datetime(2150, 1, 1).date()), min_size=1))
 def test_bare_dates_stored_as_instants_tell_the_offset_and_come_back_as_midnight(hours, days):
     midnights = [datetime(d.year, d.month, d.day, tzinfo=UTC) + timedelta(hours=hours) for d in days]
     times = pl.Series("t", midnights, pl.Datetime("us", "UTC"))
-    zone = clocks.offset_zone(times)
-    told = times.to_frame().select(clocks.local("t", times.dtype, zone))["t"]
+    zone = zones.offset_zone(times)
+    told = times.to_frame().select(zones.local("t", times.dtype, zone))["t"]
     assert told.to_list() == [datetime(d.year, d.month, d.day) for d in days]
 
 
 def test_times_with_a_clock_tell_no_offset():
     times = pl.Series([datetime(2100, 1, 1, 5, tzinfo=UTC), datetime(2100, 7, 1, 4, tzinfo=UTC)])
-    assert clocks.offset_zone(times) is None
+    assert zones.offset_zone(times) is None
 
 
 @pytest.mark.parametrize(
@@ -40,22 +40,22 @@ def test_times_with_a_clock_tell_no_offset():
     ],
 )
 def test_text_is_read_as_a_time_in_the_zone_of_the_site(text, told):
-    read = pl.DataFrame({"t": [text]}).select(clocks.local("t", pl.String(), "Europe/Berlin"))
+    read = pl.DataFrame({"t": [text]}).select(zones.local("t", pl.String(), "Europe/Berlin"))
     assert read["t"].to_list() == [told]
 
 
 def test_one_zone_is_no_mixture_and_two_are_unless_one_is_declared():
-    clocks.one_clock({"a: t": "UTC", "b: t": "UTC"}, None)
-    clocks.one_clock({"a: t": "UTC", "b: t": "Europe/Berlin"}, "Europe/Berlin")
+    zones.one_clock({"a: t": "UTC", "b: t": "UTC"}, None)
+    zones.one_clock({"a: t": "UTC", "b: t": "Europe/Berlin"}, "Europe/Berlin")
     with pytest.raises(BadData, match="Europe/Berlin in b: t; UTC in a: t"):
-        clocks.one_clock({"a: t": "UTC", "b: t": "Europe/Berlin"}, None)
+        zones.one_clock({"a: t": "UTC", "b: t": "Europe/Berlin"}, None)
 
 
 def test_times_with_and_without_a_zone_are_mixed_whatever_is_declared():
     with pytest.raises(BadData, match="no zone in b: t"):
-        clocks.one_clock({"a: t": "UTC", "b: t": clocks.NAIVE}, "Europe/Berlin")
+        zones.one_clock({"a: t": "UTC", "b: t": zones.NAIVE}, "Europe/Berlin")
 
 
 def test_a_zone_that_does_not_exist_is_an_error():
     with pytest.raises(UsageError, match="no time zone"):
-        clocks.one_clock({}, "Berlin")
+        zones.one_clock({}, "Berlin")

@@ -59,7 +59,7 @@ def _known(zone: str) -> None:
         raise UsageError(f"no time zone {zone!r}", fix=fix) from error
 
 
-def told(frame: pl.DataFrame, columns: Iterable[str], zone: str | None, mark: str = "") -> pl.DataFrame:
+def on_site_clock(frame: pl.DataFrame, columns: Iterable[str], zone: str | None, mark: str = "") -> pl.DataFrame:
     """The frame with each of these columns on the clock of the site, under its own name and `mark`; see `local`."""
     return frame.with_columns(local(c, frame.schema[c], zone).alias(f"{c}{mark}") for c in columns)
 

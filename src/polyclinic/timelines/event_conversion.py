@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import polars as pl
 
-from polyclinic.timelines import clocks
+from polyclinic.timelines import zones
 from polyclinic.timelines.format import EVENTS, INFINITE, WORDS, Chunk, Fault, without
 from polyclinic.timelines.mapping import Event, Repeats, SourceMap, TableMap
 from polyclinic.timelines.tables import batches, need, scan
 
 
-class Made(NamedTuple):
+class ConvertedEvents(NamedTuple):
     """What one kind of event made of a piece: events with their `row`, refusals, and what was repaired."""
 
     events: pl.DataFrame
@@ -24,7 +24,7 @@ class Made(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Reader:
+class EventConverter:
     """Reads the table files of a folder by a mapping. files: table → file; other: files that no table claims."""
 
     mapping: SourceMap
@@ -34,10 +34,10 @@ class Reader:
 
     def chunks(self) -> Iterator[Chunk]:
         """Every file by name, piece by piece. Raises `BadData` for mixed zones and for a column that is not there."""
-        zones: dict[str, str] = {}
+        columns: dict[str, str] = {}
         for table, path in self.files.items():
-            zones |= clocks.zones_of(scan(path), sorted(self.mapping.tables[table].times()), path.name)
-        clocks.one_clock(zones, self.zone)
+            columns |= zones.zones_of(scan(path), sorted(self.mapping.tables[table].times()), path.name)
+        zones.one_clock(columns, self.zone)
         for table, path in sorted(self.files.items(), key=lambda item: item[1].name):
             yield from self._table(self.mapping.tables[table], path)
         for path in self.other:
@@ -70,10 +70,10 @@ class Reader:
             non_events[f"repeated under {table.repeats.of}"] = rows - frame.height
         frame, refused = self._with_subject(frame, path)
         need(table.columns(), frame.schema, path.name)
-        frame = clocks.told(frame, table.times(), self.zone, " local")
+        frame = zones.on_site_clock(frame, table.times(), self.zone, " local")
         wanted = (event for event in table.all_events if set(event.wanted) & set(frame.columns))
         made = [self._event(event, table, frame) for event in wanted]
-        return _balanced(path.name, rows, [Made(_events([]), refused), *made], non_events)
+        return _balanced(path.name, rows, [ConvertedEvents(_events([]), refused), *made], non_events)
 
     def _with_subject(self, frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         subject, via, link = self.mapping.subject, self.mapping.link, self._link
@@ -86,7 +86,7 @@ class Reader:
         need([subject], frame.schema, path.name)
         return without([(column, "no such subject", pl.col(subject).is_null())], frame, "row")
 
-    def _event(self, event: Event, table: TableMap, frame: pl.DataFrame) -> Made:
+    def _event(self, event: Event, table: TableMap, frame: pl.DataFrame) -> ConvertedEvents:
         chosen = frame.filter(_conditions(event))
         when = event.time or table.time or "never"
         made = chosen.select(
@@ -100,7 +100,7 @@ class Reader:
             _clean(event.unit).alias("unit"),
         )
         faults = self._faults(made, chosen, when, event.value)
-        return Made(*without(faults, made, "row"), _repaired(event, chosen, made))
+        return ConvertedEvents(*without(faults, made, "row"), _repaired(event, chosen, made))
 
     def _faults(self, made: pl.DataFrame, chosen: pl.DataFrame, when: str, column: str | None) -> Iterator[Fault]:
         if when != "never":
@@ -117,7 +117,7 @@ class Reader:
             yield column, INFINITE, value.is_infinite()
 
 
-def _balanced(file: str, rows: int, made: list[Made], non_events: Counter[str]) -> Chunk:
+def _balanced(file: str, rows: int, made: list[ConvertedEvents], non_events: Counter[str]) -> Chunk:
     """The chunk in which every row is used, refused, or a non-event."""
     events = _events([m.events for m in made]).sort("row", maintain_order=True)
     refused = pl.concat(m.refused for m in made).sort("row", maintain_order=True)
@@ -193,9 +193,9 @@ def _time(when: str) -> pl.Expr:
 def _known(event: Event, when: str) -> pl.Expr:
     time = _time(when)
     if event.known == "day":
-        return clocks.end_of_day(time)
+        return zones.end_of_day(time)
     if event.known == "day if midnight":
-        return pl.when(time == time.dt.truncate("1d")).then(clocks.end_of_day(time))
+        return pl.when(time == time.dt.truncate("1d")).then(zones.end_of_day(time))
     if event.known:
         return pl.max_horizontal(time, f"{event.known} local")
     return pl.lit(None, pl.Datetime("us"))
