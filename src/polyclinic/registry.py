@@ -16,12 +16,15 @@ from typing import Any
 
 from polyclinic.errors import Place, UnknownName, UsageError
 
-KINDS = ("formats", "inputs", "tasks", "models", "outcomes", "studies", "datasets")
+KINDS = ("formats", "inputs", "tasks", "models", "parts", "outcomes", "studies", "datasets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
-    """What one area of medicine brings: names → dotted targets (`module:attribute`) or files (`package:path.yaml`)."""
+    """What one area of medicine brings: names → dotted targets (`module:attribute`) or files (`package:path.yaml`).
+
+    parts: the functions that a `NamedPart` may name, and no others.
+    """
 
     name: str
     title: str
@@ -29,6 +32,7 @@ class Area:
     formats: Mapping[str, str] = field(default_factory=dict)
     tasks: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
     outcomes: Mapping[str, str] = field(default_factory=dict)
     studies: Mapping[str, str] = field(default_factory=dict)
     datasets: Mapping[str, str] = field(default_factory=dict)

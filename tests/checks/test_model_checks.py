@@ -43,7 +43,7 @@ class Right:
         state = self.prepare(train)
         x, y = self.encode(train, state)["x"], outcome.target(train)
         slope = np.array([np.cov(x, y)[0, 1], 0.0])
-        return Fitted(self, state, [NamedPart(f"{__name__}:line", arrays={"slope": slope})])
+        return Fitted(self, state, [NamedPart("line", line, {"slope": slope})])
 
 
 def line(values, arrays, settings) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from polyclinic.errors import BadData
 from polyclinic.models import encoders
 from polyclinic.outcomes.binary import Binary
 from polyclinic.samples import Dense, File, Ragged, Samples
+from polyclinic.timelines.format import FileReader
 
 HOUR = 3_600_000_000
 CODES = ["a", "b", "c"]
@@ -106,7 +107,7 @@ def test_without_a_time_of_asking_the_newest_event_is_the_index():
 
 
 def test_pictures_alone_are_refused_with_a_way_out():
-    files = Samples(np.arange(2), {"image": File(np.array(["a", "b"]), "os:stat")}, {"image": "input"})
+    files = Samples(np.arange(2), {"image": File(np.array(["a", "b"]), FileReader(str))}, {"image": "input"})
     with pytest.raises(BadData, match="no numbers that a table model can read"):
         encoders.learn(files)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -13,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from polyclinic import config
-from polyclinic.errors import UsageError
+from polyclinic.errors import UnknownName, UsageError
 from polyclinic.models.estimator import Estimator, built
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
@@ -35,8 +37,8 @@ class Own(ClassifierMixin, BaseEstimator):
         return np.full((len(x), 2), 0.5)
 
 
-def fit(item):
-    return Estimator.of(item).fit(TRAIN, VALIDATION, BINARY, Session(seed=5))
+def fit(item, *, allow_code=False):
+    return Estimator.of(item).fit(TRAIN, VALIDATION, BINARY, Session(seed=5, allow_code=allow_code))
 
 
 @pytest.mark.parametrize(
@@ -90,10 +92,54 @@ def test_gaps_are_filled_where_the_estimator_cannot_take_them():
 )
 def test_what_cannot_answer_from_a_package_is_refused(item, why):
     with pytest.raises(UsageError, match=why):
-        fit(item)
+        fit(item, allow_code=True)
 
 
 @pytest.mark.parametrize("name", ["sklearn.nothing.There", "sklearn.linear_model.Logistc", "LogisticRegression"])
 def test_a_name_that_is_not_there_is_an_error_with_a_way_out(name):
     with pytest.raises(UsageError, match="cannot make"):
         Estimator(name).fit(TRAIN, VALIDATION, BINARY, Session())
+
+
+# -- whose code a name may run ---------------------------------------------------------------------------------------
+
+PIPELINE = "sklearn.pipeline.Pipeline"
+NESTED = {"steps": [["a", {"estimator": "this.Estimator", "params": {}}]]}
+
+
+@pytest.mark.parametrize("name", ["subprocess.Popen", "os.system", "antigravity.fly", "sklearnlike.linear_model.Nice"])
+def test_a_name_from_elsewhere_is_refused_before_its_module_is_imported(name):
+    before = set(sys.modules)
+    with pytest.raises(UsageError, match="--allow-code"):
+        Estimator(name).fit(TRAIN, VALIDATION, BINARY, Session())
+    assert not {m for m in set(sys.modules) - before if m.partition(".")[0] == name.partition(".")[0]}
+
+
+def test_an_estimator_from_elsewhere_among_the_settings_is_refused_as_well():
+    with pytest.raises(UsageError, match=r"this\.Estimator is neither from scikit-learn nor"):
+        Estimator(PIPELINE, NESTED).check_code(allow_code=False)
+    with pytest.raises(UsageError, match=r"this\.Estimator is neither from scikit-learn nor"):
+        built({"estimator": PIPELINE, "params": NESTED})
+
+
+@pytest.mark.parametrize(
+    "name", ["sklearn.utils.Bunch", "sklearn.datasets.fetch_openml", "sklearn.base.os", "sklearn.linear_model"]
+)
+def test_what_lies_in_scikit_learn_but_is_no_estimator_is_refused(name):
+    with pytest.raises(UsageError, match="cannot make"):
+        built({"estimator": name})
+
+
+def test_a_setting_that_a_library_would_take_without_listing_it_is_refused():
+    with pytest.raises(UnknownName, match="machines"):
+        built({"estimator": "lightgbm.LGBMClassifier", "params": {"machines": "10.0.0.1:12400"}})
+
+
+def test_a_folder_of_pickled_results_is_refused(tmp_path):
+    steps = [["a", {"estimator": "sklearn.preprocessing.StandardScaler"}]]
+    with pytest.raises(UsageError, match="unpickling"):
+        built({"estimator": PIPELINE, "params": {"steps": steps, "memory": str(tmp_path)}})
+
+
+def test_code_that_the_user_allows_is_taken():
+    assert isinstance(built({"estimator": f"{Own.__module__}.Own"}, allow_code=True), BaseEstimator)

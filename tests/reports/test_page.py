@@ -152,7 +152,7 @@ def test_the_least_report_that_the_schema_allows_can_be_drawn():
 
 def test_a_card_says_what_the_package_is_for_and_whether_it_is_portable():
     limits = {"rows": 100, "map": {"present": 0.9, "range": {"last": [50.0, 120.0]}}}
-    part = NamedPart("polyclinic.areas.imaging.models.atlas:spread")
+    part = NamedPart("a-rule", lambda values, arrays, settings: values)
     members = [Fitted(None, State(), [part], name="atlas")] * 5
     about = {"title": "Hypotension", "data": "clif-demo", "data_licence": "ODbL"}
     text = card(ModelPackage(Question(inputs={}), members, about, limits=limits), {"auroc": 0.78})

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from polyclinic.errors import BadData, UnknownName
 from polyclinic.samples import Dense, Entity, File, Ragged, Samples, store
+from polyclinic.timelines.format import file_reader
 
 
 @st.composite
@@ -56,7 +57,7 @@ def everything() -> Samples:
             {"code": ["HR", "MAP"]},
             spec={"min_subjects": 5},
         ),
-        "image": File(np.array(["a.npy", "", "c.npy"]), "numpy:load", {"channels": 1}),
+        "image": File(np.array(["a.nii", "", "c.nii"]), file_reader("nifti/image"), {"channels": 1}),
         "protein": Entity(np.array([0, -1, 1]), proteins),
         "y": Dense(np.array([1.0, 0.0, np.nan])),
     }

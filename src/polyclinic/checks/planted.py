@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -68,9 +67,11 @@ def _shuffled(column: Column, rng: np.random.Generator, folder: Path) -> Column:
 
 
 def _shuffled_files(column: File, rng: np.random.Generator, folder: Path) -> File:
-    write, sources = resolve_name(column.spec["writer"]), [Path(path) for path in column.references]
+    sources, write = [str(path) for path in column.references], column.reader.write
+    must(write, "its target pictures cannot be written, and so not be shuffled", "give their `FileReader` a `write`")
+    assert write is not None
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{row}-{source.name}" for row, source in enumerate(sources)]
+    paths = [folder / f"{row}-{Path(source).name}" for row, source in enumerate(sources)]
     for path, source, picture in zip(paths, sources, column.read_all(), strict=True):
         write(rng.permuted(picture.values.ravel()).reshape(picture.values.shape), source, path)
     return replace(column, references=np.array([str(p) for p in paths]))

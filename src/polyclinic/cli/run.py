@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from polyclinic.reports.report import Report
 
 Study = Annotated[str, Argument(help="A name from `polyclinic list studies`, or a YAML file.")]
+AllowCode = Annotated[
+    bool, Option("--allow-code", help="Let models name code from outside scikit-learn and LightGBM, and run it.")
+]
 DryRun = Option("--dry-run", help="List the steps and which are reused; do nothing.")
 EXAMPLE = "polyclinic run hypotension --set split.folds=3 --out runs/hypotension"
 
@@ -22,6 +25,7 @@ def command(
     out: Annotated[Path | None, Option(help="The folder of the run; runs/NAME if left out.")] = None,
     settings: screen.Settings = None,
     dry_run: Annotated[bool, DryRun] = False,
+    allow_code: AllowCode = False,
     as_json: screen.AsJson = False,
 ) -> None:
     """Run a study: data, models, report and package.
@@ -31,7 +35,7 @@ def command(
     from polyclinic.studies.run import run as work
 
     folder = out or Path("runs") / Path(study).stem.removesuffix(".study")
-    made = work(study, out=folder, settings=settings or [], dry_run=dry_run)
+    made = work(study, out=folder, settings=settings or [], dry_run=dry_run, allow_code=allow_code)
     if dry_run:
         steps = made.document["steps"]
         screen.show_json(steps) if as_json else screen.tree({"steps": steps})

@@ -1,16 +1,17 @@
 """Any scikit-learn classifier or pipeline, by its dotted name or handed over in Python; it leaves as an ONNX graph."""
 
 import inspect
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import accumulate
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from polyclinic import dependencies
-from polyclinic.errors import UsageError
+from polyclinic.errors import UnknownName, UsageError
 from polyclinic.models.linear import written
 from polyclinic.models.model import Session
 from polyclinic.models.table import History, Rows, TableModel
@@ -30,6 +31,7 @@ ODDS = """odds (float[row, 2] given) => (float[row, 1] raw)
     odds_log = Log (odds)
     raw = Cast <to = 1> (odds_log)
 }"""
+LIBRARIES = ("sklearn", "lightgbm")
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -37,9 +39,10 @@ PLAIN = (str, int, float, bool, type(None))
 class Estimator(TableModel):
     """A scikit-learn estimator as a model.
 
-    estimator: its dotted name (`sklearn.ensemble.RandomForestClassifier`); params: its settings, where another
-    estimator among them is again `{estimator: NAME, params: {…}}`; hours, coverage: as in `TableModel`. Gaps are
-    filled by the training mean unless the estimator is a pipeline that takes them itself.
+    estimator: its dotted name (`sklearn.ensemble.RandomForestClassifier`), from scikit-learn or LightGBM; from
+    elsewhere only where the session allows code. params: its settings, where another estimator among them is again
+    `{estimator: NAME, params: {…}}`; hours, coverage: as in `TableModel`. Gaps are filled by the training mean unless
+    the estimator is a pipeline that takes them itself.
     """
 
     estimator: str = "sklearn.ensemble.RandomForestClassifier"
@@ -53,10 +56,16 @@ class Estimator(TableModel):
         """
         return cls(**described(item))
 
+    def check_code(self, *, allow_code: bool) -> None:
+        """Raise `UsageError` for an estimator, or one among its settings, whose code may not be imported."""
+        for name in names_in({"estimator": self.estimator, "params": self.params}):
+            check_name(name, allow_code=allow_code)
+
     def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
         """Raises `UsageError` where ONNX has no words for the estimator, or says something else than it does."""
         x, y = train
-        fitted = ready(built({"estimator": self.estimator, "params": self.params}), session).fit(x, y)
+        estimator = built({"estimator": self.estimator, "params": self.params}, allow_code=session.allow_code)
+        fitted = ready(estimator, session).fit(x, y)
         part = graph(fitted, x.shape[1], self.estimator)
         found = 1 / (1 + np.exp(-part({"x": x[:SOME]})["raw"][:, 0].astype(float)))
         gap = float(np.abs(found - fitted.predict_proba(x[:SOME])[:, 1]).max())
@@ -90,30 +99,101 @@ def _written(value: Any, name: str) -> Any:
         return [_written(v, name) for v in value]
     if isinstance(value, dict) and all(isinstance(k, str) for k in value):
         return {k: _written(v, name) for k, v in value.items()}
-    if hasattr(value, "get_params") and not isinstance(value, type):
+    if is_estimator(value):
         return described(value)
     what = f"the setting {name!r} is a {type(value).__name__}, which cannot be written down"
     fix = "use numbers, words, lists and estimators as settings: a package holds no code"
     raise UsageError(what, fix=fix)
 
 
-def built(how: Any) -> Any:
+def names_in(how: Any) -> Iterator[str]:
+    """Every dotted name of an estimator in a description and in its settings, however deep."""
+    if is_description(how):
+        yield str(how["estimator"])
+    nested = how.values() if isinstance(how, Mapping) else how if isinstance(how, (list, tuple)) else ()
+    for value in nested:
+        yield from names_in(value)
+
+
+def is_description(how: Any) -> bool:
+    """Whether a setting describes an estimator: `{estimator: NAME, params: {…}}`."""
+    return isinstance(how, Mapping) and "estimator" in how and set(how) <= {"estimator", "params"}
+
+
+def check_name(name: str, *, allow_code: bool) -> None:
+    """Raise `UsageError` for a dotted name from outside scikit-learn and LightGBM, unless code is allowed.
+
+    A study may come from a stranger, and importing a module runs it: so the first word of the name is read before
+    anything is imported.
+    """
+    if not re.fullmatch(r"\w+(\.\w+)+", name):
+        fix = "give the dotted name of a scikit-learn estimator, such as sklearn.ensemble.RandomForestClassifier"
+        raise UsageError(f"cannot make {name!r}: this is no dotted name", fix=fix)
+    if not allow_code and name.partition(".")[0] not in LIBRARIES:
+        what = f"{name} is neither from scikit-learn nor from LightGBM, and naming it runs its code"
+        fix = "if you trust where this study comes from, add --allow-code (in Python: allow_code=True)"
+        raise UsageError(what, fix=fix)
+
+
+def estimator_class(name: str, *, allow_code: bool) -> type[Any]:
+    """The class behind a dotted name; raises `UsageError` where it is no estimator, or its code may not be run."""
+    from sklearn.base import BaseEstimator
+
+    check_name(name, allow_code=allow_code)
+    module, _, attribute = name.rpartition(".")
+    try:
+        kind = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        fix = "give the dotted name of a scikit-learn estimator"
+        raise UsageError(f"cannot make {name!r}: {error}", fix=fix) from error
+    own = isinstance(kind, type) and issubclass(kind, BaseEstimator)
+    if not own or not (allow_code or kind.__module__.partition(".")[0] in LIBRARIES):
+        what = f"cannot make {name!r}: it is no estimator (a subclass of sklearn.base.BaseEstimator)"
+        raise UsageError(what, fix="give the dotted name of a scikit-learn estimator")
+    return cast("type[Any]", kind)
+
+
+def built(how: Any, *, allow_code: bool = False) -> Any:
     """An estimator from its description; other values as they are, named pairs as pairs.
 
-    Raises `UsageError` for a name that is not there or a setting that the estimator does not have.
+    Raises `UsageError` for a name that is not there or not allowed, or a setting that the estimator does not have.
     """
-    if isinstance(how, Mapping) and set(how) <= {"estimator", "params"} and "estimator" in how:
-        module, _, name = str(how["estimator"]).rpartition(".")
+    if is_description(how):
+        name = str(how["estimator"])
+        kind = estimator_class(name, allow_code=allow_code)
+        params = {k: built(v, allow_code=allow_code) for k, v in how.get("params", {}).items()}
+        check_params(kind, name, params)
         try:
-            params = {k: built(v) for k, v in how.get("params", {}).items()}
-            return getattr(import_module(module), name)(**params)
-        except (ImportError, AttributeError, TypeError, ValueError) as error:
-            fix = "give the dotted name of a scikit-learn estimator and settings that it has"
-            raise UsageError(f"cannot make {how['estimator']!r}: {error}", fix=fix) from error
+            return kind(**params)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"cannot make {name!r}: {error}", fix="give settings that it has") from error
     if isinstance(how, (list, tuple)):
-        values = [built(v) for v in how]
-        return tuple(values) if len(values) > 1 and hasattr(values[1], "get_params") else values
+        values = [built(v, allow_code=allow_code) for v in how]
+        return tuple(values) if len(values) > 1 and is_estimator(values[1]) else values
     return how
+
+
+def check_params(kind: type[Any], name: str, params: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for a setting that the class does not list, or that names a folder of pickled results.
+
+    LightGBM takes any further setting, among them machines to connect to and files to read; and a cache of joblib is
+    read back by unpickling, which runs whatever lies in that folder.
+    """
+    known = inspect.signature(kind.__init__).parameters
+    for key in params:
+        if key not in known or known[key].kind is inspect.Parameter.VAR_KEYWORD:
+            listed = [n for n in known if n != "self"]
+            raise UnknownName(f"setting of {name}", key, listed)
+    if isinstance(params.get("memory"), str):
+        what = f"the setting `memory` of {name} names a folder that would be read back by unpickling"
+        raise UsageError(what, fix="leave `memory` out")
+
+
+def is_estimator(value: Any) -> bool:
+    """Whether this is an estimator, and not the class of one."""
+    from sklearn.base import BaseEstimator
+
+    return isinstance(value, BaseEstimator)
 
 
 def ready(estimator: Any, session: Session) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from polyclinic.outcomes.outcome import Head, Outcome
 from polyclinic.packages.fitted import Fitted
@@ -12,11 +12,15 @@ from polyclinic.samples import Samples
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The circumstances of one fit. Everything random derives from `seed`."""
+    """The circumstances of one fit. Everything random derives from `seed`.
+
+    allow_code: whether settings may name code that is neither polyclinic's nor scikit-learn's (`--allow-code`).
+    """
 
     seed: int = 0
     device: str = "auto"
     threads: int = 2
+    allow_code: bool = False
 
 
 class Model(Protocol):
@@ -27,6 +31,14 @@ class Model(Protocol):
 
     def encode(self, rows: Samples, state: State) -> Mapping[str, Any]:
         """Named arrays, first axis the row; an object array holds one array a row where shapes differ."""
+
+
+@runtime_checkable
+class NamesCode(Protocol):
+    """A model whose settings name code by a dotted name; a study asks it before anything is run."""
+
+    def check_code(self, *, allow_code: bool) -> None:
+        """Raise `UsageError` for a name that may not be imported. Imports nothing that it refuses."""
 
 
 class Network(Model, Protocol):

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from pkgutil import resolve_name
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
@@ -14,13 +13,12 @@ import numpy.typing as npt
 import polars as pl
 
 from polyclinic import registry
-from polyclinic.errors import BadData, Place
+from polyclinic.errors import BadData, Place, UsageError
 from polyclinic.evaluation.scores import Array, Score, row_mean
 from polyclinic.outcomes.outcome import Head, Raw
 from polyclinic.samples import File, Role, Samples
 from polyclinic.samples.samples import of_rows
-
-HERE = "polyclinic.outcomes.voxels"
+from polyclinic.timelines.format import FileReader, file_readers
 
 
 @dataclass(frozen=True)
@@ -28,12 +26,10 @@ class Voxels:
     """Which structure each voxel belongs to. The target is a File column of label pictures.
 
     labels: number in the pictures → name of the structure (or names for 1, 2, …); 0 is the background.
-    reader: dotted function that reads label pictures where a table names only their paths (`measures`).
     Channel 0 is the background, channel k the k-th label in rising order.
     """
 
     labels: dict[int, str] | tuple[str, ...]
-    reader: str = f"{HERE}:read_planted"
     kind: ClassVar[str] = "voxels"
     example: ClassVar[dict[str, Any]] = {"labels": {1: "small", 2: "large"}}
     planted_size: ClassVar[int] = 20
@@ -101,7 +97,10 @@ class Voxels:
         Where the rows have a target, `dice//NAME` holds each row's own Dice (null: the structure is in neither).
         """
         pictures = next(iter(of_rows(rows, File).values()))
-        write = resolve_name(pictures.spec["writer"])
+        write = pictures.reader.write
+        if write is None:
+            fix = "let its format's `files` give the column of input pictures a FileReader with `write`"
+            raise UsageError(f"the reader {pictures.reader.name!r} cannot write a label picture", fix=fix)
         numbers = np.array([0, *self.names])
         maps = [grid.argmax(axis=-1) for grid in answer.rows()]
         sources = pictures.references.tolist()
@@ -131,7 +130,7 @@ class Voxels:
     def measures(self, frame: pl.DataFrame) -> dict[str, Score]:
         """`dice` is a row's mean over its structures, averaged over rows; `dice//NAME` is one structure's.
 
-        Reads `path` and `reference` with `reader` only where the table lacks the rows' own Dice.
+        Reads `path` and `reference` only where the table lacks the rows' own Dice.
         """
         named = set(self.scores[1:]) <= set(frame.columns)
         table = frame.select(self.scores[1:]).cast(pl.Float64) if named else self._dice(self._read(frame))
@@ -139,12 +138,11 @@ class Voxels:
         return {name: row_mean(column.to_numpy()) for name, column in means.items()}
 
     def _read(self, frame: pl.DataFrame) -> Iterator[tuple[Array, Array | None]]:
-        read = resolve_name(self.reader)
         for row, (path, reference) in enumerate(frame.select("path", "reference").iter_rows()):
             if not (path and reference):
                 yield np.zeros(0, np.int64), None
                 continue
-            found, truth = read(path).values, read(reference).values
+            found, truth = (label_reader(Path(file)).read(file).values for file in (path, reference))
             if found.shape != truth.shape:
                 what = f"the predicted picture has shape {found.shape}, its reference {truth.shape}"
                 fix = "write predictions on the grid of the reference"
@@ -153,14 +151,14 @@ class Voxels:
 
     @classmethod
     def of_table(cls, frame: pl.DataFrame) -> Self:
-        """The settings that a table of paths alone tells: the labels that occur, and who reads such a file."""
+        """The settings that a table of paths alone tells: the labels that occur."""
         named = [c.removeprefix("dice//") for c in frame.columns if c.startswith("dice//")]
         paths = [p for p in frame["reference"].to_list() if p] if "reference" in frame.columns else []
         if named or not paths:
             return cls(tuple(named))
-        reader = _reader_of(Path(paths[0]))
-        seen = {int(n) for path in dict.fromkeys(paths) for n in np.unique(resolve_name(reader)(path).values)}
-        return cls({n: str(n) for n in sorted(seen - {0})}, reader)
+        pictures = (label_reader(Path(path)).read(path).values for path in dict.fromkeys(paths))
+        seen = {int(n) for picture in pictures for n in np.unique(picture)}
+        return cls({n: str(n) for n in sorted(seen - {0})})
 
     def check(self, target: npt.NDArray[Any], where: str) -> None:
         """Raise `BadData` where a structure occurs in none of these targets."""
@@ -182,10 +180,9 @@ class Voxels:
     def planted(self, n: int, seed: int) -> Samples:
         """Noisy volumes of unequal size with one ball of each label, the brighter the higher the label."""
         here, rows = _planted(n, seed, tuple(self.names)).name, np.arange(n, dtype=np.int64)
-        spec = {"writer": f"{HERE}:write_planted", "channels": 1}
         roles: dict[str, Role] = {"image": "input", "label": "target"}
         paths = {kind: np.array([f"{here}/{row}-{kind}.npy" for row in rows], str) for kind in roles}
-        columns = {kind: File(names, f"{HERE}:read_planted", spec) for kind, names in paths.items()}
+        columns = {kind: File(names, PLANTED, {"channels": 1}) for kind, names in paths.items()}
         return Samples(rows, columns, roles, {"subject": rows})
 
 
@@ -202,14 +199,14 @@ def _ending(path: str) -> str:
     return "".join(Path(path).suffixes[-2 if path.endswith(".gz") else -1 :])
 
 
-def _reader_of(path: Path) -> str:
-    """The label reader of the first registered format of rows that knows this file."""
+def label_reader(path: Path) -> FileReader:
+    """The label reader of the first registered format of rows that knows this file; raises `BadData`."""
     if path.suffix == ".npy":
-        return f"{HERE}:read_planted"
+        return PLANTED
     for name in registry.entries("formats"):
-        found = registry.load("formats", name)()
-        if found.gives == "rows" and found.files and found.sniff(path):
-            return str(list(found.files.values())[-1]["reader"])
+        readers = list(file_readers(name).values())
+        if readers and registry.load("formats", name)().sniff(path):
+            return readers[-1]
     at, fix = Place(file=str(path)), "see `polyclinic list formats`"
     raise BadData("no installed format reads this picture", at=at, fix=fix)
 
@@ -222,6 +219,9 @@ def read_planted(path: str) -> SimpleNamespace:
 def write_planted(values: Array, reference: str, out: Path) -> None:  # noqa: ARG001
     """Write a `.npy` volume; it has no geometry to take from the reference."""
     np.save(out, values)
+
+
+PLANTED = FileReader(read_planted, write_planted)
 
 
 @cache

@@ -71,6 +71,11 @@ class Fitted:
         """Whether ONNX parts alone answer."""
         return all(isinstance(part, OnnxPart) for part in self.parts)
 
+    def needs(self) -> dict[str, str]:
+        """Distribution → version, of the model and of its parts."""
+        needed = [registry.entry("models", self.name).needs(), *(part.needs() for part in self.parts)]
+        return {one["distribution"]: one["version"] for one in needed if one}
+
     def named(self, name: str) -> Self:
         """The same under its name in the registry."""
         return replace(self, name=name)
@@ -84,7 +89,7 @@ class Fitted:
             "parts": save_parts(self.parts, parts),
             "batch": self.batch,
             "history": list(self.history),
-            "needs": registry.entry("models", self.name).needs(),
+            "needs": self.needs(),
         }
         (state / "model.json").write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
 
@@ -92,7 +97,8 @@ class Fitted:
     def load(cls, state: Path, parts: Path) -> Self:
         """Read what `save` wrote; torch is not needed. Raises `BadPackage` where the model's distribution differs."""
         d = json.loads((state / "model.json").read_text(encoding="utf-8"))
-        require(d["needs"]["distribution"], d["needs"]["version"])
+        for distribution, version in d["needs"].items():
+            require(distribution, version)
         where = f"{d['model']} of the package"
         model = config.build(registry.load("models", d["model"]), d["settings"], file=where)
         made = load_parts(parts, d["parts"])

@@ -131,15 +131,17 @@ class ModelPackage:
 
     def _recipe(self, names: Sequence[str]) -> dict[str, Any]:
         used = {"outcomes": [self.question.kind], "inputs": self.question.inputs}
-        used["models"] = [m.name for m in self.members]
-        needs = [registry.entry(kind, name).needs() for kind, named in used.items() for name in named]
+        entries = [registry.entry(kind, name).needs() for kind, named in used.items() for name in named]
+        needs = {one["distribution"]: one["version"] for one in entries}
+        for member in self.members:
+            needs |= member.needs()
         return {
             "format": FORMAT,
             "about": dict(self.about),
             "question": config.plain({**asdict(self.question), "labels": None}),
             "members": list(names),
             "portable": self.portable,
-            "needs": {e["distribution"]: e["version"] for e in needs},
+            "needs": needs,
         }
 
     @classmethod

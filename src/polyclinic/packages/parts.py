@@ -1,17 +1,17 @@
 """Parts: what answers, in a study and at the bedside alike. An ONNX graph, or a function named with its version."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 
-from polyclinic.errors import BadPackage, Place
+from polyclinic import registry
+from polyclinic.errors import BadPackage, Place, UsageError
 from polyclinic.packages.state import read_arrays, write_arrays
 from polyclinic.samples.columns import Array
 
@@ -25,6 +25,9 @@ class Part(Protocol):
 
     def save(self, folder: Path, stem: str) -> dict[str, Any]:
         """Write the part's files and return its description."""
+
+    def needs(self) -> dict[str, str]:
+        """`distribution` and `version` that must be installed for the part to answer; {} where none must."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +69,10 @@ class OnnxPart:
         how = {"outputs": list(self.outputs), "at_once": self.at_once}
         return {"kind": "onnx", "file": f"{stem}.onnx", **how}
 
+    def needs(self) -> dict[str, str]:
+        """Nothing: a graph answers by itself."""
+        return {}
+
     @classmethod
     def load(cls, folder: Path, described: Mapping[str, Any]) -> Self:
         """Read what `save` wrote."""
@@ -73,35 +80,55 @@ class OnnxPart:
         return cls(graph, tuple(described["outputs"]), described["at_once"])
 
 
+PartFunction: TypeAlias = Callable[[Values, Mapping[str, Array], Mapping[str, Any]], Mapping[str, Any]]
+"""`function(values, arrays, settings) -> values`."""
+
+
 @dataclass(frozen=True, eq=False)
 class NamedPart:
-    """A function of an installed distribution: `function(values, arrays, settings) -> values`.
+    """A function of an installed distribution, kept in a package by its registered name alone.
 
-    function: dotted name (`module:attribute`); distribution: who brings it; arrays, settings: what it learned.
+    Parameters
+    ----------
+    name
+        Its name among the registered `parts` (entry point `polyclinic.parts`, or `Area.parts`).
+    function
+        What stands behind that name. A package never says which function this is: the registry does.
+    arrays, settings
+        What it learned: name → array, and JSON values.
     """
 
-    function: str
-    distribution: str = "polyclinic"
+    name: str
+    function: PartFunction
     arrays: Mapping[str, Array] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, values: Values) -> Values:
-        return dict(resolve_name(self.function)(values, self.arrays, self.settings))
+        return dict(self.function(values, self.arrays, self.settings))
 
     def save(self, folder: Path, stem: str) -> dict[str, Any]:
+        """Write arrays and settings, and describe the part by its name."""
         write_arrays(folder / f"{stem}.safetensors", self.arrays)
         (folder / f"{stem}.json").write_text(json.dumps(dict(self.settings), sort_keys=True))
-        needs = {"distribution": self.distribution, "version": version(self.distribution)}
-        return {"kind": "named", "stem": stem, "function": self.function, **needs}
+        return {"kind": "named", "stem": stem, "name": self.name}
+
+    def needs(self) -> dict[str, str]:
+        """The distribution that brings it; raises `UsageError` where the function is not registered under the name."""
+        entry = registry.entries("parts").get(self.name)
+        if entry is None or entry.load() is not self.function:
+            what = f"the function {self.function.__qualname__} is not registered as the part {self.name!r}"
+            target = f"{self.function.__module__}:{self.function.__qualname__}"
+            fix = f'declare it under [project.entry-points."polyclinic.parts"]: {self.name} = "{target}"'
+            raise UsageError(what, fix=fix)
+        return entry.needs()
 
     @classmethod
     def load(cls, folder: Path, described: Mapping[str, Any]) -> Self:
-        """Read what `save` wrote; refuses a function whose distribution is missing or of another version."""
-        require(described["distribution"], described["version"])
-        stem = described["stem"]
+        """Read what `save` wrote. Raises `UnknownName` for a part that nothing installed brings."""
+        name, stem = described["name"], described["stem"]
+        function = registry.load("parts", name)
         settings = json.loads((folder / f"{stem}.json").read_text())
-        arrays = read_arrays(folder / f"{stem}.safetensors")
-        return cls(described["function"], described["distribution"], arrays, settings)
+        return cls(name, function, read_arrays(folder / f"{stem}.safetensors"), settings)
 
 
 def require(distribution: str, wanted: str) -> None:

@@ -205,7 +205,7 @@ def _target(question: Question, source: Any, rows: pl.DataFrame) -> tuple[str, C
         return name, outcome.column(name, rows)
     reading = source.files.get(name) if isinstance(source, RowTable) else None
     if reading is not None:
-        return name, File(rows[name].fill_null("").to_numpy().astype(str), reading["reader"], dict(reading))
+        return name, File(rows[name].fill_null("").to_numpy().astype(str), reading)
     return name, Dense(numbers(rows[name]).astype(np.float32), (name,))
 
 

@@ -6,13 +6,14 @@ there is a value (`present`: bool [row]); it holds data, never anything that was
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pkgutil import resolve_name
+from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from polyclinic.errors import BadData
+from polyclinic.errors import BadData, Place
+from polyclinic.timelines.format import FileReader
 
 Array: TypeAlias = npt.NDArray[Any]
 Index: TypeAlias = npt.NDArray[np.int64]
@@ -107,12 +108,12 @@ class File:
     """One file a row: pixels or a waveform, read when asked for.
 
     references: paths, "" where there is none: str [row].
-    reader: dotted name of `read(path) -> object with .values` (`module:attribute`).
+    reader: how such a file is read and written; a registered format brings it (`timelines.format.file_reader`).
     spec: what the reader promises (spacing, channels, rate).
     """
 
     references: npt.NDArray[np.str_]
-    reader: str
+    reader: FileReader
     spec: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -126,15 +127,21 @@ class File:
         return np.asarray(self.references != "")
 
     def read(self, row: int) -> Any:
-        """What the reader makes of one row's file."""
-        return resolve_name(self.reader)(str(self.references[row]))
+        """What the reader makes of one row's file. Raises `BadData` for what is no regular file (a pipe, a device)."""
+        return self._read(str(self.references[row]))
+
+    def _read(self, path: str) -> Any:
+        if (place := Path(path)).exists() and not place.is_file():
+            fix = "name a regular file; a folder, a pipe or a device is not read"
+            raise BadData("this is no regular file", at=Place(file=path), fix=fix)
+        return self.reader.read(path)
 
     def read_all(self) -> list[Any]:
         """Every row's file, read by a pool of threads, in order. A failing file raises its own error."""
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(max_workers=4) as pool:
-            return list(pool.map(resolve_name(self.reader), map(str, self.references)))
+            return list(pool.map(self._read, map(str, self.references)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from polyclinic.errors import Place, UsageError
 from polyclinic.samples.columns import Array, Column, Dense, Entity, File, Ragged
 from polyclinic.samples.samples import Samples
+from polyclinic.timelines.format import file_reader
 
 KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Dense, Ragged, File, Entity)}
 
@@ -36,9 +38,20 @@ def _column(name: str, column: Column, arrays: dict[str, Array], folder: Path) -
         save(fields.pop("table"), folder / name)
     if isinstance(column, Ragged):
         fields |= {f"values/{field}": v for field, v in fields.pop("values").items()}
+    if isinstance(column, File):
+        fields["reader"] = _registered(name, column)
     own = [field for field, v in fields.items() if isinstance(v, np.ndarray)]
     arrays |= {f"{name}/{field}": fields.pop(field) for field in own}
     return {"kind": type(column).__name__, "arrays": own, "fields": fields}
+
+
+def _registered(name: str, column: File) -> str:
+    """The name by which the registry gives the column's reader again."""
+    if not column.reader.name:
+        what = "the reader of these files belongs to no registered format, so that it could not be found again"
+        fix = "take it from a format: polyclinic.timelines.format.file_reader('FORMAT/COLUMN')"
+        raise UsageError(what, at=Place(column=name.removeprefix("columns/")), fix=fix)
+    return column.reader.name
 
 
 def load(folder: Path) -> Samples:
@@ -63,6 +76,8 @@ def _opened(name: str, told: Mapping[str, Any], arrays: Mapping[str, Array], fol
     fields = {**told["fields"], **{field: arrays[f"{name}/{field}"] for field in told["arrays"]}}
     if told["kind"] == "Dense":
         fields["names"] = tuple(fields["names"])
+    if told["kind"] == "File":
+        fields["reader"] = file_reader(fields["reader"])
     if told["kind"] == "Entity":
         fields["table"] = load(folder / name)
     if told["kind"] == "Ragged":

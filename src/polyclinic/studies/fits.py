@@ -50,7 +50,8 @@ def fit_fold(
     """Fit one candidate on one fold, or reuse what was fitted before."""
     module = registry.entry("models", candidate.registered).target.partition(":")[0]
     seed = seeds.derive(study.seed, candidate.name, fold.name)
-    session = Session(seed=seed, device=study.training.device, threads=study.training.threads)
+    how = study.training
+    session = Session(seed=seed, device=how.device, threads=how.threads, allow_code=study.allow_code)
     model = [candidate.name, candidate.registered, config.settings_of(candidate.model)]
     inputs = {**above, "fold": fold.name, "model": model, "session": config.settings_of(session)}
 

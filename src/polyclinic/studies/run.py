@@ -41,15 +41,17 @@ def run(
     out: Path | str,
     settings: Sequence[str] = (),
     dry_run: bool = False,
+    allow_code: bool = False,
 ) -> Report:
     """Run a study, or what of it has not been run before.
 
     study: a registered name, a file, or a mapping (whose source may be `{"frame": a data frame}` and whose models
     may be scikit-learn estimators). settings: `key=value` strings. dry_run: list the steps, do nothing but keep a frame.
+    allow_code: models may name estimators from outside scikit-learn and LightGBM, whose code is then run.
     Raises `PolyclinicError`; a stopped run goes on from its finished steps when it is called again.
     """
     folder = Path(out)
-    read = Study.load(kept_frame(study, folder), settings)
+    read = Study.load(kept_frame(study, folder), settings, allow_code=allow_code)
     try:
         return Run(read, folder, Steps(folder / "steps", planned=dry_run)).report()
     except KeyboardInterrupt as stop:

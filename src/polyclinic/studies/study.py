@@ -12,6 +12,7 @@ from annotated_types import Ge, Le
 from polyclinic import config, registry
 from polyclinic.cohorts.task_parser import load_task
 from polyclinic.errors import Place, UnknownName, UsageError
+from polyclinic.models.model import NamesCode
 from polyclinic.packages.question import Question
 from polyclinic.samples.splits import Split
 from polyclinic.studies.evaluate import Evaluation
@@ -87,11 +88,15 @@ class Study:
     gates: Gates = field(default_factory=Gates)
     report: ReportSettings = field(default_factory=ReportSettings)
     seed: int = 0
+    allow_code: bool = False
 
     @classmethod
-    def load(cls, study: "str | Path | Mapping[str, Any] | Study", settings: Sequence[str] = ()) -> "Study":
+    def load(
+        cls, study: "str | Path | Mapping[str, Any] | Study", settings: Sequence[str] = (), *, allow_code: bool = False
+    ) -> "Study":
         """A study by its registered name, from a file, or from a mapping; `settings` are `key=value` strings.
 
+        allow_code: whether its models may name code from outside polyclinic, scikit-learn and LightGBM.
         Raises `UsageError` with key and line for what is unknown or does not fit.
         """
         if isinstance(study, Study):
@@ -99,7 +104,7 @@ class Study:
         document, file = copy.deepcopy(_document(study))
         for assignment in settings:
             config.set_key(document, assignment)
-        return Reading(document, config.plain(document), file).study()
+        return Reading(document, config.plain(document), file, allow_code).study()
 
     def document(self) -> dict[str, Any]:
         """Every setting, defaults written out: what `study.yaml` of a run holds."""
@@ -159,6 +164,7 @@ class Reading:
     marked: Any
     given: Mapping[str, Any]
     file: str
+    allow_code: bool = False
 
     def study(self) -> Study:
         """Check every block."""
@@ -180,6 +186,7 @@ class Reading:
             question=self._question(self._area(made["source"])),
             candidates=self._candidates(),
             seed=seed,
+            allow_code=self.allow_code,
             **made,
         )
         self._name_what_there_is(study)
@@ -242,7 +249,11 @@ class Reading:
         return beside if beside.is_file() else Path(name)
 
     def _candidates(self) -> list[Candidate]:
-        found = [self._candidate(item, role, *at) for key, role in ROLES.items() for item, at in self._listed(key)]
+        found = []
+        for key, role in ROLES.items():
+            for item, keys in self._listed(key):
+                found.append(self._candidate(item, role, *keys))
+                self._check_code(found[-1].model, *keys)
         names, at = [c.name for c in found], self._at("models")
         if twice := sorted({n for n in names if names.count(n) > 1}):
             fix = "write  another-name: {model: …}"
@@ -250,6 +261,14 @@ class Reading:
         if not found:
             raise UsageError("the study names no models", at=at, fix="add `models: [gbm]`")
         return found
+
+    def _check_code(self, model: Any, *keys: str | int) -> None:
+        """Refuse a model that names code which may not be run, where the study names it."""
+        if isinstance(model, NamesCode):
+            try:
+                model.check_code(allow_code=self.allow_code)
+            except UsageError as error:
+                raise UsageError(error.what, at=self._at(*keys), fix=error.fix) from None
 
     def _listed(self, key: str) -> Iterator[tuple[Any, config.Keys]]:
         """What stands under `models` or `baselines`, one model each, and where: a name, a list, a mapping by name."""

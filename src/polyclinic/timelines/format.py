@@ -1,11 +1,14 @@
 """What a format gives: chunks of events or rows, with everything that it refused or set aside counted."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import polars as pl
+
+from polyclinic import registry
+from polyclinic.errors import Place, UnknownName
 
 REFUSED = {"row": pl.Int64, "column": pl.String, "reason": pl.String}
 
@@ -69,13 +72,48 @@ class Chunk:
     noted: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class FileReader:
+    """How the files are read, and perhaps written, that one column of a format names.
+
+    Parameters
+    ----------
+    read
+        Path → an object with `values`, an array.
+    write
+        Takes an array, the path of the file whose geometry it shares, and the path to write to.
+    name
+        `FORMAT/COLUMN`, by which the registry gives this reader again; "" where it is not registered. What is stored
+        (samples, summaries) holds this name and never that of a function: a stranger's file cannot choose what runs.
+    """
+
+    read: Callable[[str], Any]
+    write: Callable[[Any, str, Path], None] | None = None
+    name: str = ""
+
+
+def file_readers(format_name: str, *, at: Place | None = None) -> dict[str, FileReader]:
+    """Column → reader, for the columns of a registered format that name files; raises `UnknownName`."""
+    files: Mapping[str, FileReader] = getattr(registry.load("formats", format_name, at=at), "files", {})
+    return {column: replace(reader, name=f"{format_name}/{column}") for column, reader in files.items()}
+
+
+def file_reader(name: str, *, at: Place | None = None) -> FileReader:
+    """The reader that is registered as `FORMAT/COLUMN`; raises `UnknownName`."""
+    format_name, _, column = name.partition("/")
+    known = file_readers(format_name, at=at)
+    if column not in known:
+        raise UnknownName("column of files", name, [f"{format_name}/{c}" for c in known], at=at)
+    return known[column]
+
+
 @runtime_checkable
 class Format(Protocol):
     """A way in which data lie. A frozen dataclass; its fields are its settings: `zone`, the clock of the site;
     `max_quarantined`, the share of rows that the reading may refuse.
 
-    A format that gives rows also has `files`: column → {"reader": "module:attribute", "writer": …} for the columns
-    that hold paths of pixels or waveforms.
+    A format that gives rows also has `files`: column → `FileReader`, for the columns that hold paths of pixels or
+    waveforms.
     """
 
     @property

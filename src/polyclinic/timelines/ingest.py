@@ -44,7 +44,7 @@ def ingest(
         if format_.gives == "events":
             extra = _write_events(format_name, chunks, part, _shards(source))
         else:
-            extra = _write_rows(format_, chunks, part)
+            extra = _write_rows(chunks, part)
         quarantine.check(max_quarantined)
         quarantine.write()
         clock = getattr(format_, "clock", None)
@@ -164,7 +164,7 @@ def _dataset(name: str, columns: list[str]) -> dict[str, Any]:
     }
 
 
-def _write_rows(format_: Format, chunks: Iterator[Chunk], out: Path) -> dict[str, Any]:
+def _write_rows(chunks: Iterator[Chunk], out: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     (out / "data").mkdir()
@@ -176,4 +176,4 @@ def _write_rows(format_: Format, chunks: Iterator[Chunk], out: Path) -> dict[str
     if writer is None:
         raise BadData("the source has no rows", fix="name a source that holds some")
     writer.close()
-    return {"path_columns": {c: dict(how) for c, how in getattr(format_, "files", {}).items()}}
+    return {}

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from polyclinic.errors import Place
 from polyclinic.timelines import describe, zones
-from polyclinic.timelines.format import INFINITE, WORDS, Chunk, Fault, Gives, without
+from polyclinic.timelines.format import INFINITE, WORDS, Chunk, Fault, FileReader, Gives, file_readers, without
 from polyclinic.timelines.tables import SUFFIXES, batches, first_file, readable, scan
 from polyclinic.timelines.timeline import Ingested
 
@@ -30,9 +31,11 @@ class RowTable(Ingested):
         return describe.of_rows(self.scan(), self.summary())
 
     @cached_property
-    def files(self) -> dict[str, dict[str, str]]:
-        """The columns that hold paths → {"reader": "module:attribute", …}."""
-        return dict(self.summary().get("path_columns", {}))
+    def files(self) -> dict[str, FileReader]:
+        """The columns that hold paths → how such a file is read, by the registered format that the summary names."""
+        name = self.summary().get("source_format")
+        at = Place(file=str(self.path / "metadata" / "summary.json"), key="source_format")
+        return {} if name is None else file_readers(str(name), at=at)
 
     def refused(self) -> pl.DataFrame:
         """Rows that the ingest could not read: `row_id` (position in the source) and why, `refused`."""
@@ -55,7 +58,7 @@ class Table:
     max_quarantined: float = 0.01
     gives: ClassVar[Gives] = "rows"
     looks_for: ClassVar[str] = "one CSV, TSV or Parquet file, or a folder with exactly one"
-    files: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    files: ClassVar[Mapping[str, FileReader]] = {}
 
     def sniff(self, source: Path) -> bool:
         """Whether this is one table file, or a folder that holds exactly one."""

@@ -13,10 +13,11 @@ atlas = pytest.importorskip("polyclinic.areas.imaging.models.atlas", reason="the
 from polyclinic.models.model import Session  # noqa: E402
 from polyclinic.outcomes.voxels import Voxels  # noqa: E402
 from polyclinic.samples import File, Samples  # noqa: E402
+from polyclinic.timelines.format import file_reader  # noqa: E402
 
 from .conftest import picture, save  # noqa: E402
 
-READER = "polyclinic.areas.imaging.volumes:read"
+IMAGE, LABEL = file_reader("nifti/image"), file_reader("nifti/label")
 shapes = st.tuples(*[st.integers(1, 12)] * 3)
 
 
@@ -38,15 +39,15 @@ def test_labels_that_never_differ_are_answered_on_grids_that_do(tmp_path):
     image, labels = picture((20, 24, 16), 0)
     paths = [save(tmp_path / f"{k}-{i}.nii.gz", v) for i in range(3) for k, v in (("i", image), ("l", labels))]
     columns = {
-        "image": File(np.array(list(map(str, paths[::2]))), READER),
-        "label": File(np.array(list(map(str, paths[1::2]))), f"{READER}_labels"),
+        "image": File(np.array(list(map(str, paths[::2]))), IMAGE),
+        "label": File(np.array(list(map(str, paths[1::2]))), LABEL),
     }
     rows = Samples(np.arange(3), columns, {"image": "input", "label": "target"})
     fitted = atlas.Atlas().fit(rows, rows, Voxels({1: "ball", 2: "bright"}), Session())
     assert (fitted.raw(rows).rows()[1].argmax(axis=-1) == labels).all()
 
     wide = save(tmp_path / "wide.nii.gz", np.zeros((40, 24, 8), np.float32))
-    asked = Samples(np.arange(1), {"image": File(np.array([str(wide)]), READER)}, {"image": "input"})
+    asked = Samples(np.arange(1), {"image": File(np.array([str(wide)]), IMAGE)}, {"image": "input"})
     (answer,) = fitted.raw(asked).rows()
     assert answer.shape == (40, 24, 8, 3)
     assert np.allclose(np.exp(answer).sum(axis=-1), 1, atol=1e-3)

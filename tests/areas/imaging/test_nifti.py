@@ -104,7 +104,8 @@ def test_inputs_name_a_reader_a_writer_and_the_case(folder, tmp_path):
     table = ingest("nifti", folder(2), tmp_path / "out")
     made = ImagingInputs().columns(table, table.rows(), None)
     assert made.columns["image"].read(1).values.shape == (15, 18, 12)
-    assert made.columns["image"].spec["writer"].endswith(":write_labels")
+    assert made.columns["image"].reader.name == "nifti/image"
+    assert made.columns["image"].reader.write is not None
     assert made.groups["case"].tolist() == ["case_0", "case_1"]
     with pytest.raises(UnknownName, match="scan"):
         ImagingInputs(column="scan").columns(table, table.rows(), None)

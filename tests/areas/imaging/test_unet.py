@@ -17,20 +17,21 @@ from polyclinic.models.model import Session  # noqa: E402
 from polyclinic.outcomes.voxels import Voxels  # noqa: E402
 from polyclinic.packages.fitted import Fitted  # noqa: E402
 from polyclinic.samples import File, Samples  # noqa: E402
+from polyclinic.timelines.format import file_reader  # noqa: E402
 from polyclinic.training.recipe import Training  # noqa: E402
 
 from .conftest import cut_short, picture, save  # noqa: E402
 
-READER = "polyclinic.areas.imaging.volumes:read"
+IMAGE, LABEL = file_reader("nifti/image"), file_reader("nifti/label")
 OUTCOME = Voxels({1: "ball", 2: "bright"})
 SMALL = unet.UNet(width=4, voxels=2000, training=Training(epochs=2, batch=2, learning_rate=1e-2))
 
 
 def rows_of(images, labels=()) -> Samples:
-    columns = {"image": File(np.array(list(map(str, images))), READER)}
+    columns = {"image": File(np.array(list(map(str, images))), IMAGE)}
     roles = {"image": "input"}
     if labels:
-        columns["label"], roles["label"] = (File(np.array(list(map(str, labels))), f"{READER}_labels"), "target")
+        columns["label"], roles["label"] = (File(np.array(list(map(str, labels))), LABEL), "target")
     return Samples(np.arange(len(images)), columns, roles)
 
 

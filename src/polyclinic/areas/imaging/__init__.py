@@ -11,6 +11,11 @@ AREA = Area(
         "unet": "polyclinic.areas.imaging.models.unet:UNet",
         "atlas": "polyclinic.areas.imaging.models.atlas:Atlas",
     },
+    parts={
+        "atlas": "polyclinic.areas.imaging.models.atlas:spread",
+        "patches-cut": "polyclinic.areas.imaging.models.unet:cut",
+        "patches-stitch": "polyclinic.areas.imaging.models.unet:stitch",
+    },
     studies={"hippocampus-segmentation": "polyclinic.areas.imaging:studies/hippocampus-segmentation.yaml"},
     datasets={"hippocampus": "polyclinic.areas.imaging:datasets/hippocampus.yaml"},
 )

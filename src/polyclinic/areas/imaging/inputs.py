@@ -6,10 +6,12 @@ from typing import Any
 
 import polars as pl
 
-from polyclinic.areas.imaging.formats.nifti import Nifti, refusal
+from polyclinic.areas.imaging.formats.nifti import refusal
 from polyclinic.samples import File
 from polyclinic.samples.frames import need_columns
 from polyclinic.samples.inputs import InputColumns
+from polyclinic.timelines.format import file_reader
+from polyclinic.timelines.rows import RowTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +25,8 @@ class ImagingInputs:
         """The volumes as a `File` column, and the group `case`; see `Inputs.columns`."""
         need_columns(rows, [self.column])
         references = rows[self.column].fill_null("").to_numpy().astype(str)
-        how = {**Nifti.files["image"], **getattr(source, "files", {}).get(self.column, {})}
-        image = File(references, how["reader"], {"writer": how["writer"], "channels": 1})
+        known = source.files if isinstance(source, RowTable) else {}
+        image = File(references, known.get(self.column) or file_reader("nifti/image"), {"channels": 1})
         case = rows[self.case if self.case in rows.columns else self.column].cast(pl.String)
         cases = case.fill_null("unknown").to_numpy().astype(str)
         return InputColumns({self.column: image}, {"case": cases})

@@ -8,6 +8,7 @@ AREA = Area(
     inputs="wearable_steps.inputs:StepsInputs",
     formats={"wrist": "wearable_steps.formats.wrist:Wrist"},
     models={"effort": "wearable_steps.models.effort:Effort"},
+    parts={"effort": "wearable_steps.models.effort:answer"},
     outcomes={"walking": "wearable_steps.outcomes.walking:Walking"},
     studies={"walking": "wearable_steps:studies/walking.yaml"},
 )

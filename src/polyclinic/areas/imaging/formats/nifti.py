@@ -9,11 +9,10 @@ import polars as pl
 
 from polyclinic.areas.imaging import volumes
 from polyclinic.errors import BadData
-from polyclinic.timelines.format import REFUSED, Chunk, Gives
+from polyclinic.timelines.format import REFUSED, Chunk, FileReader, Gives
 
 COLUMNS = {"row_id": pl.Int64, "case": pl.String, "image": pl.String, "label": pl.String}
 SUFFIXES = (".nii", ".nii.gz")
-VOLUMES = "polyclinic.areas.imaging.volumes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +21,9 @@ class Nifti:
 
     gives: ClassVar[Gives] = "rows"
     looks_for: ClassVar[str] = ".nii or .nii.gz files in the folder or in its images/"
-    files: ClassVar[Mapping[str, Mapping[str, str]]] = {
-        "image": {"reader": f"{VOLUMES}:read", "writer": f"{VOLUMES}:write_labels"},
-        "label": {"reader": f"{VOLUMES}:read_labels"},
+    files: ClassVar[Mapping[str, FileReader]] = {
+        "image": FileReader(volumes.read, volumes.write_labels),
+        "label": FileReader(volumes.read_labels),
     }
 
     def sniff(self, source: Path) -> bool:

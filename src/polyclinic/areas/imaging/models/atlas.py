@@ -46,7 +46,7 @@ class Atlas:
         for row in range(len(train)):
             labels = outcome.target(train.take([row]))[0]
             total += [resized(labels == channel, grid) for channel in range(channels)]
-        part = NamedPart(f"{__name__}:spread", arrays={"atlas": (total / len(train)).astype(np.float32)})
+        part = NamedPart("atlas", spread, {"atlas": (total / len(train)).astype(np.float32)})
         return Fitted(self, state, [part], batch=self.answers)
 
 

@@ -80,7 +80,10 @@ class UNet:
     def parts(self, onnx: OnnxPart, state: State) -> list[Part]:
         """Cut into overlapping patches, answer each by itself, and stitch the answers on the volume's own grid."""
         how = {"overlap": self.overlap}
-        cutter, stitcher = (NamedPart(f"{__name__}:{name}", settings=how) for name in ("cut", "stitch"))
+        cutter, stitcher = (
+            NamedPart("patches-cut", cut, settings=how),
+            NamedPart("patches-stitch", stitch, settings=how),
+        )
         return [cutter, replace(onnx, at_once=1), stitcher]
 
     def _view(self, volume: Volume, target: Index, patch: Index, rng: Any) -> tuple[Volume, Index]:

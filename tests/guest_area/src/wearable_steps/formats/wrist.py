@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +21,6 @@ class Wrist:
     """One recording a line; `walking` holds a label for every few samples, or is missing."""
 
     gives: ClassVar[str] = "rows"
-    files: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     looks_for: ClassVar[str] = "a file of JSON lines with `acceleration` (.jsonl)"
 
     def sniff(self, source: Path) -> bool:

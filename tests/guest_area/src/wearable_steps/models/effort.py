@@ -45,7 +45,7 @@ class Effort:
         for _ in range(self.rounds):
             gap = 1 / (1 + np.exp(-(weights[0] * x + weights[1]))) - y
             weights -= 2.0 * np.array([(gap * x).mean(), gap.mean()])
-        part = NamedPart(f"{__name__}:answer", "wearable-steps", {"weights": weights})
+        part = NamedPart("effort", answer, {"weights": weights})
         return Fitted(self, state, [part])
 
 
