@@ -55,15 +55,22 @@ class Execution:
 
     def open(self, span: Span) -> Mask:
         """Whether an event that bounds the window never came."""
-        there = [self.time(p)[1] for p in (span.left, span.right) if p in self.plan.points]
+        bounds = [p for p in (span.left, span.right) if p in self.plan.points and not self._whole(p)]
+        there = [self.time(p)[1] for p in bounds] or [np.ones(len(self.trigger), np.bool_)]
         none: Mask = ~np.logical_and.reduce(there)
         return none
 
+    def _whole(self, name: str) -> bool:
+        return name in self.plan.points and self.plan.points[name].whole
+
     def count(self, span: Span, name: str) -> Ints:
         """How many events of a predicate the window holds."""
-        left, right = self.time(span.left)[0], self.time(span.right)[0]
-        begin = position(*self._instants, left, after=not span.window.start_inclusive)
-        end = position(*self._instants, right, after=span.window.end_inclusive)
+        times, low, high = self._instants
+        begin, end = low, high
+        if not self._whole(span.left):
+            begin = position(times, low, high, self.time(span.left)[0], after=not span.window.start_inclusive)
+        if not self._whole(span.right):
+            end = position(times, low, high, self.time(span.right)[0], after=span.window.end_inclusive)
         running = np.append(0, np.cumsum(self.counts(name)))
         count: Ints = np.maximum(running[end] - running[begin], 0)
         return count

@@ -6,7 +6,7 @@ all that defines it is never later than the index time.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 
@@ -21,7 +21,9 @@ NEVER = 2**62
 class Point:
     """A point in time: `parent` plus `offset` microseconds, or the nearest instant with `event` before or after it.
 
-    inclusive: whether the event may lie at the parent's own time.
+    inclusive: whether the event may lie at the parent's own time. whole: whether it is the edge of the subject's record,
+    is always there, and only bounds a window that includes it: everything on that side counts, and nobody has to read
+    all events of the record to know when it began or ended.
     """
 
     parent: str
@@ -29,6 +31,7 @@ class Point:
     event: str | None = None
     before: bool = False
     inclusive: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Plan:
 
     def predicates(self) -> set[str]:
         """Predicates that some point waits for or some window counts."""
-        waited = (p.event for p in self.points.values())
+        waited = (p.event for p in self.points.values() if not p.whole)
         counted = (name for s in self.spans for name in (*s.has, s.window.label))
         return {name for name in (*waited, *counted) if name}
 
@@ -82,7 +85,10 @@ def plan(task: Task) -> Plan:
     kept = _needed(points, spans, index, late)
     waits = {p for p in kept if points[p].event}
     spans = [s for s in spans if s.has or s.window.label or {s.left, s.right} & waits]
-    return Plan({n: p for n, p in points.items() if n in kept}, tuple(spans), index, index in behind)
+    parents = {index, *(points[name].parent for name in kept)}
+    edges = {n for n in kept - parents if task.trigger and points[n].event in (START, END) and _always(points[n], late)}
+    placed = {n: replace(p, whole=n in edges) for n, p in points.items() if n in kept}
+    return Plan(placed, tuple(spans), index, index in behind)
 
 
 def _point(name: str, side: str, window: Window) -> Point:
