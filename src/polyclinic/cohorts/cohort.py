@@ -38,7 +38,7 @@ class Cohort:
     unlabelled) and a float32 `newest//NAME` for each predicate in `at_risk.last`; sorted by subject and time.
     fulfilled: for each row of the index, whether every criterion holds, those past the index too.
     source: the events that were asked; set_aside: code → what `values` set aside; unmatched: plain predicates that no
-    event fulfils.
+    event fulfils; mixed_units: codes whose values the task holds against bounds, and the several units they come in.
     """
 
     task: Task
@@ -48,6 +48,7 @@ class Cohort:
     source: Timeline | pl.LazyFrame
     set_aside: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unmatched: tuple[str, ...] = ()
+    mixed_units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def labels(self) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Index times on a grid while between two events, and the newest value known at each: both asked live, by availability."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from polyclinic.cohorts.predicates import Plain, coded
 from polyclinic.cohorts.sorted_times import MICROSECOND, Ints, Mask, following, position
 from polyclinic.cohorts.task import Every
 from polyclinic.cohorts.values import plausible
-from polyclinic.timelines.availability import instants, known_at, known_by, where
+from polyclinic.timelines.availability import instants, known_by, where
 
 READ = ("subject_id", "time", "available_time", "code", "numeric_value")
 OPEN = np.iinfo(np.int64).max
@@ -90,15 +90,15 @@ def intervals(events: Readings, begin: str, end: str) -> Spans:
     return Spans(subject[first], when[first], np.where(ended, when.take(place, mode="clip"), OPEN))
 
 
-def until_now(spans: Spans, events: pl.LazyFrame) -> Spans:
-    """Intervals that have not ended reach to the newest thing known of the subject."""
+def until_now(spans: Spans, newest_known: Callable[[Ints], pl.DataFrame]) -> Spans:
+    """Intervals that have not ended reach to the newest thing known of the subject.
+
+    newest_known: subjects → their `subject_id` and when that was, sorted by subject.
+    """
     unended = spans.stop == OPEN
     if not unended.any():
         return spans
-    known = known_at(events.collect_schema().names()).max().to_physical()
-    who = pl.Series(np.unique(spans.subject[unended])).implode()
-    newest = events.filter(pl.col("subject_id").is_in(who)).group_by("subject_id").agg(known)
-    subject, last = (column.to_numpy() for column in newest.collect().sort("subject_id"))
+    subject, last = (column.to_numpy() for column in newest_known(np.unique(spans.subject[unended])))
     stop = spans.stop.copy()
     stop[unended] = last[np.searchsorted(subject, spans.subject[unended])]
     return spans._replace(stop=stop)

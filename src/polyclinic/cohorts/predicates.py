@@ -41,6 +41,11 @@ class Plain:
         codes = {"any": [self.code]} if isinstance(self.code, str) else self.code
         return list(codes.get("any") or [codes["regex"]])
 
+    @property
+    def bounded(self) -> bool:
+        """Whether it holds values against a bound, so that their unit matters."""
+        return self.value_min is not None or self.value_max is not None
+
     def codes(self) -> pl.Expr:
         """Whether an event has one of the codes."""
         if isinstance(self.code, str):

@@ -1,0 +1,105 @@
+"""Rows on their way to an index: who is asked when, at which step each row falls out, and the label so far."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from polyclinic.cohorts.cohort import KEYS, Step
+from polyclinic.cohorts.sorted_times import Array, Ints, Mask
+
+INDEX = "index times"
+DUPLICATE = -1
+
+
+@dataclass(slots=True, eq=False)
+class IndexRows:
+    """Candidates for the index of a cohort.
+
+    subject, time: int64 [row], microseconds since 1970. steps: name, whether it looks past the index, whether rows fall
+    out there; where none do, those that are left are counted. out: int64 [row], 0, or the number (from 1) of the step at
+    which the row fell out. label: bool [row]; missing_label: rows of a file of labels without one. newest: predicate →
+    float32 [row], the newest value known at the index.
+    """
+
+    subject: Ints
+    time: Ints
+    out: Ints = field(init=False)
+    steps: list[tuple[str, bool, bool]] = field(default_factory=list)
+    label: Mask | None = None
+    missing_label: Mask | bool = False
+    newest: dict[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.subject, self.out = self.subject.astype(np.int64), np.zeros(len(self.time), np.int64)
+
+    def step(self, name: str, out: Mask | bool | None = None, *, past: bool = False) -> None:
+        """Rows that fall out here, unless they fell out before; where none are named, those left are counted."""
+        self.steps.append((name, past, out is not None))
+        if out is not None:
+            self.out[out & (self.out == 0)] = len(self.steps)
+
+    def finish(self, *, unique: bool) -> tuple[pl.DataFrame, list[Step]]:
+        """Count the steps, and keep the rows of the index.
+
+        unique: whether rows of one index time may be there twice, so that one has to stand for them all (more where
+        their labels disagree).
+        """
+        attrition, kept = [], np.ones(len(self.out), np.bool_)
+        for number, (name, past, excluded) in enumerate(self.steps, start=1):
+            left = (self.out == 0) | (self.out > number)
+            if name == INDEX and not unique:
+                duplicates = self.duplicates(left)
+                self.out[duplicates], left[duplicates] = DUPLICATE, False
+            subjects = self.subject[self.out == number if excluded else left]
+            attrition.append(Step(name, len(subjects), {"subject": distinct(subjects)}, past, excluded))
+            if not (past or excluded):
+                kept = left
+        return self.frame(kept), attrition
+
+    def frame(self, which: Mask) -> pl.DataFrame:
+        """Some of the rows, labelled where they did not fall out."""
+        out = self.out[which]
+        labels = pl.Series([None], dtype=pl.Boolean).new_from_index(0, len(out))
+        if self.label is not None:
+            labels = pl.select(pl.when(pl.Series(out == 0)).then(pl.Series(self.label[which]))).to_series()
+        columns = {
+            "subject_id": self.subject[which],
+            "prediction_time": self.time[which].astype("datetime64[us]"),
+            "boolean_value": labels,
+            **{f"newest//{n}": v[which] for n, v in self.newest.items()},
+            "out": out,
+        }
+        return pl.DataFrame(columns)
+
+    def duplicates(self, left: Mask) -> Ints:
+        """Places of rows left that another row of their index time stands for.
+
+        An unlabelled row gives way to a labelled one; labels that disagree both stay.
+        """
+        if self._unique(left):
+            return np.empty(0, np.int64)
+        frame = self.frame(left).with_columns(place=pl.Series(np.flatnonzero(left)))
+        holds = pl.col("out") == 0
+        rows = frame.sort(*KEYS, "out", maintain_order=True).filter(holds | ~holds.any().over(KEYS))
+        stay = rows.unique([*KEYS, "boolean_value"], keep="first", maintain_order=True)["place"]
+        return np.setdiff1d(frame["place"].to_numpy(), stay.to_numpy(), assume_unique=True)
+
+    def _unique(self, left: Mask) -> bool:
+        """Whether no two of these rows share subject and time."""
+        subject, time = self.subject[left], self.time[left]
+        order = np.lexsort((time, subject))
+        subject, time = subject[order], time[order]
+        return not ((subject[1:] == subject[:-1]) & (time[1:] == time[:-1])).any()
+
+
+def distinct(values: Array) -> int:
+    """How many different values there are; without a sort where they rise already.
+
+    >>> distinct(np.array([1, 1, 4]))
+    2
+    """
+    change = np.diff(values)
+    if (change >= 0).all():
+        return int(np.count_nonzero(change)) + 1 if len(values) else 0
+    return len(np.unique(values))
