@@ -83,6 +83,23 @@ def test_a_cohort_of_nobody_is_an_error_and_writes_nothing(tmp_path):
     assert not (tmp_path / "labels.parquet").exists()
 
 
+def test_a_cohort_tells_the_share_of_positives_and_codes_with_two_units(tmp_path):
+    (tmp_path / "meds" / "data").mkdir(parents=True)
+    subjects, hours = [1, 1, 2, 2], [datetime(2020, 1, 1, hour) for hour in (0, 1, 0, 1)]
+    events = {"subject_id": subjects, "time": hours, "code": ["IN", "LAB", "IN", "LAB"]}
+    values = {"numeric_value": [None, 3.0, None, 1.0], "unit": [None, "mg/dL", None, "umol/L"]}
+    frame = pl.DataFrame({**events, **values}, schema_overrides={"numeric_value": pl.Float32})
+    frame.write_parquet(tmp_path / "meds" / "data" / "0.parquet")
+    windows = "windows: {w: {start: trigger, end: start + 24h, label: high}}"
+    predicates = "predicates: {in: {code: IN}, high: {code: LAB, value_min: 2}}"
+    (tmp_path / "task.yaml").write_text(f"{predicates}\ntrigger: in\n{windows}\n")
+    words = "cohort", tmp_path / "meds", tmp_path / "task.yaml", "--out", tmp_path / "labels.parquet"
+    done = call(*words)
+    assert "2 labels, 1 positive (50.0 %)" in done.output
+    assert "LAB comes in mg/dL and umol/L" in done.output
+    assert json.loads(call(*words, "--json").stdout)["positive"] == 1
+
+
 def test_check_prints_a_table_and_its_exit_code_says_whether_all_held():
     assert call("check", "binary").exit_code == 0
     done = call("check", "last-value", "--set", "column=x//b", "--json")

@@ -215,3 +215,39 @@ def test_a_predicate_that_no_event_fulfils_is_told() -> None:
     assert "MAPP (gone, nearest: MAP)" in warning["result"]
     assert "fast: its code occurs" in warning["result"]
     assert extract(parse_task(TASK), events).warnings() == []
+
+
+def test_an_open_interval_ends_with_the_newest_thing_that_counts_of_any_code() -> None:
+    """Implausible and infinite values are no news of the subject."""
+    stay = [(1, 0, "IN"), (1, 1, "MAP", 80.0), (1, 2, "HR", 70.0)]
+    no_news = [(1, 5, "MAP", 900.0), (1, 6, "HR", float("inf"))]
+    assert hours(extract(grid_only(), timeline(*stay, *no_news)).index) == [1, 2]
+    assert hours(extract(grid_only(), timeline(*stay, *no_news, (1, 4, "HR", 70.0))).index) == [1, 2, 3, 4]
+
+
+def in_units(*units: str | None, code: str = "LAB//creatinine") -> pl.LazyFrame:
+    """An admission, then one value of a code in each of these units."""
+    rows = [(1, 0, "IN"), *((1, n + 1, code, 1.0) for n in range(len(units)))]
+    return timeline(*rows).with_columns(unit=pl.Series([None, *units], dtype=pl.String))
+
+
+AKI = {
+    "predicates": {"in": {"code": "IN"}, "aki": {"code": "LAB//creatinine", "value_min": 2.0}},
+    "trigger": "in",
+    "windows": {"day": {"start": "trigger", "end": "start + 24h", "label": "aki"}},
+}
+
+
+def test_a_bound_on_a_code_that_comes_in_two_units_is_warned_of() -> None:
+    mixed = extract(parse_task(AKI), in_units("mg/dL", "umol/L", "mg/dL", None))
+    assert mixed.warnings()[-1]["result"] == "LAB//creatinine comes in mg/dL and umol/L"
+    ranged = {**AKI, "predicates": {**AKI["predicates"], "aki": {"code": "OTHER"}}}
+    ranged["values"] = {"LAB//creatinine": {"plausible": [0, 100]}}
+    assert "umol/L" in extract(parse_task(ranged), in_units("mg/dL", "umol/L")).warnings()[-1]["result"]
+
+
+@pytest.mark.parametrize(
+    "events", [in_units("mg/dL", "mg/dL", None), in_units("mg/dL", "umol/L", code="LAB//other")], ids=["one", "other"]
+)
+def test_one_unit_or_units_of_a_code_without_bounds_are_fine(events: pl.LazyFrame) -> None:
+    assert extract(parse_task(AKI), events).mixed_units == {}

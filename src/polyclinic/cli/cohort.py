@@ -33,12 +33,14 @@ def command(
         what = "a task asks about time, and this table has none"
         raise UsageError(what, at=Place(file=str(timeline)), fix=fix)
     found = extract(load_task(task, predicates), source).require()
+    labelled = bool(found.labels["boolean_value"].count())
     write_table(found.labels, out)
     steps = [{k: v for k, v in asdict(step).items() if k != "excluded"} for step in found.attrition]
     warnings = found.warnings()
     if as_json:
-        told = {"rows": found.labels.height, "set_aside": found.set_aside, "attrition": steps, "sanity": warnings}
-        screen.show_json({"out": str(out), **told})
+        size = {"rows": found.labels.height, "positive": found.positive}
+        flow = {"set_aside": found.set_aside, "attrition": steps, "sanity": warnings}
+        screen.show_json({"out": str(out), **size, **flow})
         return
     for step in steps:
         step["groups"] = ", ".join(f"{count:,} {name}" for name, count in step["groups"].items())
@@ -46,4 +48,6 @@ def command(
     screen.tree({"attrition": steps})
     for warning in warnings:
         screen.say(f"warning: {warning['check']}: {warning['result']}\n  {warning['why']}")
-    screen.say(f"{found.labels.height:,} labels written to {out}")
+    rows = found.labels.height
+    share = f", {found.positive:,} positive ({100 * found.positive / rows:.1f} %)" if rows and labelled else ""
+    screen.say(f"{rows:,} labels{share} written to {out}")

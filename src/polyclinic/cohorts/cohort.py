@@ -93,16 +93,34 @@ class Cohort:
                 absent[name] = f"{' or '.join(predicate.wanted)} ({name}{nearest})"
         return absent
 
+    @property
+    def positive(self) -> int:
+        """How many labels are true."""
+        return int(self.labels["boolean_value"].sum() or 0)
+
     def warnings(self) -> list[dict[str, Any]]:
-        """An entry of the report's `sanity` where predicates are fulfilled by no event: a criterion on one does nothing."""
+        """Entries of the report's `sanity`: what in these events makes the task mean something else than it says.
+
+        Predicates that no event fulfils (a criterion on one does nothing), and bounds on a code that comes in several
+        units (one number means two things).
+        """
+        return [*self._unmatched_predicates(), *self._mixed_units()]
+
+    def _unmatched_predicates(self) -> list[dict[str, Any]]:
         if not self.unmatched:
             return []
         absent = self._absent(self.unmatched)
-        result = "; ".join(
-            absent.get(name, f"{name}: its code occurs, never with such a value") for name in self.unmatched
-        )
+        wrong_values = "its code occurs, never with such a value"
+        result = "; ".join(absent.get(name, f"{name}: {wrong_values}") for name in self.unmatched)
         why = "A criterion on it leaves out nobody, or everybody: see that code and values are written as in the data."
         return [{"check": "predicates that no event fulfils", "applies": True, "result": result, "why": why}]
+
+    def _mixed_units(self) -> list[dict[str, Any]]:
+        if not self.mixed_units:
+            return []
+        result = "; ".join(f"{code} comes in {' and '.join(units)}" for code, units in self.mixed_units.items())
+        why = "The task compares such values with one number: convert them to one unit at ingest, or name one code a unit."
+        return [{"check": "codes with several units", "applies": True, "result": result, "why": why}]
 
     def _key(self) -> str:
         return next((k for k in ("trigger", "every", "labels") if self.task.document.get(k) is not None), "windows")
