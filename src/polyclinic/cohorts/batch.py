@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -25,7 +24,8 @@ BOUNDS = ("value_min", "value_max", "value_min_inclusive", "value_max_inclusive"
 STORED = ("subject_id", "time", "available_time", "code", "numeric_value", "unit")
 
 
-class BatchCohort(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchCohort:
     """What one batch gives to the cohort; no event stays in memory with it.
 
     index: as in `Cohort`, with a column `out`, 0 where every criterion holds. units: code → units of its values.
@@ -127,7 +127,7 @@ class Batch:
 
     def special_predicates(self) -> set[str]:
         """Those of `_ANY_EVENT`, `_RECORD_START` and `_RECORD_END` that the plan counts."""
-        return {*self.plan.predicates(), self.task.trigger} & {ANY, START, END}
+        return {name for name in (ANY, START, END) if name in self.plan.predicates() or name == self.task.trigger}
 
     def counts_every_instant(self) -> bool:
         """Whether instants at which no event of interest lies matter too."""
