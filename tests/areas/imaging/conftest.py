@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,18 @@ def save(path: Path, values: Any, affine: Any = AFFINE) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     nibabel.Nifti1Image(values, affine).to_filename(path)
     return path
+
+
+def storages(values: Any, affine: Any) -> Iterator[tuple[Any, Any]]:
+    """The 48 ways to store one volume: the same voxels at the same places, each with its own affine."""
+    for axes, steps in product(permutations(range(3)), product((1, -1), repeat=3)):
+        move = np.zeros((4, 4))
+        move[3, 3] = 1
+        for stored, (axis, step) in enumerate(zip(axes, steps, strict=True)):
+            move[axis, stored] = step
+            move[axis, 3] = values.shape[axis] - 1 if step < 0 else 0
+        turned = values.transpose(axes)[tuple(slice(None, None, step) for step in steps)]
+        yield np.ascontiguousarray(turned), affine @ move
 
 
 def cut_short(path: Path) -> None:

@@ -37,7 +37,8 @@ def test_a_mirrored_volume_is_resized_to_the_mirrored_answer(shape, other):
 
 def test_labels_that_never_differ_are_answered_on_grids_that_do(tmp_path):
     image, labels = picture((20, 24, 16), 0)
-    paths = [save(tmp_path / f"{k}-{i}.nii.gz", v) for i in range(3) for k, v in (("i", image), ("l", labels))]
+    pairs = (("i", image), ("l", labels))
+    paths = [save(tmp_path / f"{k}-{i}.nii.gz", v, np.eye(4)) for i in range(3) for k, v in pairs]
     columns = {
         "image": File(np.array(list(map(str, paths[::2]))), IMAGE),
         "label": File(np.array(list(map(str, paths[1::2]))), LABEL),

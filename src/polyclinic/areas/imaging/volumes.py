@@ -1,8 +1,12 @@
-"""Volumes: voxels with the geometry that says where in the patient each one lies."""
+"""Volumes: voxels with the geometry that says where in the patient each one lies.
+
+Inside, every volume lies as RAS+ (see `orientation`), whatever the order in which its file stores it; what is written
+goes back to the orientation, the grid and the affine of the file that it belongs to.
+"""
 
 import gzip
-import zlib
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -10,136 +14,155 @@ import numpy as np
 import numpy.typing as npt
 
 from polyclinic import atomic
-from polyclinic.dependencies import need
-from polyclinic.errors import BadData, Place
+from polyclinic.areas.imaging import header as headers
+from polyclinic.areas.imaging.header import Header, refused
+from polyclinic.areas.imaging.orientation import Affine
+from polyclinic.errors import BadData
 from polyclinic.samples import File, Samples
 from polyclinic.samples.samples import of_rows
 
 AT_ONCE = 8
-EXPORT = "export it again as NIfTI (.nii or .nii.gz), one volume a file"
+SAME_PLACE = 0.1
+"""Two grids are the same where no corner lies further apart than this share of a voxel's shortest side."""
+GEOMETRY = (
+    *("pixdim", "xyzt_units", "qform_code", "sform_code", "srow_x", "srow_y", "srow_z"),
+    *("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
+)
+"""The fields of a header that say where the voxels lie: no names, no dates, nothing else about the patient."""
 
 
 class Grid(NamedTuple):
-    """shape: voxels along each axis; affine: float64 [4, 4], voxel numbers → millimetres."""
+    """shape: voxels to the right, the front and the head; affine: float64 [4, 4], voxel numbers → millimetres."""
 
     shape: tuple[int, ...]
-    affine: npt.NDArray[np.float64]
+    affine: Affine
 
     def differs(self, other: Self) -> str:
-        """What sets two grids apart ("" where nothing does); affines agree to 1e-3 mm."""
+        """What sets two grids apart, "" where nothing does."""
         if self.shape != other.shape:
             return f"shape {self.shape} is not {other.shape}"
-        same = np.allclose(self.affine, other.affine, rtol=0, atol=1e-3)
-        return "" if same else "its affine puts the voxels elsewhere"
+        corners = np.array([[*corner, 1] for corner in product(*((0, side - 1) for side in self.shape))])
+        apart = np.linalg.norm(corners @ (self.affine - other.affine).T, axis=1).max()
+        side = np.linalg.norm(self.affine[:3, :3], axis=0).min()
+        return "" if apart <= SAME_PLACE * side else "its affine puts the voxels elsewhere"
 
 
 class Volume(NamedTuple):
-    """values: [x, y, z]; grid: where they lie."""
+    """values: [right, front, head]; grid: where they lie."""
 
     values: npt.NDArray[Any]
     grid: Grid
 
 
 def read(path: str | Path) -> Volume:
-    """The intensities of a NIfTI file: float32 [x, y, z], scaled as its header says, NaN where it has NaN.
+    """The intensities of a NIfTI file.
 
-    Raises `BadData` where the file is no NIfTI, is cut short, or is not three-dimensional.
+    Parameters
+    ----------
+    path
+        A `.nii` or `.nii.gz` file.
+
+    Returns
+    -------
+    Volume
+        float32 [right, front, head], scaled as the header says; NaN and infinity where the file has them.
+
+    Raises
+    ------
+    BadData
+        Where the file is no NIfTI file, is cut short, or is not three-dimensional; it names the file.
     """
-    image, grid = _opened(Path(path))
-    try:
-        values = np.asarray(image.dataobj, dtype=np.float32).reshape(grid.shape)
-    except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:
-        raise _refused(path, "a volume cannot be used: its voxels cannot be read") from error
-    return Volume(values, grid)
+    head = headers.header(Path(path))
+    return Volume(head.orientation.read(headers.read(Path(path), head)), _grid(head))
 
 
 def read_labels(path: str | Path) -> Volume:
-    """The structures of a NIfTI file: uint8 [x, y, z], 0 is background.
+    """The structures of a NIfTI file: uint8 [right, front, head], 0 is the background.
 
-    Raises `BadData` like `read`, and where a voxel is not a whole number from 0 to 255.
+    Raises
+    ------
+    BadData
+        As `read` does, and where a voxel is not a whole number from 0 to 255.
     """
     volume = read(path)
     labels = np.nan_to_num(volume.values, nan=-1).clip(-1, 256).astype(np.int16)
     if not (labels == volume.values).all() or labels.min(initial=0) < 0 or labels.max(initial=0) > 255:
         fix = "save the structures as whole numbers, without resampling that blends them"
-        raise _refused(path, "a label is not a whole number from 0 to 255", fix)
+        raise refused(path, "a label is not a whole number from 0 to 255", fix)
     return Volume(labels.astype(np.uint8), volume.grid)
 
 
+def stated(path: str | Path) -> Header:
+    """What a file says of itself, by its header and its size alone.
+
+    Raises
+    ------
+    BadData
+        As `read` does, files that are cut short included.
+    """
+    head = headers.header(Path(path))
+    if not headers.whole(Path(path), head):
+        raise refused(path, "it is cut short")
+    return head
+
+
 def grid(path: str | Path) -> Grid:
-    """The grid of a NIfTI file, from its header; raises `BadData` like `read`, cut-short files included."""
-    image, found = _opened(Path(path))
-    promised = int(image.dataobj.offset) + int(np.prod(image.shape)) * image.get_data_dtype().itemsize
-    if not _holds(Path(path), promised):
-        raise _refused(path, "a volume cannot be used: it is cut short")
-    return found
+    """The grid of a NIfTI file as it is read, from its header; raises `BadData` as `stated` does."""
+    return _grid(stated(path))
 
 
 def write_labels(values: npt.NDArray[Any], reference: str | Path, path: str | Path) -> None:
-    """Write structures [x, y, z] as uint8 on the grid of `reference`; the same values give the same bytes.
+    """Write structures on the grid of another file, in the order and with the affine of that file.
 
-    Raises `BadData` where the values do not have the reference's shape.
+    The same values give the same bytes. Of the reference's header the geometry is kept and nothing else: names,
+    descriptions and extensions may tell who the patient is.
+
+    Parameters
+    ----------
+    values
+        [right, front, head], whole numbers from 0 to 255.
+    reference
+        The file that the structures belong to.
+    path
+        The file to write; one that ends in `.gz` is compressed.
+
+    Raises
+    ------
+    BadData
+        Where the values do not have the reference's shape, or the reference cannot be read.
     """
-    image, where = _opened(Path(reference))
-    if tuple(values.shape) != where.shape:
-        what = f"an answer of shape {values.shape} does not lie on a grid of {where.shape}"
-        raise _refused(reference, what, "answer on the grid of the image")
-    header = image.header.copy()
-    header.set_data_dtype(np.uint8)
-    header.set_slope_inter(1, 0)
-    header["cal_max"] = header["cal_min"] = 0
-    written = type(image)(np.ascontiguousarray(values, np.uint8), image.affine, header).to_bytes()
+    head = headers.header(Path(reference))
+    stored = head.orientation.stored(values)
+    if stored.shape != head.shape:
+        what = f"an answer of shape {values.shape} does not lie on a grid of {_grid(head).shape}"
+        raise refused(reference, what, "answer on the grid of the image")
+    fields = type(head.fields)()
+    for name in GEOMETRY:
+        fields[name] = head.fields[name]
+    fields.set_data_dtype(np.uint8)
+    fields.set_data_shape(stored.shape)
+    fields["vox_offset"] = fields.single_vox_offset
+    fields["scl_slope"], fields["scl_inter"] = 1, 0
+    content = fields.binaryblock + bytes(4) + stored.astype(np.uint8).tobytes(order="F")
     with atomic.file(Path(path)) as part:
-        part.write_bytes(gzip.compress(written, mtime=0) if part.suffix == ".gz" else written)
+        part.write_bytes(gzip.compress(content, mtime=0) if part.suffix == ".gz" else content)
 
 
 def column_of(rows: Samples) -> tuple[str, File]:
     """The one input column of volumes; raises `BadData` where there is none, or more."""
-    found = of_rows(rows, File)
-    if len(found) != 1:
-        raise BadData(f"{len(found)} columns of files; this model reads one", fix="name one under `inputs`")
-    return next(iter(found.items()))
+    files = of_rows(rows, File)
+    if len(files) != 1:
+        raise BadData(f"{len(files)} columns of files; this model reads one", fix="name one under `inputs`")
+    return next(iter(files.items()))
 
 
-def intensities(column: Any) -> Iterator[npt.NDArray[np.float32]]:
+def intensities(column: File) -> Iterator[npt.NDArray[np.float32]]:
     """Each row's voxels, by the column's own reader, a few files in memory at a time."""
     for first in range(0, len(column), AT_ONCE):
         few = column.take(np.arange(first, min(first + AT_ONCE, len(column))))
         yield from (volume.values for volume in few.read_all())
 
 
-def _opened(path: Path) -> tuple[Any, Grid]:
-    nibabel = need("nibabel", extra="imaging", to="read NIfTI")
-    try:
-        image = nibabel.load(path)
-        affine = np.asarray(image.affine, np.float64)
-    except (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError) as error:
-        why = "it is no NIfTI file" if path.is_file() else "there is no such file"
-        raise _refused(path, f"a volume cannot be used: {why}") from error
-    shape = tuple(int(n) for n in image.shape)
-    if len(shape) < 3 or 0 in shape or any(n != 1 for n in shape[3:]):
-        raise _refused(path, f"a volume cannot be used: it is no volume of three dimensions: {shape}")
-    return image, Grid(shape[:3], affine)
-
-
-def _refused(path: str | Path, what: str, fix: str = EXPORT) -> BadData:
-    return BadData(what, at=Place(file=str(path)), fix=fix)
-
-
-def _holds(path: Path, promised: int) -> bool:
-    """Whether a file holds so many bytes once unpacked.
-
-    A gzip file ends in its unpacked size: where that fits, nothing is unpacked; where not (cut short, or of
-    several members), it is read through.
-    """
-    if path.suffix != ".gz":
-        return path.stat().st_size >= promised
-    with path.open("rb") as stream:
-        stream.seek(-4, 2)
-        if int.from_bytes(stream.read(4), "little") == promised % (1 << 32):
-            return True
-    try:
-        with gzip.open(path) as unpacked:
-            return unpacked.seek(0, 2) >= promised
-    except (OSError, EOFError, zlib.error):
-        return False
+def _grid(head: Header) -> Grid:
+    shape = tuple(head.shape[axis] for axis in head.orientation.axes)
+    return Grid(shape, head.orientation.affine(head.affine, head.shape))
