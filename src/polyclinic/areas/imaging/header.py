@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import isfinite, prod
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ UNREAD = {1: "bits", 32: "complex numbers", 128: "colours", 1536: "numbers of 16
 UNREAD |= {1792: "complex numbers", 2048: "complex numbers", 2304: "colours"}
 VERSIONS = (("Nifti1Header", 348, 344, b"n+1\0", b"ni1\0"), ("Nifti2Header", 540, 4, b"n+2\0", b"ni2\0"))
 """nibabel's name, bytes of the header, and where it says whether the voxels lie in the same file or in another."""
+ORDERS: tuple[Literal["little", "big"], ...] = ("little", "big")
 EXPORT = "export it again as NIfTI (.nii or .nii.gz), one volume a file"
 BROKEN = (OSError, EOFError, zlib.error)
 """What reading a damaged or cut file raises."""
@@ -95,7 +96,7 @@ def header(path: Path) -> Header:
             block = stream.read(540)
     except BROKEN as error:
         raise refused(path, "it cannot be opened or unpacked") from error
-    for (name, length, place, one_file, two_files), order in product(VERSIONS, ("little", "big")):
+    for (name, length, place, one_file, two_files), order in product(VERSIONS, ORDERS):
         if int.from_bytes(block[:4], order) == length <= len(block):
             magic = block[place : place + 4]
             if magic == two_files:
@@ -156,10 +157,10 @@ def whole(path: Path, head: Header) -> bool:
 
 
 @contextmanager
-def unpacked(path: Path) -> Iterator[IO[bytes]]:
+def unpacked(path: Path) -> Iterator[BinaryIO]:
     """The content of a file, unpacked where it is gzip, whatever its name says."""
     with gzip.open(path) if _is_gzip(path) else path.open("rb") as stream:
-        yield stream
+        yield cast(BinaryIO, stream)
 
 
 def refused(path: str | Path, why: str, fix: str = EXPORT) -> BadData:

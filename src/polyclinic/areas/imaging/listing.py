@@ -102,12 +102,12 @@ def cases(files: Sequence[Path], labels: Collection[str], folder: str) -> dict[P
 
     Four digits at the end of a name may be nnU-Net's number of a channel or the number of a case: see `_has_channels`.
     """
-    split = {path: CHANNEL.fullmatch(stem(path)) for path in files}
-    matches = [(path, *match.groups()) for path, match in split.items() if match and stem(path) not in labels]
-    if not _has_channels([(case, channel) for _, case, channel in matches], labels, len(files), folder):
-        return {path: (stem(path), 0) for path in files}
-    channels = {path: (case, int(channel)) for path, case, channel in matches}
-    return {path: channels.get(path, (stem(path), 0)) for path in files}
+    numbered = {path: CHANNEL.fullmatch(stem(path)) for path in files if stem(path) not in labels}
+    names = {path: (match[1], match[2]) for path, match in numbered.items() if match}
+    if not _has_channels(list(names.values()), labels, len(files), folder):
+        names = {}
+    named = {path: names.get(path, (stem(path), "0000")) for path in files}
+    return {path: (case, int(channel)) for path, (case, channel) in named.items()}
 
 
 def _has_channels(names: Sequence[tuple[str, str]], labels: Collection[str], files: int, folder: str) -> bool:

@@ -72,7 +72,8 @@ class Orientation:
 
     def stored(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Voxels [right, front, head] → as the file stores them [i, j, k]; undoes `read`."""
-        return np.flip(values, self._backwards).transpose(np.argsort(self.axes))
+        back: list[int] = np.argsort(self.axes).tolist()
+        return np.flip(values, self._backwards).transpose(back)
 
     def affine(self, affine: Affine, shape: tuple[int, ...]) -> Affine:
         """The affine of a volume as it is read, from that of its file and its stored shape."""
@@ -84,5 +85,5 @@ class Orientation:
         return found
 
     @property
-    def _backwards(self) -> list[int]:
-        return [axis for axis in range(3) if self.reversed[axis]]
+    def _backwards(self) -> tuple[int, ...]:
+        return tuple(axis for axis in range(3) if self.reversed[axis])

@@ -148,16 +148,17 @@ def write_labels(values: npt.NDArray[Any], reference: str | Path, path: str | Pa
         part.write_bytes(gzip.compress(content, mtime=0) if part.suffix == ".gz" else content)
 
 
-def column_of(rows: Samples) -> tuple[str, File]:
-    """The one input column of volumes; raises `BadData` where there is none, or more."""
+def column_of(rows: Samples) -> str:
+    """The name of the one input column of volumes; raises `BadData` where there is none, or more."""
     files = of_rows(rows, File)
     if len(files) != 1:
         raise BadData(f"{len(files)} columns of files; this model reads one", fix="name one under `inputs`")
-    return next(iter(files.items()))
+    return next(iter(files))
 
 
-def intensities(column: File) -> Iterator[npt.NDArray[np.float32]]:
-    """Each row's voxels, by the column's own reader, a few files in memory at a time."""
+def intensities(rows: Samples, name: str) -> Iterator[npt.NDArray[np.float32]]:
+    """Each row's voxels in one column of files, by that column's own reader, a few files in memory at a time."""
+    column: File = of_rows(rows, File)[name]
     for first in range(0, len(column), AT_ONCE):
         few = column.take(np.arange(first, min(first + AT_ONCE, len(column))))
         yield from (volume.values for volume in few.read_all())

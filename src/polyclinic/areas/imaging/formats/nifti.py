@@ -47,8 +47,9 @@ class Nifti:
         refusals: dict[int, tuple[str, str]] = {}
         noted: Counter[str] = Counter()
         for row, scan in enumerate(scans):
-            if reason := scan.fault or refusal(scan.image, scan.label):
-                refusals[row] = reason
+            fault = scan.fault or refusal(scan.image, scan.label)
+            if fault is not None:
+                refusals[row] = fault
             else:
                 noted.update(remarks(scan, folder))
         used = [(row, scan.case, _path(scan.image), _path(scan.label)) for row, scan in enumerate(scans)]

@@ -29,13 +29,13 @@ class Atlas:
 
     def prepare(self, train: Samples) -> State:
         """The common grid: the median shape of the training volumes."""
-        name, _ = column_of(train)
+        name = column_of(train)
         shapes = self.encode(train, State({"column": name}))["shape"]
         return State({"column": name, "grid": np.median(shapes, axis=0).astype(int).tolist()})
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """shape: int64 [row, 3]."""
-        shapes = [values.shape for values in intensities(rows.columns[state.values["column"]])]
+        shapes = [values.shape for values in intensities(rows, state.values["column"])]
         return {"shape": np.array(shapes, np.int64).reshape(-1, 3)}
 
     def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:

@@ -50,16 +50,16 @@ class UNet:
 
     def prepare(self, train: Samples) -> State:
         """The usual range of normalised intensities and the shape of a patch, from training volumes alone."""
-        name, column = column_of(train)
-        found = [(v.shape, np.percentile(normalised(v), (0.1, 99.9))) for v in intensities(column)]
+        name = column_of(train)
+        found = [(v.shape, np.percentile(normalised(v), (0.1, 99.9))) for v in intensities(train, name)]
         shape, (low, high) = (np.median(part, axis=0) for part in zip(*found, strict=True))
         patch = patch_shape(shape, self.voxels)
         return State({"column": name, "patch": patch, "range": [float(low), float(high)]})
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """volume: object [row] of float32 [x, y, z], mean 0, deviation 1; patch: int64 [row, 3]."""
-        seen = intensities(rows.columns[state.values["column"]])
-        volumes = (normalised(values).clip(*state.values["range"]) for values in seen)
+        read = intensities(rows, state.values["column"])
+        volumes = (normalised(values).clip(*state.values["range"]) for values in read)
         patch = np.array([state.values["patch"]] * len(rows), np.int64).reshape(-1, 3)
         return {"volume": np.fromiter(volumes, object, len(rows)), "patch": patch}
 
