@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+import polyclinic
+
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "polyclinic"
-FLOORS = [
-    "figures", "timelines", "datasets", "cohorts", "samples", "evaluation", "outcomes", "packages", "models",
-    "training", "inspection", "reports", "areas", "studies", "checks", "surveillance", "service", "console", "cli",
-]  # fmt: skip
+FLOORS = re.findall(r"^ +\d+\. (\w+)", polyclinic.__doc__ or "", flags=re.MULTILINE)
 HEAVY = {"torch", "rdkit", "nibabel", "matplotlib", "pandas", "sklearn", "lightgbm", "onnx", "onnxruntime", "monai"}
 GROUND_MAY = {"numpy"}  # of what is not in the standard library, at the top of a ground module
 
@@ -73,6 +73,43 @@ def allowed(here: str, there: str) -> bool:
     if "/" in there and here.split("/")[0] == "areas":
         return False
     return FLOORS.index(there.split("/")[0]) < FLOORS.index(here.split("/")[0])
+
+
+def circles(imports: Mapping[str, set[str]]) -> list[list[str]]:
+    """Modules that import each other, directly or through others: strongly connected ones, by repeated trimming.
+
+    A module that imports nothing of what is left, or that nothing left imports, is on no circle.
+    """
+    left = {name: set(targets) for name, targets in imports.items()}
+    while True:
+        imported_by_others = set().union(*left.values()) if left else set()
+        free = {n for n, targets in left.items() if not (targets & left.keys() - {n}) or n not in imported_by_others}
+        if not free:
+            return [sorted(left)] if left else []
+        left = {n: targets - free for n, targets in left.items() if n not in free}
+
+
+def module_imports() -> dict[str, set[str]]:
+    """Module → the modules of this project that it imports anywhere, in functions too."""
+    names = {dotted_name(path): path for path in modules()}
+    graph = {}
+    for name, path in names.items():
+        found = imported(ast.parse(path.read_text(encoding="utf-8")))
+        graph[name] = {target if target in names else target.rpartition(".")[0] for target in found} & names.keys()
+    return {name: targets - {name} for name, targets in graph.items()}
+
+
+def test_no_two_modules_import_each_other_in_a_circle():
+    assert circles(module_imports()) == []
+
+
+def test_a_circle_of_three_modules_is_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": set()}) == [["a", "b", "c"]]
+
+
+def test_the_order_of_folders_is_numbered_once_in_the_docstring_of_the_package():
+    numbers = re.findall(r"^ +(\d+)\. \w+", polyclinic.__doc__ or "", flags=re.MULTILINE)
+    assert [int(n) for n in numbers] == [*range(1, len(FLOORS) + 1)]
 
 
 def test_every_folder_is_a_known_floor():

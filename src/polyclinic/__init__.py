@@ -1,6 +1,31 @@
 """polyclinic: from clinical data as it lies to a validated, portable model, on one path for every kind of data.
 
-The public names are loaded when they are first asked for; importing the package loads nothing else.
+The public names are loaded at their first use; importing the package loads nothing else.
+
+The folders stand in the order of the path. A module imports only from the small modules beside this one and from
+folders with a smaller number; what lies later is reached by its registered name alone. `tests/test_floors.py` reads
+this list:
+
+     1. figures       one way to draw: SVG, light and dark, with text alternatives
+     2. timelines     events of subjects: formats, ingest, quarantine, time and availability
+     3. datasets      the registry of open data sets, and mirrors
+     4. cohorts       the task language, its plan, its execution, attrition
+     5. samples       rows for models: assembly, columns, splits, data frames
+     6. evaluation    pure numbers from a predictions table
+     7. outcomes      kinds of answer, one file each
+     8. packages      what leaves a study: parts, recipe, verification, prediction
+     9. models        models that every area wants
+    10. training      the loop, export, settings
+    11. inspection    what needs a fitted model: explanation, robustness
+    12. reports       the report document, the page, the model card, publishing
+    13. areas         records, imaging, molecules, …: formats, inputs, models, studies
+    14. studies       a study read, checked, run and resumed
+    15. checks        contracts that guests run in their own tests
+    16. surveillance  watching a model in use
+    17. service       answering over a network
+    18. console       pages for people
+    19. typing        names for guests
+    20. cli           one file a command
 """
 
 from importlib import import_module
@@ -21,10 +46,10 @@ _NAMES = {
     "packages.state": ("State",),
     "packages.verify": ("verify",),
     "registry": ("Area",),
+    "reports.external": ("evaluate_file",),
     "reports.report": ("Report",),
     "samples": ("Dense", "Entity", "File", "Ragged", "Samples"),
     "samples.inputs": ("InputColumns",),
-    "studies.evaluate": ("evaluate_file",),
     "studies.run": ("run",),
     "studies.study": ("Study",),
     "timelines.ingest": ("ingest", "open_source"),

@@ -21,10 +21,10 @@ from polyclinic.packages import parts
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.package import ModelPackage
 from polyclinic.packages.predict import opened_source, predict
-from polyclinic.packages.question import ask, samples
 from polyclinic.packages.state import State
 from polyclinic.packages.verify import verify
 from polyclinic.reports.report import Report
+from polyclinic.samples.assembly import assemble, select_rows
 from polyclinic.timelines.timeline import Timeline
 
 
@@ -69,7 +69,7 @@ def test_members_that_encode_alike_share_one_encoding(
 ) -> None:
     made = ModelPackage.open(package)
     source = opened_source(patients(30), None, tmp_path / "source")
-    rows = samples(made.question, source, ask(made.question, source, live=True), live=True)
+    rows = assemble(made.question, source, select_rows(made.question, source, live=True), live=True)
     one, *rest = made.members
     members = [one, replace(one, state=State({**one.state.values, "seen": 1})), *rest, one]
     expected = mean([member.answer(rows, made.question.outcome) for member in members]).values

@@ -218,7 +218,7 @@ def test_patients_that_the_split_does_not_keep_apart_are_warned_of(tmp_path: Pat
 def test_a_stopped_run_leaves_no_report_of_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = {"models": ["logistic"], "baselines": [], "gates": {}}
     run(study(patients(120), **small), out=tmp_path)
-    monkeypatch.setattr("polyclinic.studies.assemble.report", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("polyclinic.studies.run_report.report", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(Interrupted):
         run(study(patients(120), seed=9, **small), out=tmp_path)
     assert not (tmp_path / "report.json").exists()

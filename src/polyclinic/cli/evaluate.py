@@ -21,7 +21,7 @@ def command(
     as_json: screen.AsJson = False,
 ) -> None:
     """The same report for predictions made by anything."""
-    from polyclinic.studies.evaluate import evaluate_file
+    from polyclinic.reports.external import evaluate_file
 
     report = evaluate_file(predictions, labels=labels, group=group, out=out, outcome=outcome)
     if as_json:

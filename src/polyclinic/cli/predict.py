@@ -23,7 +23,7 @@ def command(
     format_name: Annotated[str | None, Option("--format", help="The format of SOURCE, where it is not plain.")] = None,
     at: Annotated[datetime | None, Option(help="Ask at this one time instead of the task's own.")] = None,
     index: Annotated[
-        Path | None, Option(help="Whom to ask when (subject_id, prediction_time), where there is no task.")
+        Path | None, Option(help="Table of index times (subject_id, prediction_time), for a package without a task.")
     ] = None,
     as_json: screen.AsJson = False,
 ) -> None:

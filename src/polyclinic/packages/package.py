@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,10 @@ from polyclinic.errors import BadData
 from polyclinic.outcomes.outcome import Raw, mean
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import require
-from polyclinic.packages.question import Asked, Question, ask, samples, unreadable
+from polyclinic.packages.question import Question
 from polyclinic.packages.verify import FORMAT, opened, seal, verify
 from polyclinic.samples import Samples
+from polyclinic.samples.assembly import SelectedRows, assemble, select_rows, unreadable
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
 
@@ -73,7 +74,7 @@ class ModelPackage:
         Raises `BadData` where nobody is asked about, or where the source lacks a column that the package reads.
         """
         self._expect(source)
-        asked = ask(self.question, source, at=at, index=index, live=True)
+        asked = select_rows(self.question, source, at=at, index=index, live=True)
         rows, reasons = asked.rows, dict(asked.refused)
         reasons |= {rows["row_id"][at]: why for at, why in unreadable(self.question, rows).items()}
         readable = rows.filter(~pl.col("row_id").is_in(list(reasons))) if reasons else rows
@@ -92,13 +93,13 @@ class ModelPackage:
 
     def _expect(self, source: Timeline | RowTable) -> None:
         timed = isinstance(source, Timeline)
-        if self.question.target if timed else self.question.task:
+        if self.question.target if timed else self.question.task_document:
             wanted, given = ("rows without times", "events in time")[:: 1 if timed else -1]
             fix = f"give a source in the package's format ({self.about.get('source_format')})"
             raise BadData(f"this package asks about {wanted}; the source holds {given}", fix=fix)
 
     def _chunk(self, source: Timeline | RowTable, rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
-        made = samples(self.question, source, Asked(rows), live=True)
+        made = assemble(self.question, source, SelectedRows(rows), live=True)
         answer = self.answer(made) if len(made) else Raw(np.zeros((0, 1)))
         outcome = self.question.outcome
         found: pl.DataFrame = outcome.predictions(answer, made, threshold=self.threshold, folder=folder)
@@ -138,7 +139,7 @@ class ModelPackage:
         return {
             "format": FORMAT,
             "about": dict(self.about),
-            "question": config.plain({**asdict(self.question), "labels": None}),
+            "question": config.plain(asdict(replace(self.question, labels=None))),
             "members": list(names),
             "portable": self.portable,
             "needs": needs,

@@ -29,7 +29,7 @@ def predict(
     source: data as they lie (read as the package's own format, or `format`), an ingested folder, a MEDS data set,
     an opened `Timeline` or `RowTable`, or a data frame of rows.
     out: where the predictions table goes; files that an outcome needs (label maps) go to a folder beside it.
-    at: one index time for all, in place of the task's own; index: a table of whom to ask when (`subject_id`,
+    at: one index time for all, in place of the task's own; index: a table of index times (`subject_id`,
     `prediction_time`), for a package that was made from a table of labels and has no task.
     Raises `BadPackage` for a package that was altered, `BadData` for a source that cannot be read or does not fit.
     """

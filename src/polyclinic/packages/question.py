@@ -1,48 +1,33 @@
-"""What is asked: from a source to Samples. The study and the package walk this same path."""
+"""The question that a study and its package share: who, from what, and what is predicted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
-
 from polyclinic import config, registry
-from polyclinic.cohorts.cohort import KEYS, Cohort, as_index
-from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
 from polyclinic.cohorts.task_parser import parse_task
-from polyclinic.errors import BadData, Place, UsageError
-from polyclinic.samples import Column, Dense, File, Role, Samples
-from polyclinic.samples.frames import labels, need_columns, numbers, read_table, times
-from polyclinic.timelines.availability import known_at
-from polyclinic.timelines.rows import RowTable
-from polyclinic.timelines.timeline import Timeline
-
-TARGET = "boolean_value"
-TIMELESS = datetime(1, 1, 1)
+from polyclinic.errors import Place
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
     """Which rows are asked, what they are told, and what is to be answered.
 
-    inputs: name of registered inputs → settings; task: the task's document, where there are times;
+    inputs: name of registered inputs → settings; task_document: the task's document, where there are times;
     target: {"column", "kind", …}, where there are none; labels: a table of labels in place of either.
     """
 
     inputs: Mapping[str, Mapping[str, Any]]
-    task: Mapping[str, Any] | None = None
+    task_document: Mapping[str, Any] | None = None
     target: Mapping[str, Any] = field(default_factory=dict)
     labels: str | None = None
 
     @property
     def kind(self) -> str:
         """The kind of outcome."""
-        return str(self.target.get("kind") or (self.task or {}).get("kind") or "binary")
+        return str(self.target.get("kind") or (self.task_document or {}).get("kind") or "binary")
 
     @cached_property
     def readers(self) -> dict[str, Any]:
@@ -53,14 +38,14 @@ class Question:
         }
 
     @cached_property
-    def bare_readers(self) -> dict[str, Any]:
+    def live_readers(self) -> dict[str, Any]:
         """The same without strata, which tell results apart and are no business of a live question."""
         return {n: replace(r, strata=type(r.strata)()) if hasattr(r, "strata") else r for n, r in self.readers.items()}
 
     @cached_property
-    def the_task(self) -> Task | None:
+    def task(self) -> Task | None:
         """The task, where there is one."""
-        return None if self.task is None else parse_task(self.task)
+        return None if self.task_document is None else parse_task(self.task_document)
 
     @cached_property
     def outcome(self) -> Any:
@@ -68,150 +53,3 @@ class Question:
         settings = {k: v for k, v in self.target.items() if k not in ("column", "kind")}
         cls = registry.load("outcomes", self.kind, at=Place(key="target.kind"))
         return config.build(cls, settings, file="target")
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """The rows that are asked (`row_id` first), and the cohort they came from, where there was one.
-
-    refused: row_id → why it cannot be asked.
-    """
-
-    rows: pl.DataFrame
-    cohort: Cohort | None = None
-    refused: Mapping[int, str] = field(default_factory=dict)
-
-
-def ask(
-    question: Question,
-    source: Timeline | RowTable,
-    *,
-    at: datetime | None = None,
-    index: pl.DataFrame | None = None,
-    live: bool = False,
-) -> Asked:
-    """Find the rows that are asked.
-
-    at: one time for every subject, in place of the task's own; live: never look past the index; index: whom to ask
-    when (`subject_id`, `prediction_time`), for a question that has a table of labels in place of a task.
-    """
-    if isinstance(source, RowTable):
-        if at is not None:
-            what = "the rows of this source have no times, so that one time to ask at means nothing"
-            raise UsageError(what, at=Place(key="--at"), fix="leave it out: each row is asked as it stands")
-        return Asked(_with_labels(source.rows(), question, live))
-    task = question.the_task
-    if index is not None and (task or at):
-        what = "--at says when to ask, too" if at else "the question has a task, which says whom to ask when"
-        raise UsageError(f"a table of whom to ask when serves nothing: {what}", fix="leave --index out")
-    if question.labels is not None and index is None and not live:
-        index = _told_once(read_table(Path(question.labels)), KEYS, question.labels)
-    if task is None:
-        return Asked(_numbered(_known_by(source, at))) if index is None else _of_index(source, index)
-    cohort = extract(task, source, outcome=not live, at=at)
-    if not live:
-        cohort.require()
-    return Asked(_numbered(cohort.index), cohort)
-
-
-def _of_index(source: Timeline, index: pl.DataFrame) -> Asked:
-    """The rows of a table of whom to ask when; one is refused where nothing is known of the subject by then."""
-    rows = _numbered(as_index(index))
-    events = source.scan().filter(pl.col("subject_id").is_in(rows["subject_id"].unique().implode()))
-    heard = known_at(events.collect_schema().names()).fill_null(TIMELESS).min()
-    first = events.group_by("subject_id").agg(heard=heard).collect()
-    seen = rows.join(first, on="subject_id", how="left", maintain_order="left")
-    unknown = seen.filter(~(pl.col("heard") <= pl.col("prediction_time")).fill_null(False))["row_id"]
-    return Asked(rows, refused=dict.fromkeys(unknown, "nothing is known of this subject by then"))
-
-
-def _told_once(labels: pl.DataFrame, keys: Sequence[str], file: str) -> pl.DataFrame:
-    """Raise `BadData` where two rows of the labels have the same keys."""
-    if set(keys) <= set(labels.columns) and (twice := int(labels.select(keys).is_duplicated().sum())):
-        what, fix = (f"{twice} rows of the labels have the same {', '.join(keys)} as another", "keep one row each")
-        raise BadData(what, at=Place(file=file), fix=fix)
-    return labels
-
-
-def _known_by(source: Timeline, at: datetime | None) -> pl.DataFrame:
-    """Every subject of whom something is known by then."""
-    if at is None:
-        fix = "a study names a `task` or a table of `labels`; predict takes --at TIME, or --index FILE"
-        raise UsageError("nothing says when to ask: the question has no `task`", fix=fix)
-    events, when = source.scan(), pl.lit(at).cast(pl.Datetime("us"))
-    seen = events.filter(known_at(events.collect_schema().names()) <= when)
-    return seen.select(pl.col("subject_id").unique().sort(), prediction_time=when).collect()
-
-
-def _numbered(index: pl.DataFrame) -> pl.DataFrame:
-    found = index.drop("row_id") if "row_id" in index.columns else index.clone()
-    return found.insert_column(0, pl.Series("row_id", np.arange(index.height)))
-
-
-def _with_labels(rows: pl.DataFrame, question: Question, live: bool) -> pl.DataFrame:
-    if question.labels is None or live:
-        return rows
-    table = read_table(Path(question.labels))
-    keys = [c for c in table.columns if c in rows.columns and c != question.target.get("column")]
-    if not keys:
-        fix = f"give them one of the columns {', '.join(rows.columns[:8])}"
-        raise BadData("the labels share no key with the rows", at=Place(file=question.labels), fix=fix)
-    _told_once(table, keys, question.labels)
-    known = rows.drop([c for c in table.columns if c not in keys and c in rows.columns])
-    return known.join(table, on=keys, how="left", maintain_order="left")
-
-
-def samples(question: Question, source: Timeline | RowTable, asked: Asked, *, live: bool = False) -> Samples:
-    """Samples for the rows that are asked; a live question has no target."""
-    readers = question.bare_readers if live else question.readers
-    columns, groups, strata = _inputs(readers, question, source, asked.rows)
-    roles: dict[str, Role] = dict.fromkeys(columns, "input")
-    if not live:
-        name, target = _target(question, source, asked.rows)
-        if name in columns:
-            what, at = f"the target {name!r} is also an input", Place(key="target.column")
-            raise UsageError(what, at=at, fix="take it out of the inputs")
-        columns[name], roles[name] = target, "target"
-    when = times(asked.rows["prediction_time"]) if "prediction_time" in asked.rows.columns else None
-    ids = asked.rows["row_id"].to_numpy()
-    return Samples(ids, columns, roles, groups or {"row": ids}, when, strata)
-
-
-def _inputs(
-    readers: Mapping[str, Any], question: Question, source: Any, rows: pl.DataFrame
-) -> tuple[dict[str, Column], Any, Any]:
-    columns: dict[str, Column] = {}
-    groups: dict[str, Any] = {}
-    strata: dict[str, Any] = {}
-    if "subject_id" in rows.columns:
-        groups["subject"] = labels(rows["subject_id"])
-    task = question.the_task
-    for name, reader in readers.items():
-        made = reader.columns(source, rows, task)
-        twice = set(columns) & set(made.columns)
-        if twice:
-            raise UsageError(f"two inputs give a column {min(twice)!r}", at=Place(key=f"inputs.{name}"))
-        columns |= made.columns
-        groups |= made.groups
-        strata |= made.strata
-    return columns, groups, strata
-
-
-def _target(question: Question, source: Any, rows: pl.DataFrame) -> tuple[str, Column]:
-    name = str(question.target.get("column") or TARGET)
-    need_columns(rows, [name])
-    outcome = question.outcome
-    if hasattr(outcome, "column"):
-        return name, outcome.column(name, rows)
-    reading = source.files.get(name) if isinstance(source, RowTable) else None
-    if reading is not None:
-        return name, File(rows[name].fill_null("").to_numpy().astype(str), reading)
-    return name, Dense(numbers(rows[name]).astype(np.float32), (name,))
-
-
-def unreadable(question: Question, rows: pl.DataFrame) -> dict[int, str]:
-    """Position → why, for rows that some input cannot take."""
-    found: dict[int, str] = {}
-    for reader in question.readers.values():
-        found |= reader.unreadable(rows)
-    return found

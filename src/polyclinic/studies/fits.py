@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from polyclinic import config, registry, seeds
+from polyclinic.evaluation.evaluator import HELD_OUT
 from polyclinic.models.model import Session
 from polyclinic.outcomes.outcome import Raw, concatenate
 from polyclinic.packages.fitted import Fitted
 from polyclinic.samples import Samples
 from polyclinic.samples.splits import Fold
-from polyclinic.studies.evaluate import HELD_OUT
 from polyclinic.studies.steps import Done, Steps
 from polyclinic.studies.study import Candidate, Study
 from polyclinic.training.loop import fit

@@ -13,18 +13,19 @@ import polars as pl
 
 from polyclinic import atomic, config, datasets, fingerprint, progress, registry
 from polyclinic.errors import BadData, Interrupted, Place
+from polyclinic.evaluation.evaluator import best
 from polyclinic.evaluation.leak import single_column
 from polyclinic.evaluation.scores import of_all
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.package import ModelPackage, limits_of
-from polyclinic.packages.question import Asked, Question, ask, samples, unreadable
+from polyclinic.packages.question import Question
 from polyclinic.reports.card import card
 from polyclinic.reports.report import Report
 from polyclinic.samples import Samples, store
+from polyclinic.samples.assembly import SelectedRows, assemble, select_rows, unreadable
 from polyclinic.samples.frames import as_polars, read_table, write_table
 from polyclinic.samples.splits import Fold, split
-from polyclinic.studies import assemble, fits
-from polyclinic.studies.evaluate import best
+from polyclinic.studies import fits, run_report
 from polyclinic.studies.steps import Done, Steps, key_of
 from polyclinic.studies.study import Study
 from polyclinic.timelines.ingest import detect, ingest, open_source
@@ -32,7 +33,7 @@ from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
 
 READING = ("polyclinic.timelines", "polyclinic.datasets")
-ASKING = ("polyclinic.cohorts", "polyclinic.timelines", "polyclinic.packages.question")
+ASKING = ("polyclinic.cohorts", "polyclinic.timelines", "polyclinic.samples.assembly")
 
 
 def run(
@@ -149,16 +150,16 @@ class Run:
         """The rows that are asked, and who fell out on the way."""
         question = self.study.question
         labels = fingerprint.of_file(Path(question.labels)) if question.labels else None
-        inputs = {"ingest": read.key, "task": question.task, "labels": labels, "target": question.target}
+        inputs = {"ingest": read.key, "task": question.task_document, "labels": labels, "target": question.target}
 
         def make(folder: Path) -> None:
-            asked = ask(question, self.source)
+            asked = select_rows(question, self.source)
             if len(asked.refused) == asked.rows.height:
                 fix = "see that the labels name subjects and times as the source does"
                 raise BadData("of no row of the labels anything is known by its time", fix=fix)
             told = asked.rows.filter(~pl.col("row_id").is_in(list(asked.refused)))
             told.write_parquet(folder / "rows.parquet")
-            facts = assemble.asked_of(asked, self.source)
+            facts = run_report.asked_of(asked, self.source)
             (folder / "asked.json").write_text(json.dumps(facts))
 
         return self.steps.step("cohort", inputs, ASKING, make)
@@ -178,7 +179,7 @@ class Run:
             asked = pl.read_parquet(rows.folder / "rows.parquet")
             refused = unreadable(self.question, asked)
             kept = asked[[i for i in range(asked.height) if i not in refused]]
-            made = samples(self.question, self.source, Asked(kept))
+            made = assemble(self.question, self.source, SelectedRows(kept))
             single_column(made)
             store.save(made, folder / "samples")
 
@@ -224,7 +225,7 @@ class Run:
 
     def package(self, chosen: fits.Tuned) -> Done:
         """The mean of the chosen model's folds, with its calibration, threshold, limits and card."""
-        about = assemble.about(self.study, self.where[1])
+        about = run_report.about(self.study, self.where[1])
         combined = [dict(chosen.calibration), chosen.threshold, config.settings_of(self.study.split)]
         inputs = {"fits": [f.done.key for f in chosen.fits], "about": about, "combined": combined}
 
@@ -268,11 +269,11 @@ class Run:
         inputs = {"fits": keys, "package": package.key, "study": self.study.document()}
 
         def make(folder: Path) -> None:
-            document = assemble.report(self, tuned, chosen, everything)
+            document = run_report.report(self, tuned, chosen, everything)
             (folder / "report.json").write_text(json.dumps(document, indent=1, ensure_ascii=False))
 
         code = ("polyclinic.evaluation", "polyclinic.studies", "polyclinic.outcomes", "polyclinic.reports")
-        return assemble.write(self, self.steps.step("evaluate", inputs, code, make))
+        return run_report.write(self, self.steps.step("evaluate", inputs, code, make))
 
     def _plan(self, table: Done) -> Report:
         """The steps of a dry run: those before the models are known to be reused or not, the others are named."""

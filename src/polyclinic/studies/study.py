@@ -12,10 +12,10 @@ from annotated_types import Ge, Le
 from polyclinic import config, registry
 from polyclinic.cohorts.task_parser import load_task
 from polyclinic.errors import Place, UnknownName, UsageError
+from polyclinic.evaluation.evaluator import Evaluation
 from polyclinic.models.model import NamesCode
 from polyclinic.packages.question import Question
 from polyclinic.samples.splits import Split
-from polyclinic.studies.evaluate import Evaluation
 from polyclinic.studies.gates import Gates
 
 
@@ -108,7 +108,8 @@ class Study:
 
     def document(self) -> dict[str, Any]:
         """Every setting, defaults written out: what `study.yaml` of a run holds."""
-        asked = {key: getattr(self.question, key) for key in ("task", "target", "labels", "inputs")}
+        asked = {key: getattr(self.question, key) for key in ("target", "labels", "inputs")}
+        asked = {"task": self.question.task_document, **asked}
         models = {
             key: [{c.name: _settings(c)} for c in self.candidates if c.role == role] for key, role in ROLES.items()
         }
@@ -236,7 +237,7 @@ class Reading:
             self._built(cls, settings, "inputs", name)
         question = Question(
             inputs=inputs or {area if area in registry.entries("inputs") else "table": {}},
-            task=task,
+            task_document=task,
             target=target or {},
             labels=str(self._beside(str(labels))) if labels else None,
         )

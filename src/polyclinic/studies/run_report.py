@@ -3,42 +3,58 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import distributions, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
 from polyclinic import atomic, config, datasets, fingerprint
-from polyclinic.packages.question import Asked
-from polyclinic.reports import page, schema
-from polyclinic.reports.finding import finding
+from polyclinic.evaluation.evaluator import evaluate
+from polyclinic.outcomes.outcome import Outcome
+from polyclinic.reports.publishing import environment, publish
 from polyclinic.reports.report import Report
 from polyclinic.samples import Dense, Ragged, Samples
+from polyclinic.samples.assembly import SelectedRows
 from polyclinic.samples.frames import write_table
 from polyclinic.samples.samples import names_of, of_rows
 from polyclinic.samples.splits import Fold
-from polyclinic.studies.evaluate import evaluate
 from polyclinic.studies.fits import FoldFit, Tuned
 from polyclinic.studies.gates import judge
+from polyclinic.studies.steps import Done, Steps
 from polyclinic.studies.study import Study
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
 
-if TYPE_CHECKING:
-    from polyclinic.studies.run import Run
-    from polyclinic.studies.steps import Done
-
-LIBRARIES = ("numpy", "polars", "scikit-learn", "lightgbm", "torch", "onnxruntime")
 MOST_CODES = 20
 
 
-def asked_of(asked: Asked, source: Timeline | RowTable) -> dict[str, Any]:
+class RunState(Protocol):
+    """What a report reads of a run."""
+
+    study: Study
+    out: Path
+    steps: Steps
+
+    @property
+    def outcome(self) -> Outcome: ...
+
+    @property
+    def rows(self) -> Samples: ...
+
+    @property
+    def folds(self) -> list[Fold]: ...
+
+    @property
+    def source(self) -> Timeline | RowTable: ...
+
+    @property
+    def where(self) -> tuple[Path, str]: ...
+
+
+def asked_of(asked: SelectedRows, source: Timeline | RowTable) -> dict[str, Any]:
     """`attrition`, who fell out at each step, before and behind the index; `set_aside`, the values that do not count; `sanity`."""
     if asked.cohort is not None:
         steps = [asdict(step) for step in asked.cohort.attrition]
@@ -63,7 +79,7 @@ def about(study: Study, source_format: str) -> dict[str, Any]:
     return {**told, "data": entry.name, "data_licence": entry.licence, "data_commercial": entry.commercial}
 
 
-def report(run: Run, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.DataFrame) -> dict[str, Any]:
+def report(run: RunState, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.DataFrame) -> dict[str, Any]:
     """Everything that `report.json` holds of one run, whenever it was made."""
     study, source, name = run.study, run.study.source, chosen.candidate.name
     rows: Any = {key: getattr(run.rows, key) for key in ("row_id", "groups", "strata")}
@@ -87,7 +103,7 @@ def report(run: Run, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.Data
     return {**document, "gates": judge(study.gates, document)}
 
 
-def cohort(run: Run) -> dict[str, Any]:
+def cohort(run: RunState) -> dict[str, Any]:
     """The cohort: flow, groups, targets, table 1, what is missing, how rows were divided; `sanity`."""
     rows, kind, parts = run.rows, run.outcome.kind, ("train", "validation", "test")
     divided = np.unique(np.concatenate([getattr(f, p) for f in run.folds for p in parts]))
@@ -209,18 +225,7 @@ def trained(one: FoldFit) -> dict[str, Any]:
     return {**named, "seconds": one.seconds(), "best": best, "curve": curve}
 
 
-def environment() -> dict[str, Any]:
-    """What is needed to run it again to the same figures."""
-    return {
-        "python": platform.python_version(),
-        "polyclinic": version("polyclinic"),
-        "platform": platform.platform(terse=True),
-        "cpu": f"{platform.machine()}, {os.cpu_count()} processors",
-        "versions": {name: d.version for name in LIBRARIES for d in distributions(name=name)},
-    }
-
-
-def write(run: Run, evaluated: Done) -> Report:
+def write(run: RunState, evaluated: Done) -> Report:
     """Write report.json, report.html, study.yaml and the scores; what differs from run to run is added now."""
     document = json.loads((evaluated.folder / "report.json").read_text(encoding="utf-8"))
     document["steps"] = [
@@ -232,16 +237,3 @@ def write(run: Run, evaluated: Done) -> Report:
     made = Report(run.out, document)
     write_table(made.scores(), run.out / "tables" / "scores.csv")
     return made
-
-
-def publish(document: Mapping[str, Any], out: Path, min_cell: int = 5) -> dict[str, Any]:
-    """Write `report.json` and `report.html`, each whole or not at all; gives the document with its finding.
-
-    min_cell: smaller counts are hidden.
-    """
-    seen = schema.suppress(document, min_cell)
-    told = {"format": 1, **seen, "finding": finding(seen)}
-    schema.validate(told)
-    atomic.write_text(out / "report.json", json.dumps(told, indent=1, ensure_ascii=False))
-    atomic.write_text(out / "report.html", page.render(told))
-    return told

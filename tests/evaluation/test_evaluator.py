@@ -11,10 +11,11 @@ from scipy.special import expit
 from sklearn import metrics
 
 from polyclinic.errors import BadData, UnknownName, UsageError
+from polyclinic.evaluation.evaluator import Evaluation, Resampling, best, evaluate
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Raw
 from polyclinic.outcomes.voxels import Voxels
-from polyclinic.studies.evaluate import Evaluation, Resampling, best, evaluate, evaluate_file
+from polyclinic.reports.external import evaluate_file
 
 QUICK = Evaluation(bootstrap=Resampling(resamples=100), subgroups=("side",))
 ROLES = {"deep": "model", "flat": "baseline", "noise": "baseline"}

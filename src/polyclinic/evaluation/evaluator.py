@@ -2,19 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
 import polars as pl
 from annotated_types import Ge
 
-from polyclinic import fingerprint, registry
-from polyclinic.errors import BadData, Place, UnknownName, UsageError
+from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.evaluation import calibration, decision
 from polyclinic.evaluation.bootstrap import Draws, bootstrap, levels
+from polyclinic.evaluation.predictions import PROBABILITY, labelled
 from polyclinic.evaluation.scores import LOWER_IS_BETTER, RANKING, Array, at_threshold, finite, of_all
-from polyclinic.studies import given
 
 HELD_OUT = ("validation", "test")
 
@@ -73,7 +71,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class ScoredRows:
     """The scored rows of one split: the same rows in the same order for every model.
 
     frames: model → labelled rows of the predictions table; place: where each row stands among the samples;
@@ -103,7 +101,7 @@ class Part:
         ids = frames[first]["row_id"].to_numpy() if frames else row_id[:0]
         place = order[np.searchsorted(row_id, ids, sorter=order)]
         alike = [name for name, frame in frames.items() if _one_answer(frame, groups[place])]
-        tied = {name: frames[name].with_columns(pl.col(given.PROBABILITY).mean()) for name in alike}
+        tied = {name: frames[name].with_columns(pl.col(PROBABILITY).mean()) for name in alike}
         return cls(frames, place, groups[place], tied)
 
     def take(self, rows: Array) -> Self:
@@ -117,9 +115,9 @@ def _one_answer(frame: pl.DataFrame, groups: Array) -> bool:
 
     Folds of one group each cannot show it: there a model that reads only what a group shares answers so, too.
     """
-    if given.PROBABILITY not in frame.columns:
+    if PROBABILITY not in frame.columns:
         return False
-    answer = pl.col(given.PROBABILITY)
+    answer = pl.col(PROBABILITY)
     folds = frame.with_columns(drawn=pl.Series(groups)).group_by("fold")
     found = folds.agg(spread=answer.max() - answer.min(), top=answer.max(), groups=pl.col("drawn").n_unique())
     return bool((found["spread"] <= 1e-6 * found["top"]).all() and found["groups"].sum() >= 2 * len(found))
@@ -134,21 +132,21 @@ class Evaluator:
     roles: Mapping[str, str]
     chosen: str
     seed: int
-    validation: Part
-    test: Part
+    validation: ScoredRows
+    test: ScoredRows
 
-    def drawn(self, part: Part, models: Iterable[str]) -> Draws[tuple[str, str]]:
+    def drawn(self, part: ScoredRows, models: Iterable[str]) -> Draws[tuple[str, str]]:
         """Every score of these models, on shared resamples."""
         scores = {(m, name): score for m in models for name, score in self.measures(part, m).items()}
         return self.resampled(scores, part)
 
-    def measures(self, part: Part, model: str) -> dict[str, Any]:
+    def measures(self, part: ScoredRows, model: str) -> dict[str, Any]:
         """Weighted scores of a model's rows; those that see only the order, of its rows as one tie if it is `tied`."""
         found = dict(self.outcome.measures(part.frames[model]))
         tied = self.outcome.measures(part.tied[model]) if model in part.tied else {}
         return found | {name: score for name, score in tied.items() if name in RANKING}
 
-    def resampled(self, measures: Mapping[Any, Any], part: Part) -> Draws[Any]:
+    def resampled(self, measures: Mapping[Any, Any], part: ScoredRows) -> Draws[Any]:
         """Measures of a part's rows with their resamples."""
         return bootstrap(measures, part.groups, resamples=self.settings.bootstrap.resamples, seed=self.seed)
 
@@ -194,7 +192,7 @@ class Evaluator:
             for level, rows in levels(np.asarray(strata[column])[self.test.place])
         ]
 
-    def _subgroup(self, part: Part) -> dict[str, Any]:
+    def _subgroup(self, part: ScoredRows) -> dict[str, Any]:
         draws = self.drawn(part, [self.chosen])
         scores = {name: draws.interval((model, name)) for model, name in draws.points}
         small = draws.groups < self.settings.min_subjects or any(s["low"] is None for s in scores.values())
@@ -205,7 +203,7 @@ class Evaluator:
         fit = calibration.line(*self.known(part, self.chosen))
         return {**found, "calibration": {"slope": self.resampled(fit, part).interval("slope")}}
 
-    def known(self, part: Part, model: str) -> tuple[Array, Array]:
+    def known(self, part: ScoredRows, model: str) -> tuple[Array, Array]:
         """What happened and its probability."""
         return self.outcome.probabilities(part.frames[model])  # type: ignore[no-any-return]
 
@@ -278,9 +276,9 @@ def evaluate(
     """
     settings.known_names(groups, strata)
     drawn = settings.drawn(groups, row_id)
-    rows = given.labelled(predictions.filter(pl.col("fold") != "package"), outcome)
+    rows = labelled(predictions.filter(pl.col("fold") != "package"), outcome)
     rows = rows.filter(pl.col("refused").is_null()) if "refused" in rows.columns else rows
-    parts = {split: Part.of(rows, split, roles, row_id, drawn) for split in HELD_OUT}
+    parts = {split: ScoredRows.of(rows, split, roles, row_id, drawn) for split in HELD_OUT}
     evaluator = Evaluator(outcome, settings, roles, chosen, seed, **parts)
     draws = {split: evaluator.drawn(part, part.frames) for split, part in parts.items()}
     tested = parts["test"].frames
@@ -303,50 +301,7 @@ def best(predictions: pl.DataFrame, models: Sequence[str], outcome: Any, score: 
     """
     score = score or outcome.primary
     sign = -1 if score in LOWER_IS_BETTER else 1
-    rows = given.labelled(predictions.filter(split="validation"), outcome)
+    rows = labelled(predictions.filter(split="validation"), outcome)
     frames = [rows.filter(model=model) for model in models]
     found = [of_all(outcome.measures(f)[score], f.height) if f.height else np.nan for f in frames]
     return models[int(np.argmax(np.nan_to_num(sign * np.array(found), nan=-np.inf)))]
-
-
-def evaluate_file(
-    predictions: Path | str,
-    *,
-    labels: Path | str | None = None,
-    group: str | None = None,
-    out: Path | str,
-    outcome: Any = "binary",
-    settings: Evaluation | None = None,
-) -> dict[str, Any]:
-    """The same report for predictions made by anything: writes `report.json` and `report.html` to `out`.
-
-    predictions, labels: CSV or Parquet, joined by the columns that they share; labels None: the truth stands beside the
-    predictions. group: the column whose rows belong together; None: each row stands alone. A column `model` tells
-    several models apart; the best on validation rows, or the first where there are none, is compared with each of the
-    others. outcome: a name, or an outcome itself.
-    Raises `BadData` for rows that cannot be joined or probabilities that are none, `UnknownName` for a column.
-    """
-    from polyclinic.studies.assemble import environment, publish
-
-    files = [Path(file) for file in (predictions, labels) if file is not None]
-    if (Path(out) / "package").exists():
-        what = "this is the folder of a run, whose own report would be lost"
-        raise UsageError(what, at=Place(file=str(out)), fix="name another folder with --out")
-    asked = registry.load("outcomes", outcome) if isinstance(outcome, str) else outcome
-    how = settings or Evaluation()
-    truth = files[1] if labels is not None else None
-    table, asked, rows, told = given.read(files[0], truth, group, asked, how.subgroups)
-    names = table["model"].unique(maintain_order=True).to_list()
-    chosen = best(table, names, asked)
-    roles = {name: "model" if name == chosen else "baseline" for name in names}
-    document = {
-        "study": files[0].stem,
-        "title": f"Evaluation of {files[0].name}",
-        "intended_use": "",
-        "data": {path.name: fingerprint.of_file(path) for path in files},
-        "environment": environment(),
-        **told,
-        "gates": [],
-        **evaluate(table, asked, how, **rows, roles=roles, chosen=chosen),
-    }
-    return publish(document, Path(out))

@@ -1,0 +1,201 @@
+"""From a source and a question to Samples: the middle of the path, the same for a study and for a package."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+
+from polyclinic.cohorts.cohort import KEYS, Cohort, as_index
+from polyclinic.cohorts.extract import extract
+from polyclinic.cohorts.task import Task
+from polyclinic.errors import BadData, Place, UsageError
+from polyclinic.samples.columns import Column, Dense, File
+from polyclinic.samples.frames import labels, need_columns, numbers, read_table, times
+from polyclinic.samples.samples import Role, Samples
+from polyclinic.timelines.availability import known_at
+from polyclinic.timelines.rows import RowTable
+from polyclinic.timelines.timeline import Timeline
+
+TARGET = "boolean_value"
+TIMELESS = datetime(1, 1, 1)
+
+
+class Question(Protocol):
+    """What assembly needs to know of a question; `polyclinic.packages.question.Question` is one."""
+
+    @property
+    def task(self) -> Task | None:
+        """The task, where the source has times."""
+
+    @property
+    def target(self) -> Mapping[str, Any]:
+        """`column`, `kind` and settings of the target, where rows have no times."""
+
+    @property
+    def labels(self) -> str | None:
+        """A table of labels in place of a task or beside rows."""
+
+    @property
+    def outcome(self) -> Any:
+        """The outcome with its settings."""
+
+    @property
+    def readers(self) -> Mapping[str, Any]:
+        """Name → the inputs with their settings."""
+
+    @property
+    def live_readers(self) -> Mapping[str, Any]:
+        """The same as a live question needs them."""
+
+
+@dataclass(frozen=True, eq=False)
+class SelectedRows:
+    """The rows to predict for (`row_id` first), and the cohort they came from, where there was one.
+
+    refused: row_id → why it cannot be answered.
+    """
+
+    rows: pl.DataFrame
+    cohort: Cohort | None = None
+    refused: Mapping[int, str] = field(default_factory=dict)
+
+
+def select_rows(
+    question: Question,
+    source: Timeline | RowTable,
+    *,
+    at: datetime | None = None,
+    index: pl.DataFrame | None = None,
+    live: bool = False,
+) -> SelectedRows:
+    """Select the rows to predict for.
+
+    at: one index time for every subject, in place of the task's own; live: never look past the index; index: a table
+    of index times (`subject_id`, `prediction_time`), for a question that has a table of labels in place of a task.
+    """
+    if isinstance(source, RowTable):
+        if at is not None:
+            what = "the rows of this source have no times, so that one time to ask at means nothing"
+            raise UsageError(what, at=Place(key="--at"), fix="leave it out: each row is asked as it stands")
+        return SelectedRows(_with_labels(source.rows(), question, live))
+    task = question.task
+    if index is not None and (task or at):
+        what = "--at names the index time" if at else "the package has a task, which defines the index times"
+        raise UsageError(f"a table of index times cannot be used: {what}", fix="leave --index out")
+    if question.labels is not None and index is None and not live:
+        index = _unique_labels(read_table(Path(question.labels)), KEYS, question.labels)
+    if task is None:
+        return SelectedRows(_numbered(_known_by(source, at))) if index is None else _of_index(source, index)
+    cohort = extract(task, source, outcome=not live, at=at)
+    if not live:
+        cohort.require()
+    return SelectedRows(_numbered(cohort.index), cohort)
+
+
+def _of_index(source: Timeline, index: pl.DataFrame) -> SelectedRows:
+    """The rows of a table of index times; one is refused where nothing is known of the subject by then."""
+    rows = _numbered(as_index(index))
+    events = source.scan().filter(pl.col("subject_id").is_in(rows["subject_id"].unique().implode()))
+    first_known = known_at(events.collect_schema().names()).fill_null(TIMELESS).min()
+    first = events.group_by("subject_id").agg(first_known=first_known).collect()
+    seen = rows.join(first, on="subject_id", how="left", maintain_order="left")
+    unknown = seen.filter(~(pl.col("first_known") <= pl.col("prediction_time")).fill_null(False))["row_id"]
+    return SelectedRows(rows, refused=dict.fromkeys(unknown, "nothing is known of this subject by then"))
+
+
+def _unique_labels(labels: pl.DataFrame, keys: Sequence[str], file: str) -> pl.DataFrame:
+    """Raise `BadData` where two rows of the labels have the same keys."""
+    if set(keys) <= set(labels.columns) and (repeated := int(labels.select(keys).is_duplicated().sum())):
+        what, fix = (f"{repeated} rows of the labels have the same {', '.join(keys)} as another", "keep one row each")
+        raise BadData(what, at=Place(file=file), fix=fix)
+    return labels
+
+
+def _known_by(source: Timeline, at: datetime | None) -> pl.DataFrame:
+    """Every subject of whom something is known by then."""
+    if at is None:
+        fix = "a study names a `task` or a table of `labels`; predict takes --at TIME, or --index FILE"
+        raise UsageError("there are no index times: the question has no `task`", fix=fix)
+    events, when = source.scan(), pl.lit(at).cast(pl.Datetime("us"))
+    seen = events.filter(known_at(events.collect_schema().names()) <= when)
+    return seen.select(pl.col("subject_id").unique().sort(), prediction_time=when).collect()
+
+
+def _numbered(index: pl.DataFrame) -> pl.DataFrame:
+    found = index.drop("row_id") if "row_id" in index.columns else index.clone()
+    return found.insert_column(0, pl.Series("row_id", np.arange(index.height)))
+
+
+def _with_labels(rows: pl.DataFrame, question: Question, live: bool) -> pl.DataFrame:
+    if question.labels is None or live:
+        return rows
+    table = read_table(Path(question.labels))
+    keys = [c for c in table.columns if c in rows.columns and c != question.target.get("column")]
+    if not keys:
+        fix = f"give them one of the columns {', '.join(rows.columns[:8])}"
+        raise BadData("the labels share no key with the rows", at=Place(file=question.labels), fix=fix)
+    _unique_labels(table, keys, question.labels)
+    known = rows.drop([c for c in table.columns if c not in keys and c in rows.columns])
+    return known.join(table, on=keys, how="left", maintain_order="left")
+
+
+def assemble(
+    question: Question, source: Timeline | RowTable, selection: SelectedRows, *, live: bool = False
+) -> Samples:
+    """Samples for the selected rows; a live question has no target."""
+    readers = question.live_readers if live else question.readers
+    columns, groups, strata = _inputs(readers, question, source, selection.rows)
+    roles: dict[str, Role] = dict.fromkeys(columns, "input")
+    if not live:
+        name, target = _target(question, source, selection.rows)
+        if name in columns:
+            what, at = f"the target {name!r} is also an input", Place(key="target.column")
+            raise UsageError(what, at=at, fix="take it out of the inputs")
+        columns[name], roles[name] = target, "target"
+    when = times(selection.rows["prediction_time"]) if "prediction_time" in selection.rows.columns else None
+    ids = selection.rows["row_id"].to_numpy()
+    return Samples(ids, columns, roles, groups or {"row": ids}, when, strata)
+
+
+def _inputs(
+    readers: Mapping[str, Any], question: Question, source: Any, rows: pl.DataFrame
+) -> tuple[dict[str, Column], Any, Any]:
+    columns: dict[str, Column] = {}
+    groups: dict[str, Any] = {}
+    strata: dict[str, Any] = {}
+    if "subject_id" in rows.columns:
+        groups["subject"] = labels(rows["subject_id"])
+    task = question.task
+    for name, reader in readers.items():
+        made = reader.columns(source, rows, task)
+        twice = set(columns) & set(made.columns)
+        if twice:
+            raise UsageError(f"two inputs give a column {min(twice)!r}", at=Place(key=f"inputs.{name}"))
+        columns |= made.columns
+        groups |= made.groups
+        strata |= made.strata
+    return columns, groups, strata
+
+
+def _target(question: Question, source: Any, rows: pl.DataFrame) -> tuple[str, Column]:
+    name = str(question.target.get("column") or TARGET)
+    need_columns(rows, [name])
+    outcome = question.outcome
+    if hasattr(outcome, "column"):
+        return name, outcome.column(name, rows)
+    reading = source.files.get(name) if isinstance(source, RowTable) else None
+    if reading is not None:
+        return name, File(rows[name].fill_null("").to_numpy().astype(str), reading)
+    return name, Dense(numbers(rows[name]).astype(np.float32), (name,))
+
+
+def unreadable(question: Question, rows: pl.DataFrame) -> dict[int, str]:
+    """Position → why, for rows that some input cannot take."""
+    found: dict[int, str] = {}
+    for reader in question.readers.values():
+        found |= reader.unreadable(rows)
+    return found
