@@ -1,6 +1,6 @@
 """Does 0.8 mean 80 %? Slope, intercept, expected error and the curve; and logistic recalibration.
 
-Slope and intercept are those of a logistic regression of what happened on the logit of the probability (Cox 1958):
+Slope and intercept are those of a logistic regression of `y_true` on the logit of the probability (Cox 1958):
 1 and 0 are perfect, a slope below 1 is too sure of itself.
 """
 
@@ -26,13 +26,13 @@ def logit(probability: Array) -> npt.NDArray[np.float64]:
     return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
-def line(happened: Array, probability: Array) -> Mapping[str, Score]:
+def line(y_true: Array, probability: Array) -> Mapping[str, Score]:
     """`slope` and `intercept` of the recalibration line as weighted scores.
 
     Newton's method for a block of resamples at once, from the fit of all rows. NaN where there is no finite fit:
     one class only, one probability for all, or classes that the probability separates.
     """
-    x, y = logit(probability), np.asarray(happened, np.float64)
+    x, y = logit(probability), np.asarray(y_true, np.float64)
     middle, spread = (float(x.mean()), float(x.std())) if len(x) else (0.0, 0.0)
     x = (x - middle) / spread if spread > 1e-9 else np.zeros(len(x))
     begin = np.array([[logit(y.mean()) if len(y) else 0.0, 0.0]])
@@ -84,7 +84,7 @@ def _step(weights: Array, x: Array, y: Array, powers: Array, line: Array) -> Arr
     return np.asarray(np.stack([c * g - b * h, a * h - b * g], axis=1) / determinant[:, None])
 
 
-def recalibration(happened: Array, probability: Array, groups: Array) -> dict[str, float]:
+def recalibration(y_true: Array, probability: Array, groups: Array) -> dict[str, float]:
     """`slope` and `intercept` to put on the logit: those of `line` where it is clearly not the perfect one, else none.
 
     Clearly: 1 and 0 lie outside of the 95 % region of slope and intercept, by a Wald test with their covariance over
@@ -92,7 +92,7 @@ def recalibration(happened: Array, probability: Array, groups: Array) -> dict[st
     before updating: Vergouwe et al., Statistics in Medicine 2017). None as well where there is no finite fit, where
     there are too few groups for an interval, and where the order would be turned.
     """
-    draws = bootstrap(line(happened, probability), groups, resamples=RESAMPLES)
+    draws = bootstrap(line(y_true, probability), groups, resamples=RESAMPLES)
     found = np.array([draws.points["slope"], draws.points["intercept"]])
     drawn = np.stack([draws.draws["slope"], draws.draws["intercept"]])
     drawn, off = drawn[:, np.isfinite(drawn).all(axis=0)], found - (1, 0)
@@ -113,9 +113,7 @@ def bins(probability: Array, count: int = 10) -> npt.NDArray[np.int64]:
     return np.asarray(found, np.int64)
 
 
-def report(
-    happened: Array, probability: Array, groups: Array, *, resamples: int = 1000, seed: int = 0
-) -> dict[str, Any]:
+def report(y_true: Array, probability: Array, groups: Array, *, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
     """How well probabilities are calibrated.
 
     `slope` with `slope_interval`, `intercept`, `ece` (mean gap between predicted and observed over ten bins of like
@@ -124,8 +122,8 @@ def report(
     bin_of = bins(probability)
     count = int(bin_of.max(initial=-1)) + 1
     inside = [bin_of == k for k in range(count)]
-    shares: dict[Any, Score] = {k: ratio(happened * rows, rows) for k, rows in enumerate(inside)}
-    fit = line(happened, probability)
+    shares: dict[Any, Score] = {k: ratio(y_true * rows, rows) for k, rows in enumerate(inside)}
+    fit = line(y_true, probability)
     draws = bootstrap({**shares, "slope": fit["slope"]}, groups, resamples=resamples, seed=seed)
     points = [_point(probability[rows], draws.interval(k)) for k, rows in enumerate(inside)]
     gaps = [abs(p["observed"] - p["predicted"]) * p["n"] for p in points]
@@ -133,8 +131,8 @@ def report(
     return {
         "slope": slope["value"],
         "slope_interval": slope,
-        "intercept": finite(of_all(fit["intercept"], len(happened))),
-        "ece": float(sum(gaps) / len(happened)) if count else None,
+        "intercept": finite(of_all(fit["intercept"], len(y_true))),
+        "ece": float(sum(gaps) / len(y_true)) if count else None,
         "curve": points,
     }
 

@@ -9,42 +9,42 @@ from polyclinic.evaluation.scores import Array
 RULES = ("specificity", "sensitivity", "threshold")
 
 
-def threshold_for(happened: Array, answer: Array, rule: str, wanted: float) -> float:
-    """The threshold (`answer ≥ threshold` is an alert) that keeps a rule.
+def threshold_for(y_true: Array, y_score: Array, rule: str, wanted: float) -> float:
+    """The threshold (`y_score ≥ threshold` is an alert) that keeps a rule.
 
     rule: "specificity": the lowest threshold that has at least so much; "sensitivity": the highest that has;
     "threshold": the number itself. NaN where the class that the rule counts does not occur.
     """
     if rule == "threshold":
         return wanted
-    counted = np.sort(answer[happened > 0] if rule == "sensitivity" else answer[happened <= 0])
+    counted = np.sort(y_score[y_true > 0] if rule == "sensitivity" else y_score[y_true <= 0])
     if len(counted) == 0:
         return float("nan")
     needed = int(np.ceil(round(wanted * len(counted), 9)))
     if rule == "sensitivity":
-        return float(counted[len(counted) - needed] if needed else answer.max())
-    above = answer[answer > counted[needed - 1]] if needed else answer
-    return float(above.min()) if len(above) else float(np.nextafter(answer.max(), np.inf))
+        return float(counted[len(counted) - needed] if needed else y_score.max())
+    above = y_score[y_score > counted[needed - 1]] if needed else y_score
+    return float(above.min()) if len(above) else float(np.nextafter(y_score.max(), np.inf))
 
 
-def net_benefit(happened: Array, answer: Array, thresholds: Array) -> Array:
+def net_benefit(y_true: Array, y_score: Array, thresholds: Array) -> Array:
     """True alerts less false alerts weighed by the odds of each threshold, a row (Vickers and Elkin 2006).
 
-    An answer of 1 for every row gives that of an alert for all; that of no alert at all is 0.
+    A score of 1 for every row gives that of an alert for all; that of no alert at all is 0.
     """
-    rows = len(happened)
-    positive, negative = np.sort(answer[happened > 0]), np.sort(answer[happened <= 0])
+    rows = len(y_true)
+    positive, negative = np.sort(y_score[y_true > 0]), np.sort(y_score[y_true <= 0])
     true = len(positive) - np.searchsorted(positive, thresholds, side="left")
     false = len(negative) - np.searchsorted(negative, thresholds, side="left")
     return np.asarray(true / rows - false / rows * thresholds / (1 - thresholds))
 
 
-def curves(happened: Array, answer: Array, points: int = 200) -> dict[str, dict[str, list[Any]]]:
+def curves(y_true: Array, y_score: Array, points: int = 200) -> dict[str, dict[str, list[Any]]]:
     """`roc` (false against true positive rate) and `pr` (recall against precision), at most `points` each."""
-    order = np.argsort(-answer, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(answer[order]) != 0, True))
-    true = np.append(0, np.cumsum(happened[order] > 0)[ends])
-    false = np.append(0, np.cumsum(happened[order] <= 0)[ends])
+    order = np.argsort(-y_score, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(y_score[order]) != 0, True))
+    true = np.append(0, np.cumsum(y_true[order] > 0)[ends])
+    false = np.append(0, np.cumsum(y_true[order] <= 0)[ends])
     fpr, tpr = false / max(false[-1], 1), true / max(true[-1], 1)
     kept = _spread(fpr + tpr, points)
     precision = np.divide(true, true + false, out=np.ones(len(true)), where=true + false > 0)

@@ -1,4 +1,4 @@
-"""A column that is the answer: looked for before anything is trained."""
+"""A column that gives the label away: looked for before anything is trained."""
 
 import numpy as np
 
@@ -24,13 +24,13 @@ def single_column(samples: Samples) -> None:
     if not len(rows):
         what = "no row has a label: there is nothing to learn"
         raise BadData(what, fix="check the target column or the labels")
-    happened = np.asarray(target.values[rows], float).reshape(len(rows), -1)[:, 0]
-    if not np.isin(happened, (0, 1)).all() or min(happened.sum(), (1 - happened).sum()) < FEWEST:
+    y_true = np.asarray(target.values[rows], float).reshape(len(rows), -1)[:, 0]
+    if not np.isin(y_true, (0, 1)).all() or min(y_true.sum(), (1 - y_true).sum()) < FEWEST:
         return
     for name, column in of_rows(samples, Dense).items():
         features = np.asarray(column.values[rows], float).reshape(len(rows), -1).T
         for feature, values in zip(names_of(name, column), features, strict=True):
-            tells = of_all(auroc(happened, np.where(np.isnan(values), -np.inf, values)), len(rows))
+            tells = of_all(auroc(y_true, np.where(np.isnan(values), -np.inf, values)), len(rows))
             if max(tells, 1 - tells) >= PERFECT:
                 what = f"the input {feature!r} tells the target all by itself (AUROC 1.0): "
                 what += "it is the label, or was written after it"

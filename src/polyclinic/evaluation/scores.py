@@ -1,8 +1,8 @@
 """Weighted scores of many resamples at once: weights [resample, row] → score [resample].
 
-Each function takes what happened and what was predicted, sorts once, and returns the score as a function of the
-weights. A weight of 2 is that row twice, 0 is that row left out. NaN where a resample cannot be scored. Sums run
-in the type of the weights, running sums in float64.
+Each function takes `y_true` (0 or 1 a row) and `y_score` (or a probability), sorts once, and returns the score as a
+function of the weights. A weight of 2 is that row twice, 0 is that row left out. NaN where a resample cannot be scored.
+Sums run in the type of the weights, running sums in float64.
 """
 
 from collections.abc import Callable
@@ -34,24 +34,24 @@ def row_mean(values: Array) -> Score:
     return ratio(np.where(known, values, 0.0), known)
 
 
-def brier(happened: Array, probability: Array) -> Score:
+def brier(y_true: Array, probability: Array) -> Score:
     """Mean squared error of the probability (Brier 1950)."""
-    return row_mean((probability - happened) ** 2)
+    return row_mean((probability - y_true) ** 2)
 
 
-def log_loss(happened: Array, probability: Array) -> Score:
+def log_loss(y_true: Array, probability: Array) -> Score:
     """Mean negative log likelihood; probabilities are kept 1e-15 from 0 and 1."""
     inside = np.clip(probability, 1e-15, 1 - 1e-15)
-    return row_mean(-np.where(happened > 0, np.log(inside), np.log1p(-inside)))
+    return row_mean(-np.where(y_true > 0, np.log(inside), np.log1p(-inside)))
 
 
-def auroc(happened: Array, answer: Array) -> Score:
+def auroc(y_true: Array, y_score: Array) -> Score:
     """The chance that a positive row is ranked above a negative one, ties counting half."""
-    positive, negative = np.flatnonzero(happened > 0), np.flatnonzero(happened <= 0)
-    negative = negative[np.argsort(answer[negative], kind="stable")]
-    positive = positive[np.argsort(answer[positive], kind="stable")]
-    below = np.searchsorted(answer[negative], answer[positive], side="left")
-    upto = np.searchsorted(answer[negative], answer[positive], side="right")
+    positive, negative = np.flatnonzero(y_true > 0), np.flatnonzero(y_true <= 0)
+    negative = negative[np.argsort(y_score[negative], kind="stable")]
+    positive = positive[np.argsort(y_score[positive], kind="stable")]
+    below = np.searchsorted(y_score[negative], y_score[positive], side="left")
+    upto = np.searchsorted(y_score[negative], y_score[positive], side="right")
     tied = bool((below != upto).any())
 
     def score(weights: Array) -> npt.NDArray[np.float64]:
@@ -64,13 +64,13 @@ def auroc(happened: Array, answer: Array) -> Score:
     return score
 
 
-def auprc(happened: Array, answer: Array) -> Score:
+def auprc(y_true: Array, y_score: Array) -> Score:
     """Average precision: the mean over positives of the precision at their own threshold."""
-    positive, negative = np.flatnonzero(happened > 0), np.flatnonzero(happened <= 0)
-    negative = negative[np.argsort(-answer[negative], kind="stable")]
-    positive = positive[np.argsort(-answer[positive], kind="stable")]
-    false = np.searchsorted(-answer[negative], -answer[positive], side="right")
-    true = np.searchsorted(-answer[positive], -answer[positive], side="right")
+    positive, negative = np.flatnonzero(y_true > 0), np.flatnonzero(y_true <= 0)
+    negative = negative[np.argsort(-y_score[negative], kind="stable")]
+    positive = positive[np.argsort(-y_score[positive], kind="stable")]
+    false = np.searchsorted(-y_score[negative], -y_score[positive], side="right")
+    true = np.searchsorted(-y_score[positive], -y_score[positive], side="right")
     tied = bool((true != np.arange(1, len(positive) + 1)).any())
 
     def score(weights: Array) -> npt.NDArray[np.float64]:
@@ -96,9 +96,9 @@ def _running(weights: Array) -> npt.NDArray[np.float64]:
     return sums
 
 
-def at_threshold(happened: Array, answer: Array, threshold: float) -> dict[str, Score]:
-    """Sensitivity, specificity, PPV, NPV and alerts per 100 rows where `answer ≥ threshold` is an alert."""
-    positive, alert, everything = happened > 0, answer >= threshold, np.ones(len(happened))
+def at_threshold(y_true: Array, y_score: Array, threshold: float) -> dict[str, Score]:
+    """Sensitivity, specificity, PPV, NPV and alerts per 100 rows where `y_score ≥ threshold` is an alert."""
+    positive, alert, everything = y_true > 0, y_score >= threshold, np.ones(len(y_true))
     return {
         "sensitivity": ratio(positive & alert, positive),
         "specificity": ratio(~positive & ~alert, ~positive),

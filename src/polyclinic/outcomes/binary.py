@@ -93,18 +93,18 @@ class Binary:
         """Logits → probabilities, float64."""
         return Raw(expit(raw.values.astype(np.float64)), raw.shape)
 
-    def calibrate(self, answer: Raw, target: npt.NDArray[Any], groups: npt.NDArray[Any]) -> dict[str, float]:
-        """Slope and intercept that make probabilities fit what happened, learned on validation rows; none in doubt."""
+    def calibrate(self, y_score: Raw, target: npt.NDArray[Any], groups: npt.NDArray[Any]) -> dict[str, float]:
+        """Slope and intercept that make probabilities fit the labels, learned on validation rows; none in doubt."""
         known = ~np.isnan(target)
-        return calibrations.recalibration(target[known], answer.values[known, 0], groups[known])
+        return calibrations.recalibration(target[known], y_score.values[known, 0], groups[known])
 
-    def calibrated(self, answer: Raw, calibration: Mapping[str, float]) -> Raw:
+    def calibrated(self, y_score: Raw, calibration: Mapping[str, float]) -> Raw:
         """The answers after a calibration; an empty one changes nothing."""
         if not calibration:
-            return answer
-        return Raw(calibrations.recalibrated(answer.values, calibration), answer.shape)
+            return y_score
+        return Raw(calibrations.recalibrated(y_score.values, calibration), y_score.shape)
 
-    def decide(self, answer: Raw, target: npt.NDArray[Any], rule: Mapping[str, float]) -> float:
+    def decide(self, y_score: Raw, target: npt.NDArray[Any], rule: Mapping[str, float]) -> float:
         """The threshold at and above which the answer is yes.
 
         rule: one of {"specificity": 0.9}, {"sensitivity": 0.8}, {"threshold": 0.2}.
@@ -113,11 +113,11 @@ class Binary:
         if name not in RULES or more:
             raise UnknownName("operating point", ", ".join(rule), RULES)
         known = ~np.isnan(target)
-        return threshold_for(target[known], answer.values[known, 0], name, float(wanted))
+        return threshold_for(target[known], y_score.values[known, 0], name, float(wanted))
 
-    def predictions(self, answer: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
+    def predictions(self, y_score: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
         """`predicted_boolean_probability`, and `predicted_boolean_value` at the threshold (0.5 where there is none)."""
-        probability = answer.values[:, 0].astype(np.float64)
+        probability = y_score.values[:, 0].astype(np.float64)
         yes = probability >= (0.5 if threshold is None else threshold)
         return pl.DataFrame({"predicted_boolean_value": yes, "predicted_boolean_probability": probability})
 
@@ -128,15 +128,15 @@ class Binary:
         return pl.DataFrame([value])
 
     def probabilities(self, frame: pl.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """What happened (0, 1) and its probability, for the rows of a predictions table that are labelled."""
-        happened = frame["boolean_value"].cast(float).to_numpy()
-        return happened, frame["predicted_boolean_probability"].cast(float).to_numpy()
+        """`y_true` (0, 1) and the probability, for the rows of a predictions table that are labelled."""
+        y_true = frame["boolean_value"].cast(float).to_numpy()
+        return y_true, frame["predicted_boolean_probability"].cast(float).to_numpy()
 
     def measures(self, frame: pl.DataFrame) -> dict[str, Score]:
         """Score name → weighted score of the labelled rows."""
-        happened, probability = self.probabilities(frame)
-        ways = {"auroc": auroc, "auprc": auprc, "brier": brier, "log_loss": log_loss}
-        return {name: way(happened, probability) for name, way in ways.items()}
+        y_true, probability = self.probabilities(frame)
+        scores = {"auroc": auroc, "auprc": auprc, "brier": brier, "log_loss": log_loss}
+        return {name: score(y_true, probability) for name, score in scores.items()}
 
     def summary(self, rows: Samples) -> dict[str, Any]:
         """How many rows are labelled, and how many of these are positive."""

@@ -86,7 +86,7 @@ class Outcome(Protocol):
     def link(self, raw: Raw) -> Raw:
         """Raw numbers → answers (probabilities)."""
 
-    def predictions(self, answer: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
+    def predictions(self, y_score: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
         """The columns of the predictions table for these rows; files, where the outcome needs some, go to `folder`."""
 
     def truth(self, rows: Samples) -> pl.DataFrame:

@@ -90,7 +90,7 @@ class Voxels:
         powers = np.exp(raw.values - raw.values.max(axis=-1, keepdims=True))
         return Raw(powers / powers.sum(axis=-1, keepdims=True), raw.shape)
 
-    def predictions(self, answer: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
+    def predictions(self, y_score: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
         """`path` of a label picture a row, written with the input picture's own writer and geometry.
 
         The path is relative to the parent of `folder`, so that a table beside that folder can be moved with it.
@@ -102,7 +102,7 @@ class Voxels:
             fix = "let its format's `files` give the column of input pictures a FileReader with `write`"
             raise UsageError(f"the reader {pictures.reader.name!r} cannot write a label picture", fix=fix)
         numbers = np.array([0, *self.names])
-        maps = [grid.argmax(axis=-1) for grid in answer.rows()]
+        maps = [grid.argmax(axis=-1) for grid in y_score.rows()]
         sources = pictures.references.tolist()
         names = [f"{row}{_ending(source)}" for row, source in zip(rows.row_id, sources, strict=True)]
         folder.mkdir(parents=True, exist_ok=True)

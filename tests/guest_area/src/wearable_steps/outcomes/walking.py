@@ -55,9 +55,9 @@ class Walking:
         """Logits → probabilities."""
         return Raw(1 / (1 + np.exp(-raw.values.astype(np.float64))), raw.shape)
 
-    def predictions(self, answer: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
+    def predictions(self, y_score: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
         """`probabilities`: a list a row."""
-        lists = [row[:, 0].tolist() for row in answer.rows()]
+        lists = [row[:, 0].tolist() for row in y_score.rows()]
         return pl.DataFrame({"probabilities": pl.Series(lists, dtype=pl.List(pl.Float64))})
 
     def truth(self, rows: Samples) -> pl.DataFrame:
