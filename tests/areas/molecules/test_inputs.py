@@ -118,3 +118,45 @@ def test_the_real_set_has_its_known_counts(shared):
     assert len(np.unique(made.groups["scaffold"])) == 1026  # 1,025, and "" for what is no molecule
     assert told.filter(pl.col("len") > 1).height == 60
     assert told.filter(pl.col("answer") > 1).height == 10
+
+
+def mapped(smiles: str, first: int = 1) -> str:
+    """The same molecule with a number on every atom, as tools for reactions write it."""
+    from rdkit import Chem
+
+    numbered = Chem.MolFromSmiles(smiles)
+    for atom in numbered.GetAtoms():
+        atom.SetAtomMapNum(first + atom.GetIdx())
+    return Chem.MolToSmiles(numbered)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(DRUGS), st.integers(1, 900))
+def test_atom_map_numbers_change_nothing(smiles, first):
+    one, other = columns(smiles), columns(mapped(smiles, first))
+    assert ":" in mapped(smiles, first)
+    assert picture(one) == picture(other)
+    for name in ("scaffold", "molecule"):
+        assert one.groups[name] == other.groups[name]
+    for name in ("fingerprint", "descriptors"):
+        assert np.allclose(one.columns[name].values, other.columns[name].values, rtol=1e-4, atol=1e-3)
+
+
+def test_two_groups_that_differ_by_their_numbers_alone_make_no_stereo_centre():
+    assert picture(columns("[CH3:1][C@H:2]([CH3:3])[OH:4]")) == picture(columns("CC(C)O"))
+
+
+def test_with_and_without_numbers_a_molecule_stands_in_one_fold():
+    from polyclinic.samples import Dense, Samples
+    from polyclinic.samples.splits import Split, split
+
+    rings = [f"C{'C' * n}c1ccc(O)cc1CC{'N' * (n % 2)}C1CCCC1{'O' * (n % 3)}" for n in range(6)]
+    rings += [f"c1ccc2c(c1){'C' * n}CC2{'F' * (n % 2)}" for n in range(1, 7)]
+    smiles = [way for ring in rings for way in (ring, mapped(ring))]
+    made = columns(*smiles)
+    target = {"y": Dense(np.tile([1.0, 1.0, 0.0, 0.0], 6).astype(np.float32))}
+    roles = {**dict.fromkeys(made.columns, "input"), "y": "target"}
+    rows = Samples(np.arange(len(smiles)), {**made.columns, **target}, roles, made.groups)
+    for fold in split(rows, Split(separate=("scaffold",), folds=3), 1):
+        learned = {made.groups["molecule"][row] for row in (*fold.train, *fold.validation)}
+        assert not learned & {made.groups["molecule"][row] for row in fold.test}

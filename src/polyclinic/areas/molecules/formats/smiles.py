@@ -100,13 +100,27 @@ def smiles_column(columns: Collection[str], wanted: str = "") -> str:
 
 
 def molecule(smiles: str | None) -> Any:
-    """A molecule of RDKit; None where there is no atom or the SMILES does not parse. Says nothing on the screen."""
+    """A molecule of RDKit without atom map numbers; None where there is no atom or the SMILES does not parse.
+
+    The numbers that tell which atom of a reaction became which (`[CH3:1]`) are no part of a molecule. They go before
+    anything is asked of it: its scaffold, its identity, its stereo centres. Says nothing on the screen.
+    """
     chem = dependencies.need("rdkit.Chem", extra="molecules", to="read SMILES")
     from rdkit import rdBase
 
     with rdBase.BlockLogs():
-        found = chem.MolFromSmiles(smiles) if smiles else None
-    return found if found is not None and found.GetNumAtoms() else None
+        read = chem.MolFromSmiles(smiles) if smiles else None
+        if read is not None and is_mapped(read):
+            for atom in read.GetAtoms():
+                atom.SetAtomMapNum(0)
+            # Read anew: two groups that differed by their numbers alone made a stereo centre that is none.
+            read = chem.MolFromSmiles(chem.MolToSmiles(read))
+    return read if read is not None and read.GetNumAtoms() else None
+
+
+def is_mapped(molecule: Any) -> bool:
+    """Whether any atom of a molecule of RDKit has an atom map number."""
+    return any(atom.GetAtomMapNum() for atom in molecule.GetAtoms())
 
 
 def refusal(smiles: str | None) -> str:
