@@ -18,7 +18,7 @@ Written from the commands' own help by `docs/write_commands.py`.
 | exit code | means |
 |---|---|
 | 0 | done |
-| 1 | found wanting: a gate or a check did not hold |
+| 1 | a gate or a check failed |
 | 2 | usage: a name, key or option that does not exist or does not fit |
 | 3 | bad data: it cannot be read, or cannot answer the question |
 | 4 | interrupted; the same command goes on from what was finished |

@@ -37,7 +37,7 @@ _NAMES = {
     "cohorts.extract": ("extract",),
     "cohorts.task": ("Task",),
     "cohorts.task_parser": ("load_task", "parse_task"),
-    "errors": ("BadData", "BadPackage", "FoundWanting", "PolyclinicError", "UsageError"),
+    "errors": ("BadData", "BadPackage", "CheckFailed", "PolyclinicError", "UsageError"),
     "models.model": ("Session",),
     "outcomes.outcome": ("Head", "Raw"),
     "packages.fitted": ("Fitted",),

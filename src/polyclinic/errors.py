@@ -6,7 +6,7 @@
     │   └── MissingDependency  with the line that installs it
     ├── BadData           3    the data cannot be read or cannot answer the question
     │   └── BadPackage         altered, newer, or made for something that is not installed
-    ├── FoundWanting      1    a gate or a check did not hold
+    ├── CheckFailed      1    a gate or a check failed
     └── Interrupted       4    stopped by the user; the run resumes
 
 An error never shows a patient's value, only its pattern (`pattern_of`).
@@ -78,8 +78,8 @@ class BadPackage(BadData):
     """A model package that was altered, is newer, or needs what is not installed."""
 
 
-class FoundWanting(PolyclinicError):
-    """A gate or a check did not hold."""
+class CheckFailed(PolyclinicError):
+    """A gate or a check failed."""
 
     exit_code = 1
 

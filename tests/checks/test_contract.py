@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 
 from polyclinic import checks
-from polyclinic.errors import FoundWanting, UnknownName, UsageError
+from polyclinic.errors import CheckFailed, UnknownName, UsageError
 
 
 def test_a_registered_model_is_checked_whole():
     results = checks.run("logistic")
-    assert [r.check for r in results if not r.held] == []
+    assert [r.check for r in results if not r.passed] == []
     assert len(results) == len(checks.model_checks())
     checks.refuse(results)
 
 
 def test_a_setting_can_make_a_model_fail_and_the_reason_is_told():
     results = checks.run("last-value", settings=["column=x//b"])
-    (failed,) = [r for r in results if not r.held]
+    (failed,) = [r for r in results if not r.passed]
     assert failed.check == "learns_the_planted_signal"
-    with pytest.raises(FoundWanting, match="1 of 7 checks did not hold"):
+    with pytest.raises(CheckFailed, match="1 of 7 checks failed"):
         checks.refuse(results)
 
 

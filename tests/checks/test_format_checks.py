@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from polyclinic.checks import format_checks, formats
-from polyclinic.errors import FoundWanting
+from polyclinic.errors import CheckFailed
 from polyclinic.timelines.rows import Table
 
 
@@ -40,10 +40,10 @@ class Blind(Table):
 
 
 def test_a_format_that_loses_rows_is_caught(source, tmp_path):
-    with pytest.raises(FoundWanting, match=r"1 rows of people\.csv are lost"):
+    with pytest.raises(CheckFailed, match=r"1 rows of people\.csv are lost"):
         formats.counts_what_it_refused(Losing(), source, tmp_path)
 
 
 def test_a_format_that_takes_anything_for_its_own_is_caught(source, tmp_path):
-    with pytest.raises(FoundWanting, match="takes an empty folder for one"):
+    with pytest.raises(CheckFailed, match="takes an empty folder for one"):
         formats.reads_what_it_sniffs(Blind(), source, tmp_path)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from polyclinic.checks import model_checks, models
-from polyclinic.errors import FoundWanting
+from polyclinic.errors import CheckFailed
 from polyclinic.models.logistic import Logistic
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
@@ -114,7 +114,7 @@ def test_a_wrong_model_is_caught_by_the_check_that_says_so(wrong, caught_by, tmp
     for check in asked:
         try:
             check(wrong(), Binary(), tmp_path / check.__name__)
-        except FoundWanting:
+        except CheckFailed:
             failed.append(check)
     # A random start changes bytes from fit to fit, so the check of test rows sees a change as well.
     also = {models.test_rows_change_no_byte} if wrong is ForgetsItsSeed else set()
@@ -126,11 +126,11 @@ def test_a_model_that_knows_the_labels_of_held_out_rows_is_caught(tmp_path, monk
 
     problem = planted.shuffled(Binary().planted(600, 7), 1, tmp_path)
     monkeypatch.setattr(f"{__name__}.SEEN", problem.y)
-    with pytest.raises(FoundWanting, match="from shuffled labels it still reaches auroc 1"):
+    with pytest.raises(CheckFailed, match="from shuffled labels it still reaches auroc 1"):
         models.does_not_learn_from_shuffled_labels(KnowsTheAnswer(), Binary(), tmp_path)
 
 
 def test_a_model_without_a_name_is_told_where_to_declare_it(tmp_path):
-    with pytest.raises(FoundWanting, match="Right has no name") as wanting:
+    with pytest.raises(CheckFailed, match="Right has no name") as wanting:
         models.saved_then_loaded_answers_the_same(Right(), Binary(), tmp_path)
     assert "polyclinic.models" in wanting.value.fix

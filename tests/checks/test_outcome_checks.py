@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from polyclinic.checks import outcome_checks, outcomes
-from polyclinic.errors import FoundWanting
+from polyclinic.errors import CheckFailed
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Head
 from polyclinic.outcomes.voxels import Voxels
@@ -68,5 +68,5 @@ class CountsOrder(Binary):
     ids=lambda item: item.__name__,
 )
 def test_a_wrong_outcome_is_caught_by_the_check_that_says_so(wrong, check, tmp_path: Path):
-    with pytest.raises(FoundWanting):
+    with pytest.raises(CheckFailed):
         check(wrong(), tmp_path)

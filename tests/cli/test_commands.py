@@ -104,5 +104,5 @@ def test_check_prints_a_table_and_its_exit_code_says_whether_all_held():
     assert call("check", "binary").exit_code == 0
     done = call("check", "last-value", "--set", "column=x//b", "--json")
     results = [Result(**r) for r in json.loads(done.stdout)]
-    assert [r.check for r in results if not r.held] == ["learns_the_planted_signal"]
+    assert [r.check for r in results if not r.passed] == ["learns_the_planted_signal"]
     assert done.exit_code == 1

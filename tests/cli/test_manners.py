@@ -10,13 +10,13 @@ from typer.testing import CliRunner
 
 from polyclinic import cli
 from polyclinic.cli.manners import OWN_FAULT, Polite
-from polyclinic.errors import BadData, FoundWanting, Interrupted, Place, PolyclinicError, UsageError
+from polyclinic.errors import BadData, CheckFailed, Interrupted, Place, PolyclinicError, UsageError
 
 SECRET = "Rosalind Franklin"
 CAUSES = {
     "bad": BadData("not a number: pattern '<9'", at=Place(file="labs.csv", row=7), fix="mend it"),
     "usage": UsageError("no such thing", fix="try another"),
-    "wanting": FoundWanting("a gate did not hold", fix="read the report"),
+    "wanting": CheckFailed("a gate did not hold", fix="read the report"),
     "stopped": Interrupted("stopped", fix="run it again"),
     "ctrl-c": KeyboardInterrupt(),
     "no-file": FileNotFoundError(2, "No such file or directory", "labs.csv"),

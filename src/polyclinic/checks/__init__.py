@@ -6,7 +6,7 @@
     def test_my_model_keeps_its_contract(check, tmp_path):
         check(MyModel(width=8), Binary(), tmp_path)
 
-A check that does not hold raises `FoundWanting` with a sentence that says what to mend.
+A check that fails raises `CheckFailed` with a sentence that says what to repair.
 """
 
 from polyclinic.checks.contract import Result, refuse, run

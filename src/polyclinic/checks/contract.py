@@ -11,8 +11,10 @@ from polyclinic import config, progress, registry
 from polyclinic.checks.formats import format_checks
 from polyclinic.checks.models import model_checks
 from polyclinic.checks.outcomes import outcome_checks
-from polyclinic.checks.planted import part, problem
-from polyclinic.errors import FoundWanting, PolyclinicError, UnknownName, UsageError
+from polyclinic.checks.planted import PlantsSource, part, problem
+from polyclinic.errors import CheckFailed, PolyclinicError, UnknownName, UsageError
+from polyclinic.models.model import Model
+from polyclinic.outcomes.outcome import Outcome
 
 CHECKS: Mapping[str, Callable[[], Sequence[Callable[..., None]]]] = {
     "models": model_checks,
@@ -23,11 +25,11 @@ CHECKS: Mapping[str, Callable[[], Sequence[Callable[..., None]]]] = {
 
 @dataclass(frozen=True)
 class Result:
-    """What one check said; `why` says what to mend, or is empty."""
+    """The result of one check; `why` says what to repair, and is empty where it passed."""
 
     kind: str
     check: str
-    held: bool
+    passed: bool
     why: str = ""
 
 
@@ -36,7 +38,7 @@ def run(
 ) -> list[Result]:
     """Every check of the model, format and outcome of that name.
 
-    source: what a format should read, where it plants none; outcome: what a model is asked, where several fit.
+    source: what a format should read, where it plants none; outcome: what a model is checked with, where several fit.
     settings: `key=value` for the model's or outcome's own fields.
     """
     kinds = [kind for kind in CHECKS if name in registry.entries(kind)]
@@ -46,27 +48,27 @@ def run(
     results: list[Result] = []
     for kind in kinds:
         with TemporaryDirectory(prefix="polyclinic-check-") as folder:
-            given = asked(kind, name, Path(folder), source, outcome, settings)
+            arguments = arguments_of(kind, name, Path(folder), source, outcome, settings)
             for check in progress.track(CHECKS[kind](), text=f"checks of {name}"):
-                results.append(held(kind, check, (*given, Path(folder) / check.__name__)))
+                results.append(run_check(kind, check, (*arguments, Path(folder) / check.__name__)))
     return results
 
 
-def asked(
+def arguments_of(
     kind: str, name: str, folder: Path, source: Path | None, outcome: str | None, settings: Sequence[str]
 ) -> tuple[Any, ...]:
-    """What the checks of one kind are called with, before a folder of their own."""
+    """The arguments of the checks of one kind, before a folder of their own."""
     if kind == "formats":
         form = registry.load("formats", name)()
-        if source is None and not hasattr(form, "planted"):
+        if source is None and not isinstance(form, PlantsSource):
             fix = "name one with --source, or give the format `planted(folder) -> Path`"
             raise UsageError("this format brings no example to read", fix=fix)
         return form, source or Path(form.planted(folder / "source"))
-    item = made(kind, name, settings)
+    item = build_item(kind, name, settings)
     return (item, outcome_for(item, name, outcome)) if kind == "models" else (item,)
 
 
-def made(kind: str, name: str, settings: Sequence[str] = ()) -> Any:
+def build_item(kind: str, name: str, settings: Sequence[str] = ()) -> Any:
     """A model or an outcome with its `example` settings, where it has some, and these."""
     cls = registry.load(kind, name)
     document = dict(getattr(cls, "example", {}))
@@ -75,34 +77,34 @@ def made(kind: str, name: str, settings: Sequence[str] = ()) -> Any:
     return config.build(cls, document, file="--set")
 
 
-def outcome_for(model: Any, name: str, wanted: str | None) -> Any:
-    """The outcome that a model is checked with: the one asked for, or the first whose planted rows it can read.
+def outcome_for(model: Model, name: str, outcome: str | None) -> Outcome:
+    """The outcome that a model is checked with: the one named, or the first whose planted rows it can read.
 
     Those of its own area come first, then the shared ones.
     """
-    if wanted:
-        return made("outcomes", wanted)
+    if outcome:
+        return build_item("outcomes", outcome)  # type: ignore[no-any-return]
     area = registry.entry("models", name).area
     entries = registry.entries("outcomes").values()
     for entry in sorted(entries, key=lambda e: (e.area != area, e.area, e.name)):
-        found = made("outcomes", entry.name)
+        candidate: Outcome = build_item("outcomes", entry.name)
         with suppress(Exception):
-            rows = part(problem(model, found), "train")
-            found.target(rows)
+            rows = part(problem(model, candidate), "train")
+            candidate.target(rows)
             model.encode(rows.take([0, 1]).without_targets(), model.prepare(rows))
-            return found
+            return candidate
     fix = "name one with --outcome, or give the model `planted(n, seed) -> Samples` with the columns that it reads"
     raise UsageError(f"{name} can read the planted problem of no outcome", fix=fix)
 
 
-def held(kind: str, check: Callable[..., None], given: tuple[Any, ...]) -> Result:
-    """Run one check and keep what it says."""
-    given[-1].mkdir(parents=True, exist_ok=True)
+def run_check(kind: str, check: Callable[..., None], arguments: tuple[Any, ...]) -> Result:
+    """Run one check; whatever it raises becomes the reason why it failed."""
+    arguments[-1].mkdir(parents=True, exist_ok=True)
     why = ""
     try:
-        check(*given)
-    except FoundWanting as wanting:
-        why = f"{wanting.what}; {wanting.fix}"
+        check(*arguments)
+    except CheckFailed as failure:
+        why = f"{failure.what}; {failure.fix}"
     except PolyclinicError as error:
         why = str(error)
     except Exception as error:
@@ -111,8 +113,8 @@ def held(kind: str, check: Callable[..., None], given: tuple[Any, ...]) -> Resul
 
 
 def refuse(results: Sequence[Result]) -> None:
-    """Raise `FoundWanting` where a check did not hold."""
-    failed = [r.check for r in results if not r.held]
+    """Raise `CheckFailed` where a check failed."""
+    failed = [r.check for r in results if not r.passed]
     if failed:
-        what = f"{len(failed)} of {len(results)} checks did not hold"
-        raise FoundWanting(what, fix="mend what the table names, first things first")
+        what = f"{len(failed)} of {len(results)} checks failed"
+        raise CheckFailed(what, fix="repair what the table names, from the top")

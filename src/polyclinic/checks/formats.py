@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from polyclinic import fingerprint
 from polyclinic.checks.models import different, registered_name
 from polyclinic.checks.planted import must
+from polyclinic.timelines.format import Format
 from polyclinic.timelines.ingest import ingest
 
-FormatCheck: TypeAlias = Callable[[Any, Path, Path], None]
+FormatCheck: TypeAlias = Callable[[Format, Path, Path], None]
 COLUMNS = {"events": ("subject_id", "time", "code"), "rows": ("row_id",)}
 
 
@@ -18,7 +19,7 @@ def format_checks() -> list[FormatCheck]:
     return [reads_what_it_sniffs, writes_the_same_bytes_twice, counts_what_it_refused]
 
 
-def reads_what_it_sniffs(form: Any, source: Path, tmp_path: Path) -> None:
+def reads_what_it_sniffs(form: Format, source: Path, tmp_path: Path) -> None:
     """It knows its own source, is not mistaken about an empty folder, and gives the columns of its kind."""
     empty = tmp_path / "empty"
     empty.mkdir(parents=True)
@@ -31,7 +32,7 @@ def reads_what_it_sniffs(form: Any, source: Path, tmp_path: Path) -> None:
     must(chunks and not lacking, what, f"let `read` yield chunks with the columns {', '.join(columns)}")
 
 
-def writes_the_same_bytes_twice(form: Any, source: Path, tmp_path: Path) -> None:
+def writes_the_same_bytes_twice(form: Format, source: Path, tmp_path: Path) -> None:
     """Two ingests of one source leave the same files."""
     name = registered_name("formats", form)
     written = []
@@ -42,7 +43,7 @@ def writes_the_same_bytes_twice(form: Any, source: Path, tmp_path: Path) -> None
     must(written[0] == written[1], f"two ingests of one source differ in {different(*written)}", fix)
 
 
-def counts_what_it_refused(form: Any, source: Path, tmp_path: Path) -> None:  # noqa: ARG001
+def counts_what_it_refused(form: Format, source: Path, tmp_path: Path) -> None:  # noqa: ARG001
     """Rows in are rows used, rows refused (each with row, column and reason) and named non-events; nothing else."""
     for chunk in form.read(source):
         lost = chunk.rows_in - chunk.used - chunk.refused["row"].n_unique() - sum(chunk.non_events.values())

@@ -1,21 +1,23 @@
 """What every model promises. Each check takes the model, an outcome, and a folder for what it writes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from polyclinic import fingerprint, registry
 from polyclinic.checks.planted import must, part, problem, scored, shuffled, with_other_test_rows, without_inputs
-from polyclinic.errors import FoundWanting
-from polyclinic.models.model import Session
+from polyclinic.errors import CheckFailed
+from polyclinic.models.model import Model, Session
+from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import save_parts
 from polyclinic.samples import Samples
+from polyclinic.samples.columns import Array
 from polyclinic.training.loop import fit
 
-ModelCheck: TypeAlias = Callable[[Any, Any, Path], None]
+ModelCheck: TypeAlias = Callable[[Model, Outcome, Path], None]
 SEED = 5
 WRITTEN = {".json", ".safetensors", ".onnx"}
 
@@ -33,36 +35,36 @@ def model_checks() -> list[ModelCheck]:
     ]
 
 
-def learns_the_planted_signal(model: Any, outcome: Any, tmp_path: Path) -> None:
+def learns_the_planted_signal(model: Model, outcome: Outcome, tmp_path: Path) -> None:
     """On held-out rows it goes at least a quarter of the way from chance to perfect.
 
-    A model that answers without looking (a baseline) says so with `ignores_inputs = True` and is not asked.
+    A model that predicts without its inputs (a baseline) declares `ignores_inputs = True` and is not checked.
     """
     if getattr(model, "ignores_inputs", False):
         return
-    found, chance, told = beside_chance(fitted_on(model, outcome), outcome, problem(model, outcome), tmp_path)
-    what = f"it did not learn a signal that is plainly there: {told}"
+    reached, chance, scores = beside_chance(fitted_on(model, outcome), outcome, problem(model, outcome), tmp_path)
+    what = f"it did not learn a signal that is plainly there: {scores}"
     fix = "see that `encode` gives the columns, that the loss reaches every weight, and that it trains long enough"
-    must(found >= chance.mean() + 0.25 * (1 - chance.mean()), what, fix)
+    must(reached >= chance.mean() + 0.25 * (1 - chance.mean()), what, fix)
 
 
-def does_not_learn_from_shuffled_labels(model: Any, outcome: Any, tmp_path: Path) -> None:
-    """Where labels tell nothing, its answers on held-out rows are as good as chance."""
+def does_not_learn_from_shuffled_labels(model: Model, outcome: Outcome, tmp_path: Path) -> None:
+    """Where labels hold no information, its predictions for held-out rows are as good as chance."""
     rows = shuffled(problem(model, outcome), 1, tmp_path)
-    found, chance, told = beside_chance(fit_once(model, outcome, rows), outcome, rows, tmp_path)
-    what = f"from shuffled labels it still reaches {told}"
-    fix = "find where it learns the answer of held-out rows: identifiers, row order, or targets kept elsewhere"
-    must(not found > chance.mean() + max(4 * chance.std(), 0.05), what, fix)
+    reached, chance, scores = beside_chance(fit_once(model, outcome, rows), outcome, rows, tmp_path)
+    what = f"from shuffled labels it still reaches {scores}"
+    fix = "look where it learns the labels of held-out rows: identifiers, row order, or targets kept elsewhere"
+    must(not reached > chance.mean() + max(4 * chance.std(), 0.05), what, fix)
 
 
-def same_seed_same_weights(model: Any, outcome: Any, tmp_path: Path) -> None:
+def same_seed_same_weights(model: Model, outcome: Outcome, tmp_path: Path) -> None:
     """Two fits with one seed leave the same bytes."""
     changed = other_bytes(model, outcome, problem(model, outcome), tmp_path)
     fix = "draw every random number from `seeds.generator(session.seed, …)`, and leave sets and clocks out of it"
     must(not changed, f"the same seed gave other weights: {changed}", fix)
 
 
-def test_rows_change_no_byte(model: Any, outcome: Any, tmp_path: Path) -> None:
+def test_rows_change_no_byte(model: Model, outcome: Outcome, tmp_path: Path) -> None:
     """Other test rows beside the same training rows leave the same bytes."""
     changed = other_bytes(model, outcome, with_other_test_rows(problem(model, outcome)), tmp_path)
     fix = "read ragged columns by `elements()`, `rows()` or `compact()`: their arrays also hold what other rows own"
@@ -72,7 +74,7 @@ def test_rows_change_no_byte(model: Any, outcome: Any, tmp_path: Path) -> None:
 test_rows_change_no_byte.__test__ = False  # type: ignore[attr-defined]
 
 
-def saved_then_loaded_answers_the_same(model: Any, outcome: Any, tmp_path: Path) -> None:
+def saved_then_loaded_answers_the_same(model: Model, outcome: Outcome, tmp_path: Path) -> None:
     """What is written holds no code, and what is read back answers as before."""
     fitted = fitted_on(model, outcome).named(registered_name("models", model))
     state, parts = tmp_path / "state", tmp_path / "parts"
@@ -85,74 +87,78 @@ def saved_then_loaded_answers_the_same(model: Any, outcome: Any, tmp_path: Path)
     before, after = (f.answer(rows, outcome).rows() for f in (fitted, Fitted.load(state, parts)))
     gap = gap_of(before, after)
     fix = "put all that `encode` and the parts use into the state, the parts or the settings"
-    must(gap == 0, f"loaded again, it answers otherwise (by up to {gap:.1e})", fix)
+    must(gap == 0, f"loaded again, it predicts otherwise (by up to {gap:.1e})", fix)
 
 
-def survives_all_missing_input(model: Any, outcome: Any, tmp_path: Path) -> None:  # noqa: ARG001
-    """Rows of which nothing is known get an answer each, and it is a number."""
+def survives_all_missing_input(model: Model, outcome: Outcome, tmp_path: Path) -> None:  # noqa: ARG001
+    """Rows of which nothing is known get a prediction each, and it is a number."""
     rows = without_inputs(part(problem(model, outcome), "test").take(np.arange(3)))
     try:
         answer = fitted_on(model, outcome).answer(rows, outcome)
     except Exception as error:
         what = f"rows of which nothing is known stop it: {type(error).__name__}"
         fix = "let `encode` give a number for a missing value and a masked length for an empty sequence"
-        raise FoundWanting(what, fix=fix) from error
+        raise CheckFailed(what, fix=fix) from error
     fix = "fill missing values with what training rows had, and mask what is empty before dividing by its length"
     finite = len(answer) == len(rows) and np.isfinite(answer.values).all()
-    must(finite, "rows of which nothing is known get no finite answer", fix)
+    must(finite, "rows of which nothing is known get no finite prediction", fix)
 
 
-def answers_alike_in_any_batch(model: Any, outcome: Any, tmp_path: Path) -> None:  # noqa: ARG001
-    """All rows at once, one by one, and in another order: the same answers to 1e-6 (1e-4 on grids)."""
+def answers_alike_in_any_batch(model: Model, outcome: Outcome, tmp_path: Path) -> None:  # noqa: ARG001
+    """All rows at once, one by one, and in another order: the same predictions to 1e-6 (1e-4 on grids)."""
     rows = part(problem(model, outcome), "test")
     rows = rows.take(np.arange(min(len(rows), 40)))
     fitted = fitted_on(model, outcome)
     together, back = fitted.answer(rows, outcome).rows(), np.arange(len(rows))[::-1]
     alone = [fitted.answer(rows.take([row]), outcome).rows()[0] for row in range(len(rows))]
-    turned = fitted.answer(rows.take(back), outcome).rows()[::-1]
-    gap = max(gap_of(together, alone), gap_of(together, turned))
-    what = f"the answer for a row depends on the rows beside it (by up to {gap:.1e})"
+    reverse = fitted.answer(rows.take(back), outcome).rows()[::-1]
+    gap = max(gap_of(together, alone), gap_of(together, reverse))
+    what = f"the prediction for a row depends on the rows beside it (by up to {gap:.1e})"
     fix = "scale by what `prepare` learned, never by the batch, and mask what was padded"
     must(gap <= (1e-4 if outcome.head(rows).per.startswith("grid") else 1e-6), what, fix)
 
 
-_MADE: dict[tuple[object, ...], Fitted] = {}
+_FITS: dict[tuple[object, ...], Fitted] = {}
 
 
-def fitted_on(model: Any, outcome: Any) -> Fitted:
+def fitted_on(model: Model, outcome: Outcome) -> Fitted:
     """The fit of the planted problem; the checks of one model share it."""
     key = (type(model), repr(model), type(outcome), repr(outcome))
-    if key not in _MADE:
-        _MADE[key] = fit_once(model, outcome, problem(model, outcome))
-    return _MADE[key]
+    if key not in _FITS:
+        _FITS[key] = fit_once(model, outcome, problem(model, outcome))
+    return _FITS[key]
 
 
-def fit_once(model: Any, outcome: Any, rows: Samples) -> Fitted:
+def fit_once(model: Model, outcome: Outcome, rows: Samples) -> Fitted:
     """A new fit with the one seed, of the rows that are to learn from."""
     return fit(model, part(rows, "train"), part(rows, "validation"), outcome, Session(seed=SEED))
 
 
-def beside_chance(fitted: Fitted, outcome: Any, rows: Samples, folder: Path) -> tuple[float, Any, str]:
-    """The primary score of the test rows, that of the same answers against labels that tell nothing: float64 [8],
-    and both in words.
+def beside_chance(fitted: Fitted, outcome: Outcome, rows: Samples, folder: Path) -> tuple[float, Array, str]:
+    """The primary score of the test rows, and that of the same predictions against shuffled labels.
+
+    Returns
+    -------
+    tuple
+        The score; the scores by chance, float64 [8]; both in words.
     """
     rows = part(rows, "test")
     answer, scores = fitted.answer(rows, outcome), []
-    for given in (rows, *(shuffled(rows, 100 + k, folder) for k in range(8))):
-        measures = outcome.measures(scored(outcome, answer, given, folder))
-        scores.append(float(measures[outcome.primary](np.ones((1, len(given))))[0]))
-    found, chance = scores[0], np.array(scores[1:])
-    return found, chance, f"{outcome.primary} {found:.3f}, by chance {chance.mean():.3f}"
+    for labelled in (rows, *(shuffled(rows, 100 + k, folder) for k in range(8))):
+        measures = outcome.measures(scored(outcome, answer, labelled, folder))
+        scores.append(float(measures[outcome.primary](np.ones((1, len(labelled))))[0]))
+    reached, chance = scores[0], np.array(scores[1:])
+    return reached, chance, f"{outcome.primary} {reached:.3f}, by chance {chance.mean():.3f}"
 
 
-def other_bytes(model: Any, outcome: Any, rows: Samples, folder: Path) -> str:
+def other_bytes(model: Model, outcome: Outcome, rows: Samples, folder: Path) -> str:
     """The names of files that differ between the fit of the planted problem and a new one of these rows."""
-    found = []
+    written = []
     for name, fitted in (("first", fitted_on(model, outcome)), ("second", fit_once(model, outcome, rows))):
         fitted.state.save(folder / name / "state")
         save_parts(fitted.parts, folder / name / "parts")
-        found.append(fingerprint.of_files(folder / name))
-    return different(*found)
+        written.append(fingerprint.of_files(folder / name))
+    return different(*written)
 
 
 def different(one: dict[str, str], other: dict[str, str]) -> str:
@@ -160,7 +166,7 @@ def different(one: dict[str, str], other: dict[str, str]) -> str:
     return ", ".join(sorted(name for name in {*one, *other} if one.get(name) != other.get(name)))
 
 
-def gap_of(one: list[Any], other: list[Any]) -> float:
+def gap_of(one: Sequence[Array] | Array, other: Sequence[Array] | Array) -> float:
     """The largest difference between arrays, pair by pair; infinite where shapes or missing values differ."""
     pairs = list(zip(one, other, strict=True))
     if any(a.shape != b.shape or (np.isnan(a) != np.isnan(b)).any() for a, b in pairs):
@@ -168,12 +174,12 @@ def gap_of(one: list[Any], other: list[Any]) -> float:
     return max((float(np.nanmax(np.abs(a - b), initial=0.0)) for a, b in pairs), default=0.0)
 
 
-def registered_name(kind: str, item: Any) -> str:
-    """Under which name its class is registered; a package finds it by that name alone."""
+def registered_name(kind: str, item: object) -> str:
+    """The name under which its class is registered; a package knows it by that name alone."""
     cls = type(item)
     target = f"{cls.__module__}:{cls.__qualname__}"
-    found = [entry.name for entry in registry.entries(kind).values() if entry.target == target]
-    what = f"{cls.__name__} has no name, so that no package could find it again"
+    names = [entry.name for entry in registry.entries(kind).values() if entry.target == target]
+    what = f"{cls.__name__} has no name, so that no package could load it again"
     where = f'under [project.entry-points."polyclinic.{kind}"], or in your Area'
-    must(found, what, f"declare it in pyproject.toml {where}")
-    return found[0]
+    must(names, what, f"declare it in pyproject.toml {where}")
+    return names[0]

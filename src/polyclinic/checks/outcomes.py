@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from polyclinic.checks.models import gap_of
 from polyclinic.checks.planted import must, problem, scored
-from polyclinic.outcomes.outcome import Raw
+from polyclinic.outcomes.outcome import Outcome, Raw
 from polyclinic.samples import Samples
 
-OutcomeCheck: TypeAlias = Callable[[Any, Path], None]
+OutcomeCheck: TypeAlias = Callable[[Outcome, Path], None]
 
 
 def outcome_checks() -> list[OutcomeCheck]:
@@ -25,7 +25,7 @@ def outcome_checks() -> list[OutcomeCheck]:
     ]
 
 
-def planted_problem_fits_its_head(outcome: Any, tmp_path: Path) -> None:  # noqa: ARG001
+def planted_problem_fits_its_head(outcome: Outcome, tmp_path: Path) -> None:  # noqa: ARG001
     """The head names a column that the planted rows have, and each row has one target of the promised shape."""
     rows = planted(outcome)
     head = outcome.head(rows)
@@ -40,26 +40,26 @@ def planted_problem_fits_its_head(outcome: Any, tmp_path: Path) -> None:  # noqa
     must(fits, f"{len(target)} targets for {len(rows)} planted rows", fix)
 
 
-def same_seed_same_problem(outcome: Any, tmp_path: Path) -> None:  # noqa: ARG001
+def same_seed_same_problem(outcome: Outcome, tmp_path: Path) -> None:  # noqa: ARG001
     """A seed names one planted problem, and another seed another."""
     one, same, other = (outcome.target(outcome.planted(12, seed)) for seed in (1, 1, 2))
     follows = gap_of(one, same) == 0 < gap_of(one, other)
     must(follows, "`planted` does not follow its seed", "draw from numpy.random.default_rng(seed) alone")
 
 
-def every_row_gets_a_prediction_and_a_truth(outcome: Any, tmp_path: Path) -> None:
+def every_row_gets_a_prediction_and_a_truth(outcome: Outcome, tmp_path: Path) -> None:
     """One row out for each row in, in `predictions` and in `truth`, with a target or without."""
     rows = planted(outcome)
     answer = outcome.link(empty_raw(outcome, rows))
-    for given in (rows, rows.without_targets()):
-        frame = outcome.predictions(answer, given, threshold=None, folder=tmp_path / "answers")
-        found, truths = frame.height, outcome.truth(given).height
-        what = f"{found} predictions and {truths} truths for {len(rows)} rows"
-        fix = "keep the caller's rows, in their order; null where there is nothing to say"
-        must(found == truths == len(rows), what, fix)
+    for table in (rows, rows.without_targets()):
+        frame = outcome.predictions(answer, table, threshold=None, folder=tmp_path / "predictions")
+        predictions, truths = frame.height, outcome.truth(table).height
+        what = f"{predictions} predictions and {truths} truths for {len(rows)} rows"
+        fix = "keep the caller's rows, in their order; null where there is no value"
+        must(predictions == truths == len(rows), what, fix)
 
 
-def every_score_is_measured_whatever_the_order(outcome: Any, tmp_path: Path) -> None:
+def every_score_is_measured_whatever_the_order(outcome: Outcome, tmp_path: Path) -> None:
     """`measures` gives each name in `scores`, the primary one among them, and the order of rows changes none."""
     rows = planted(outcome)
     frame = scored(outcome, outcome.link(empty_raw(outcome, rows)), rows, tmp_path)
@@ -73,8 +73,8 @@ def every_score_is_measured_whatever_the_order(outcome: Any, tmp_path: Path) -> 
         must(same, f"{name} changes with the order of rows", "sort ties, or count them by half")
 
 
-def loss_is_one_number_a_row(outcome: Any, tmp_path: Path) -> None:  # noqa: ARG001
-    """The loss of raw [row, channel, …] is finite, one a row, and has a gradient. Not asked where torch is missing."""
+def loss_is_one_number_a_row(outcome: Outcome, tmp_path: Path) -> None:  # noqa: ARG001
+    """The loss of raw [row, channel, …] is finite, one a row, and has a gradient. Skipped where torch is missing."""
     from importlib.util import find_spec
 
     if find_spec("torch") is None:
@@ -91,12 +91,12 @@ def loss_is_one_number_a_row(outcome: Any, tmp_path: Path) -> None:  # noqa: ARG
     must(tuple(loss.shape) == (1,) and torch.isfinite(loss).all() and loss.requires_grad, what, fix)
 
 
-def planted(outcome: Any) -> Samples:
+def planted(outcome: Outcome) -> Samples:
     """A few rows of its planted problem."""
     return problem(None, outcome).take(np.arange(12))
 
 
-def empty_raw(outcome: Any, rows: Samples) -> Raw:
+def empty_raw(outcome: Outcome, rows: Samples) -> Raw:
     """Raw zeros of the shape that the head promises for these rows."""
     shapes = np.array([np.shape(t) for t in outcome.target(rows)], np.int64)
     size = int(shapes.prod(axis=1).sum()), outcome.head(rows).channels

@@ -1,35 +1,51 @@
-"""Problems with a known answer, and what is done to them: labels shuffled, test rows changed, inputs taken away."""
+"""Problems with a known solution, and changes to them: labels shuffled, other test rows, inputs missing."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
 
 from polyclinic import seeds
-from polyclinic.errors import FoundWanting
+from polyclinic.errors import CheckFailed
 from polyclinic.outcomes.outcome import Outcome, Raw
 from polyclinic.samples import Column, Dense, Entity, File, Ragged, Samples
-from polyclinic.samples.columns import Index
+from polyclinic.samples.columns import Array, Index
 
 ROWS = 600
 PARTS = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}
 
 
-def must(holds: Any, what: str, fix: str) -> None:
-    """Raise `FoundWanting` unless it holds."""
+def must(holds: object, what: str, fix: str) -> None:
+    """Raise `CheckFailed` unless it holds."""
     if not holds:
-        raise FoundWanting(what, fix=fix)
+        raise CheckFailed(what, fix=fix)
 
 
-def problem(model: Any, outcome: Any) -> Samples:
-    """The outcome's planted problem, or the model's own where it reads columns that the outcome's does not have.
+@runtime_checkable
+class PlantsRows(Protocol):
+    """A model that brings a planted problem of its own, since it reads columns that the outcome's does not have."""
 
-    A model has `planted(n, seed) -> Samples` for that; `planted_size` of either says how many rows it takes.
+    def planted(self, n: int, seed: int) -> Samples:
+        """`n` rows whose inputs hold the signal that decides the target."""
+
+
+@runtime_checkable
+class PlantsSource(Protocol):
+    """A format that can write an example of a source."""
+
+    def planted(self, folder: Path) -> Path:
+        """Write an example below `folder` and return where it lies."""
+
+
+def problem(model: object, outcome: Outcome) -> Samples:
+    """The outcome's planted problem, or the model's own where it brings one.
+
+    `planted_size` of either is the number of rows.
     """
-    source: Any = model if hasattr(model, "planted") else outcome
-    return source.planted(getattr(source, "planted_size", ROWS), 7)  # type: ignore[no-any-return]
+    source = model if isinstance(model, PlantsRows) else outcome
+    return source.planted(getattr(source, "planted_size", ROWS), 7)
 
 
 def part(samples: Samples, name: str) -> Samples:
@@ -38,19 +54,19 @@ def part(samples: Samples, name: str) -> Samples:
 
 
 def places(samples: Samples, name: str) -> Index:
-    """Where the rows of a part stand: int64 positions."""
+    """The positions of the rows of a part: int64."""
     first, last = (round(share * len(samples)) for share in PARTS[name])
     return np.arange(first, last)
 
 
 def scored(outcome: Outcome, answer: Raw, rows: Samples, folder: Path) -> pl.DataFrame:
-    """What is predicted from an answer, beside the truth."""
-    frame = outcome.predictions(answer, rows, threshold=None, folder=folder / "answers")
+    """Predictions beside the truth."""
+    frame = outcome.predictions(answer, rows, threshold=None, folder=folder / "predictions")
     return pl.concat([frame, outcome.truth(rows)], how="horizontal")
 
 
 def shuffled(samples: Samples, seed: int, folder: Path) -> Samples:
-    """The same rows with targets that tell nothing: shuffled among the rows, or among elements or voxels."""
+    """The same rows without information in their targets: shuffled among the rows, or among elements or voxels."""
     rng = seeds.generator(seed, "shuffled")
     for name, column in samples.having("target").items():
         samples = samples.with_column(name, _shuffled(column, rng, folder / f"shuffled-{seed}"), "target")
@@ -96,8 +112,8 @@ def _other(column: Column, test: Index) -> Column:
     return column
 
 
-def _other_values(values: Any, at: Index) -> Any:
-    """There, numbers of another size; whole numbers, which may be codes or positions, in another order."""
+def _other_values(values: Array, at: Index) -> Array:
+    """At these positions, numbers of another size; whole numbers, which may be codes or positions, in another order."""
     changed = values.copy()
     changed[at] = values[at] * -3 + 7 if values.dtype.kind == "f" else values[at][::-1]
     return changed

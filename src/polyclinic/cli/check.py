@@ -24,6 +24,6 @@ def command(
     if as_json:
         screen.show_json([vars(r) for r in results])
     else:
-        rows = [["held" if r.held else "NOT HELD", r.check.replace("_", " "), r.why] for r in results]
-        screen.table(["", "check", "what to mend"], rows, title=f"{results[0].kind} {name}")
+        rows = [["passed" if r.passed else "failed", r.check.replace("_", " "), r.why] for r in results]
+        screen.table(["", "check", "what to repair"], rows, title=f"{results[0].kind} {name}")
     checks.refuse(results)

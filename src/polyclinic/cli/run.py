@@ -31,7 +31,7 @@ def command(
     """Run a study: data, models, report and package.
 
     Steps that nothing has changed are reused, so the same command goes on after a stop."""
-    from polyclinic.errors import FoundWanting
+    from polyclinic.errors import CheckFailed
     from polyclinic.studies.run import run as work
 
     folder = out or Path("runs") / Path(study).stem.removesuffix(".study")
@@ -43,7 +43,7 @@ def command(
     screen.show_json(made.document) if as_json else tell(made)
     if failed := [str(gate["gate"]) for gate in made.document["gates"] if gate["state"] == "failed"]:
         fix = "read why in the report before anybody uses the package"
-        raise FoundWanting(f"gate not held: {', '.join(failed)}", fix=fix)
+        raise CheckFailed(f"gate not held: {', '.join(failed)}", fix=fix)
 
 
 def tell(made: Report) -> None:
