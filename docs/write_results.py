@@ -1,0 +1,55 @@
+"""Write the figures of kept runs into the READMEs that show them:  python docs/write_results.py
+
+A README marks the place with a comment line `<!-- results: STUDY … -->` and ends it with `<!-- end of results -->`;
+what stands between them comes from `results/STUDY/report.json` and from nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", *(f"src/polyclinic/areas/{area}/README.md" for area in ("records", "imaging", "molecules")))
+PLACE = re.compile(r"(<!-- results: ([\w -]+?) -->\n).*?(<!-- end of results -->)", re.DOTALL)
+HEAD = "| study | rows | held-out score of each model (95 % interval) | time | command |\n|---|---|---|---|---|\n"
+SCORES = {"binary": ("auroc", "AUROC"), "voxels": ("dice", "Dice")}
+GROUPS = {"subject": "patients", "case": "cases", "scaffold": "scaffolds"}
+
+
+def page(text: str) -> str:
+    """The text of a README with its figures as the kept runs have them."""
+    return PLACE.sub(lambda place: f"{place[1]}{table(place[2].split())}{place[3]}", text)
+
+
+def table(studies: list[str]) -> str:
+    """One row a study."""
+    return HEAD + "".join(row(json.loads((ROOT / "results" / name / "report.json").read_text())) for name in studies)
+
+
+def row(report: dict[str, Any]) -> str:
+    """What one kept run shows: rows and groups, the first score of each model, the seconds of its steps."""
+    name, cohort = report["study"], report["cohort"]
+    (outcome, chosen), *_ = report["chosen"].items()
+    score, title = SCORES[outcome]
+    group, count = next(iter(cohort["groups"].items()))
+    rows = f"{cohort['rows']:,}" if count == cohort["rows"] else f"{cohort['rows']:,} of {count:,} {GROUPS[group]}"
+    scores = {model: kinds[outcome]["test"][score] for model, kinds in report["models"].items()}
+    words = [f"{'**' * (m == chosen)}`{m}`{'**' * (m == chosen)} {interval(one)}" for m, one in scores.items()]
+    minutes = sum(step["seconds"] for step in report["steps"]) / 60
+    command = f"`polyclinic run {name}`"
+    return f"| `{name}` | {rows} | {title}: {', '.join(words)} | {minutes:.1f} min | {command} |\n"
+
+
+def interval(score: dict[str, Any]) -> str:
+    """`.786 (.757–.811)`."""
+    value, low, high = (f"{score[key]:.3f}".removeprefix("0") for key in ("value", "low", "high"))
+    return f"{value} ({low}–{high})"
+
+
+if __name__ == "__main__":
+    for name in PAGES:
+        path = ROOT / name
+        path.write_text(page(path.read_text(encoding="utf-8")), encoding="utf-8")
