@@ -57,20 +57,20 @@ _NAMES = {
     "timelines.timeline": ("Timeline",),
     "training.recipe": ("Training",),
 }
-_PUBLIC = {name: f"polyclinic.{module}" for module, names in _NAMES.items() for name in names}
-__all__ = sorted(_PUBLIC)
+PUBLIC = {name: f"polyclinic.{module}" for module, names in _NAMES.items() for name in names}
+__all__ = sorted(PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return version("polyclinic")
-    if name not in _PUBLIC:
+    if name not in PUBLIC:
         from polyclinic.errors import nearest
 
-        near = nearest(name, _PUBLIC)
+        near = nearest(name, PUBLIC)
         hint = f"; did you mean {near!r}?" if near else ""
         raise AttributeError(f"polyclinic has no {name!r}{hint}")
-    found = getattr(import_module(_PUBLIC[name]), name)
+    found = getattr(import_module(PUBLIC[name]), name)
     globals()[name] = found
     return found
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from polyclinic.errors import Place, UnknownName, UsageError
 
-KINDS = ("formats", "inputs", "tasks", "models", "parts", "outcomes", "studies", "datasets")
+KINDS = ("formats", "inputs", "tasks", "models", "parts", "outcomes", "measures", "adjustments", "studies", "datasets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,8 @@ class Area:
     """What one area of medicine brings: names → dotted targets (`module:attribute`) or files (`package:path.yaml`).
 
     parts: the functions that a `NamedPart` may name, and no others.
+    measures: scores, `(y_true, y_score) -> Score`; adjustments: what is learned from validation answers. An outcome
+    names both, so that a fit does not depend on the code that judges it.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Area:
     models: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
     outcomes: Mapping[str, str] = field(default_factory=dict)
+    measures: Mapping[str, str] = field(default_factory=dict)
+    adjustments: Mapping[str, str] = field(default_factory=dict)
     studies: Mapping[str, str] = field(default_factory=dict)
     datasets: Mapping[str, str] = field(default_factory=dict)
 

@@ -2,7 +2,6 @@
 
 import ast
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from typer import Argument
 
 from polyclinic import registry
 from polyclinic.cli import screen
+from polyclinic.code_closure import source_of
 from polyclinic.errors import UnknownName
 
 KINDS = ("areas", *registry.KINDS)
@@ -51,21 +51,8 @@ def about(entry: registry.Entry) -> str:
         return "(its module is missing)"
     tree: ast.Module = ast.parse(source.read_text(encoding="utf-8"))
     shared = sum(e.target.startswith(f"{module}:") for e in registry.entries(entry.kind).values()) > 1
-    classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == rest)
-    return (ast.get_docstring(next(classes, tree) if shared else tree) or "").partition("\n")[0]
-
-
-def source_of(module: str) -> Path | None:
-    """The file of a module, found from its top package downwards: to find it by its whole name imports its parents."""
-    package, *below = module.split(".")
-    spec = find_spec(package)
-    if spec is None:
-        return None
-    if not below:
-        return Path(spec.origin) if spec.origin else None
-    folders = [Path(folder).joinpath(*below) for folder in spec.submodule_search_locations or ()]
-    files = [file for folder in folders for file in (folder.with_suffix(".py"), folder / "__init__.py")]
-    return next((file for file in files if file.is_file()), None)
+    definitions = (node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == rest)
+    return (ast.get_docstring(next(definitions, tree) if shared else tree) or "").partition("\n")[0]
 
 
 def title_of(path: Path) -> str:

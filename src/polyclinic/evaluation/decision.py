@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from polyclinic.errors import UnknownName
 from polyclinic.evaluation.scores import Array
 
 RULES = ("specificity", "sensitivity", "threshold")
@@ -14,7 +15,10 @@ def threshold_for(y_true: Array, y_score: Array, rule: str, wanted: float) -> fl
 
     rule: "specificity": the lowest threshold that has at least so much; "sensitivity": the highest that has;
     "threshold": the number itself. NaN where the class that the rule counts does not occur.
+    Raises `UnknownName` for any other rule.
     """
+    if rule not in RULES:
+        raise UnknownName("operating point", rule, RULES)
     if rule == "threshold":
         return wanted
     counted = np.sort(y_score[y_true > 0] if rule == "sensitivity" else y_score[y_true <= 0])

@@ -10,11 +10,9 @@ import numpy.typing as npt
 import polars as pl
 from scipy.special import expit
 
+from polyclinic import registry
 from polyclinic.errors import BadData, Place, UnknownName
-from polyclinic.evaluation import calibration as calibrations
-from polyclinic.evaluation.decision import RULES, threshold_for
-from polyclinic.evaluation.scores import Score, auprc, auroc, brier, log_loss
-from polyclinic.outcomes.outcome import Head, Raw
+from polyclinic.outcomes.outcome import Head, Raw, WeightedScore
 from polyclinic.samples import Column, Dense, Ragged, Role, Samples
 from polyclinic.samples.frames import numbers
 
@@ -96,24 +94,25 @@ class Binary:
     def calibrate(self, y_score: Raw, target: npt.NDArray[Any], groups: npt.NDArray[Any]) -> dict[str, float]:
         """Slope and intercept that make probabilities fit the labels, learned on validation rows; none in doubt."""
         known = ~np.isnan(target)
-        return calibrations.recalibration(target[known], y_score.values[known, 0], groups[known])
+        learn = registry.load("adjustments", "recalibration")
+        return dict(learn(target[known], y_score.values[known, 0], groups[known]))
 
     def calibrated(self, y_score: Raw, calibration: Mapping[str, float]) -> Raw:
         """The answers after a calibration; an empty one changes nothing."""
         if not calibration:
             return y_score
-        return Raw(calibrations.recalibrated(y_score.values, calibration), y_score.shape)
+        adjust = registry.load("adjustments", "recalibrated")
+        return Raw(adjust(y_score.values, calibration), y_score.shape)
 
     def decide(self, y_score: Raw, target: npt.NDArray[Any], rule: Mapping[str, float]) -> float:
         """The threshold at and above which the answer is yes.
 
         rule: one of {"specificity": 0.9}, {"sensitivity": 0.8}, {"threshold": 0.2}.
         """
-        (name, wanted), *more = rule.items()
-        if name not in RULES or more:
-            raise UnknownName("operating point", ", ".join(rule), RULES)
+        ((name, wanted),) = rule.items()
         known = ~np.isnan(target)
-        return threshold_for(target[known], y_score.values[known, 0], name, float(wanted))
+        threshold = registry.load("adjustments", "threshold")
+        return float(threshold(target[known], y_score.values[known, 0], name, float(wanted)))
 
     def predictions(self, y_score: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
         """`predicted_boolean_probability`, and `predicted_boolean_value` at the threshold (0.5 where there is none)."""
@@ -132,11 +131,10 @@ class Binary:
         y_true = frame["boolean_value"].cast(float).to_numpy()
         return y_true, frame["predicted_boolean_probability"].cast(float).to_numpy()
 
-    def measures(self, frame: pl.DataFrame) -> dict[str, Score]:
-        """Score name → weighted score of the labelled rows."""
-        y_true, probability = self.probabilities(frame)
-        scores = {"auroc": auroc, "auprc": auprc, "brier": brier, "log_loss": log_loss}
-        return {name: score(y_true, probability) for name, score in scores.items()}
+    def measures(self, frame: pl.DataFrame) -> dict[str, WeightedScore]:
+        """Score name → weighted score of the labelled rows; the scores are registered under these names."""
+        y_true, y_score = self.probabilities(frame)
+        return {name: registry.load("measures", name)(y_true, y_score) for name in self.scores}
 
     def summary(self, rows: Samples) -> dict[str, Any]:
         """How many rows are labelled, and how many of these are positive."""

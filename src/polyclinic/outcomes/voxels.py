@@ -14,9 +14,9 @@ import polars as pl
 
 from polyclinic import registry
 from polyclinic.errors import BadData, Place, UsageError
-from polyclinic.evaluation.scores import Array, Score, row_mean
-from polyclinic.outcomes.outcome import Head, Raw
+from polyclinic.outcomes.outcome import Head, Raw, WeightedScore
 from polyclinic.samples import File, Role, Samples
+from polyclinic.samples.columns import Array
 from polyclinic.samples.samples import of_rows
 from polyclinic.timelines.format import FileReader, file_readers
 
@@ -127,7 +127,7 @@ class Voxels:
         named = [None] * len(rows) if paths is None else [path or None for path in paths.tolist()]
         return pl.DataFrame({"reference": named}, {"reference": pl.String})
 
-    def measures(self, frame: pl.DataFrame) -> dict[str, Score]:
+    def measures(self, frame: pl.DataFrame) -> dict[str, WeightedScore]:
         """`dice` is a row's mean over its structures, averaged over rows; `dice//NAME` is one structure's.
 
         Reads `path` and `reference` only where the table lacks the rows' own Dice.
@@ -135,6 +135,7 @@ class Voxels:
         named = set(self.scores[1:]) <= set(frame.columns)
         table = frame.select(self.scores[1:]).cast(pl.Float64) if named else self._dice(self._read(frame))
         means = {"dice": table.fill_nan(None).mean_horizontal(), **table.to_dict()}
+        row_mean = registry.load("measures", "row_mean")
         return {name: row_mean(column.to_numpy()) for name, column in means.items()}
 
     def _read(self, frame: pl.DataFrame) -> Iterator[tuple[Array, Array | None]]:

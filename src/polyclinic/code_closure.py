@@ -1,0 +1,280 @@
+"""The code that a piece of work can reach: modules of the house and of guests, and the libraries that these import.
+
+The closure is read from the sources: every import of a module counts, also one inside a function, and every name that
+is loaded from the registry by a literal. Nothing is imported to find it. Steps are keyed by it, so that a changed loss
+or reader is never answered with an old result, while a changed line elsewhere repeats nothing.
+
+Code of the house and of guests counts by the SHA-256 of its source; a library counts by its version.
+"""
+
+import ast
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.util import find_spec
+from pathlib import Path
+from types import FunctionType
+from typing import Any, TypeAlias
+
+import polyclinic
+from polyclinic import fingerprint, registry
+
+JUDGING = frozenset({"measures", "adjustments"})
+"""Kinds of registered names that judge or adjust what a fit gave. A closure follows them only where it is told to:
+an outcome names its measures, and yet a fit does not depend on them."""
+
+DATA_FILES = frozenset({".yaml", ".yml", ".json", ".csv", ".txt", ".html", ".css", ".md"})
+
+Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
+
+
+@dataclass(frozen=True)
+class CodeClosure:
+    """What some work can reach.
+
+    Attributes
+    ----------
+    sources
+        Module, `module:definition` or `module:file` → SHA-256 of its text.
+    libraries
+        Distribution → version, "unknown" where it has none.
+    """
+
+    sources: Mapping[str, str]
+    libraries: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """One SHA-256 of all of it."""
+        return fingerprint.of_value({"sources": dict(self.sources), "libraries": dict(self.libraries)})
+
+
+@cache
+def closure_of(*roots: str | Callable[..., Any], follow: Collection[str] = frozenset()) -> CodeClosure:
+    """The code that these roots can reach.
+
+    Parameters
+    ----------
+    roots
+        A function, whose own body counts and no other part of its module; a module (`package.module`), or a registered
+        target (`package.module:attribute`, `package:file.yaml`), of which the whole module counts.
+    follow
+        Kinds of registered names of `JUDGING` that count all the same.
+    """
+    walk = _Walk(follow=frozenset(follow))
+    for root in roots:
+        if isinstance(root, str):
+            walk.add_target(root)
+        else:
+            walk.add_function(root)
+    while walk.waiting:
+        walk.visit(walk.waiting.pop())
+    libraries = {name: _version(name) for name in sorted(walk.libraries)}
+    return CodeClosure(dict(sorted(walk.sources.items())), libraries)
+
+
+@dataclass
+class _Walk:
+    """A closure on its way: what was seen, and the modules that are still to be read."""
+
+    follow: frozenset[str]
+    sources: dict[str, str] = field(default_factory=dict)
+    libraries: set[str] = field(default_factory=set)
+    waiting: list[str] = field(default_factory=list)
+
+    def add_target(self, target: str) -> None:
+        """A module, or the target of a registered name."""
+        module, _, attribute = target.partition(":")
+        source = source_of(module)
+        file = None if source is None else source.parent / attribute
+        if file is not None and file.suffix in DATA_FILES and file.is_file():
+            self.sources[f"{module}:{attribute}"] = fingerprint.of_file(file)
+        self.add_module(module)
+
+    def add_function(self, function: Callable[..., Any]) -> None:
+        """The body of a function, and what it uses of its own module and of others."""
+        function = function.func if isinstance(function, partial) else function
+        assert isinstance(function, FunctionType), "a step is made by a plain function"
+        self.add_definition(function.__module__, function.__name__)
+
+    def add_definition(self, module: str, name: str) -> None:
+        """One top-level definition of a module: its text, and whatever its names stand for."""
+        if (key := f"{module}:{name}") in self.sources:
+            return
+        tree = _tree(module)
+        node = _definitions(tree)[name]
+        self.sources[key] = fingerprint.of_value(ast.unparse(node))
+        own, imports = _definitions(tree), _bindings(tree)
+        for used in _names(node):
+            if used in own:
+                self.add_definition(module, used)
+            elif used in imports:
+                self.add_import(*imports[used])
+        self.add_loads(node)
+        for imported in _imports(node):
+            self.add_import(*imported)
+
+    def add_module(self, module: str) -> None:
+        """A module, and the packages around it, whose `__init__` runs when it is imported."""
+        parts = module.split(".")
+        for depth in range(1, len(parts) + 1):
+            name = ".".join(parts[:depth])
+            if name not in self.sources and name not in self.waiting:
+                self.waiting.append(name)
+
+    def add_import(self, module: str, attribute: str) -> None:
+        """One import: `from module import attribute`, or `import module` where there is no attribute."""
+        top = module.partition(".")[0]
+        if top in sys.stdlib_module_names:
+            return
+        if not _is_followed(top):
+            self.libraries.add(top)
+        elif attribute and source_of(f"{module}.{attribute}") is not None:
+            self.add_module(f"{module}.{attribute}")
+        elif module == "polyclinic" and attribute in polyclinic.PUBLIC:
+            self.add_module(polyclinic.PUBLIC[attribute])
+        else:
+            self.add_module(module)
+
+    def add_loads(self, tree: ast.AST) -> None:
+        """What a module loads by a literal name: libraries by `need`, registered names by `load` or `entry`."""
+        for call in ast.walk(tree):
+            if not isinstance(call, ast.Call):
+                continue
+            words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            called = ast.unparse(call.func).rpartition(".")[2]
+            if called in ("need", "import_module") and words:
+                self.add_import(words[0], "")
+            elif called in ("load", "entry") and len(words) >= 2 and words[0] in registry.KINDS:
+                kind, name = words[:2]
+                if name in registry.entries(kind) and (kind not in JUDGING or kind in self.follow):
+                    self.add_target(registry.entry(kind, name).target)
+
+    def visit(self, module: str) -> None:
+        """Read a module that waits."""
+        source = source_of(module)
+        if module in self.sources or source is None:
+            return
+        self.sources[module] = fingerprint.of_file(source)
+        tree = _tree(module)
+        for imported in _imports(tree):
+            self.add_import(*imported)
+        self.add_loads(tree)
+        for name in _data_files(tree):
+            if (file := source.parent / name).is_file():
+                self.sources[f"{module}:{name}"] = fingerprint.of_file(file)
+
+
+def source_of(module: str) -> Path | None:
+    """The file of a module, found from its top package downwards: to find it by its whole name imports its parents."""
+    package, *below = module.split(".")
+    spec = find_spec(package)
+    if spec is None:
+        return None
+    if not below:
+        return Path(spec.origin) if spec.origin else None
+    folders = [Path(folder).joinpath(*below) for folder in spec.submodule_search_locations or ()]
+    files = [file for folder in folders for file in (folder.with_suffix(".py"), folder / "__init__.py")]
+    return next((file for file in files if file.is_file()), None)
+
+
+@cache
+def _is_followed(top: str) -> bool:
+    """Whether the sources of a top package count: the house, guests that register names, and a user's own files.
+
+    A package that lies among the installed ones and registers nothing is a library.
+    """
+    targets = (entry.target for kind in registry.KINDS for entry in registry.entries(kind).values())
+    if top == "polyclinic" or any(target.partition(":")[0].partition(".")[0] == top for target in targets):
+        return True
+    try:
+        source = source_of(top)
+    except ValueError:  # `__main__` of an interactive session has no spec
+        return False
+    return source is not None and source.suffix == ".py" and "site-packages" not in source.parts
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    source = source_of(module)
+    assert source is not None, f"{module} has no source"
+    return ast.parse(source.read_text(encoding="utf-8"))
+
+
+@cache
+def _version(top: str) -> str:
+    """The version of the distribution that brings a top package."""
+    for name in (top, *_distributions().get(top, ())):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """(module, attribute) of every import that can run: not those for type checkers alone."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.module, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "polyclinic":
+            yield "polyclinic", node.attr
+        yield from _imports(node)
+
+
+def _bindings(tree: ast.Module) -> dict[str, tuple[str, str]]:
+    """Name → (module, attribute), for what a module imports at its top."""
+    found: dict[str, tuple[str, str]] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.asname or alias.name.partition(".")[0]: (alias.name, "") for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
+    return found
+
+
+def _definitions(tree: ast.Module) -> dict[str, Definition]:
+    """Name → the top-level function, class or assignment that defines it."""
+    found: dict[str, Definition] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Assign):
+            found |= {target.id: node for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found[node.target.id] = node
+    return found
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    """The names that a definition uses; the annotations of its arguments only describe them."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Name):
+            yield child.id
+        elif isinstance(child, ast.arg) or child is getattr(node, "returns", None):
+            continue
+        elif isinstance(child, ast.arguments):
+            for default in (*child.defaults, *(d for d in child.kw_defaults if d is not None)):
+                yield from _names(ast.Expr(default))
+        else:
+            yield from _names(child)
+
+
+def _data_files(tree: ast.AST) -> Iterator[str]:
+    """String constants that may name a file beside the module: mappings, schemas, pages."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 100:
+            suffix = Path(node.value).suffix
+            if suffix in DATA_FILES and "\n" not in node.value:
+                yield node.value
