@@ -33,11 +33,7 @@ def study(frame: pl.DataFrame, **changes: object) -> dict[str, object]:
         "split": {"separate": ["patient"], "folds": 3},
         "models": ["gbm"],
         "baselines": ["naive", "logistic"],
-        "evaluation": {
-            "bootstrap": {"over": "patient", "resamples": 100},
-            "operating_point": {"specificity": 0.9},
-            "subgroups": ["sex"],
-        },
+        "evaluation": {"intervals": {"over": "patient"}, "operating_point": {"specificity": 0.9}, "subgroups": ["sex"]},
         "gates": {"better_than": "naive"},
         "seed": 5,
         **changes,

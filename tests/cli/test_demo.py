@@ -13,8 +13,7 @@ from polyclinic import datasets
 from polyclinic.cli import app
 from polyclinic.errors import PolyclinicError
 
-CHEAP = ["models=[last-value]", "baselines=[naive]", "split.folds=2", "evaluation.bootstrap.resamples=50",
-         "gates={better_than: naive}"]  # fmt: skip
+CHEAP = ["models=[last-value]", "baselines=[naive]", "split.folds=2", "gates={better_than: naive}"]
 
 
 @pytest.fixture(scope="module")

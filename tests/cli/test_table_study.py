@@ -20,7 +20,7 @@ target: {column: fell, kind: binary}
 split: {separate: [home], folds: 2, validation: 0.25}
 models: [logistic]
 baselines: [naive]
-evaluation: {bootstrap: {over: home, resamples: 50}}
+evaluation: {intervals: {over: home}}
 seed: 1
 """
 

@@ -10,14 +10,16 @@ import pytest
 from scipy.special import expit
 from sklearn import metrics
 
+from polyclinic import notes
 from polyclinic.errors import BadData, UnknownName, UsageError
-from polyclinic.evaluation.evaluator import Evaluation, Resampling, best, evaluate
+from polyclinic.evaluation.evaluator import best, evaluate
+from polyclinic.evaluation.settings import Evaluation, IntervalSettings, Resampling
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Raw
 from polyclinic.outcomes.voxels import Voxels
 from polyclinic.reports.external import evaluate_file
 
-QUICK = Evaluation(bootstrap=Resampling(resamples=100), subgroups=("side",))
+SETTINGS = Evaluation(subgroups=("side",))
 ROLES = {"deep": "model", "flat": "baseline", "noise": "baseline"}
 STRENGTH = {"deep": 3.0, "flat": 0.7, "noise": 0.0}
 SAMPLES = Binary().planted(600, 0)
@@ -38,7 +40,7 @@ def table(samples=SAMPLES, folds=5):
     return pl.concat(parts).sample(fraction=1, shuffle=True, seed=1)
 
 
-def evaluated(predictions=None, settings=QUICK, samples=SAMPLES, chosen="deep", also=()):
+def evaluated(predictions=None, settings=SETTINGS, samples=SAMPLES, chosen="deep", also=()):
     return evaluate(
         table(samples) if predictions is None else predictions,
         Binary(),
@@ -49,7 +51,7 @@ def evaluated(predictions=None, settings=QUICK, samples=SAMPLES, chosen="deep", 
         roles=ROLES | dict.fromkeys(also, "baseline"),
         chosen=chosen,
         seed=1,
-    )
+    ).document()
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +94,7 @@ def test_one_answer_a_fold_ranks_nothing():
     naive = pl.concat([naive, watched.with_columns(model=pl.lit("naive"))])
     found = evaluated(pl.concat([table(), naive]), also=["naive"])
     scores = found["models"]["naive"]["binary"]["test"]
-    assert (scores["auroc"]["value"], scores["auroc"]["low"], scores["auroc"]["high"]) == (0.5, 0.5, 0.5)
+    assert (scores["auroc"]["value"], scores["auroc"]["low"], scores["auroc"]["high"]) == (0.5, None, None)
     assert scores["auprc"]["value"] == pytest.approx(rows["boolean_value"].mean())
     flat = found["models"]["flat"]["binary"]["test"]["auroc"]["value"]
     assert flat == pytest.approx(evaluated()["models"]["flat"]["binary"]["test"]["auroc"]["value"])
@@ -137,7 +139,7 @@ def test_subgroups_are_the_chosen_model_by_level(report):
 
 
 def test_a_small_subgroup_is_named_as_too_small_and_not_hidden():
-    few = Evaluation(bootstrap=Resampling(resamples=50), subgroups=("side",), min_subjects=500)
+    few = Evaluation(subgroups=("side",), min_subjects=500)
     assert [s["too_small"] for s in evaluated(settings=few)["subgroups"]] == [True, True]
 
 
@@ -155,7 +157,8 @@ def test_the_order_of_rows_changes_no_byte_of_the_report():
 
 def test_one_class_only_gives_null_scores_and_no_crash():
     only = evaluated(table().with_columns(boolean_value=pl.lit(True)))
-    assert only["models"]["deep"]["binary"]["test"]["auroc"] == {"value": None, "low": None, "high": None, "n": 600}
+    auroc = only["models"]["deep"]["binary"]["test"]["auroc"]
+    assert (auroc["value"], auroc["low"], auroc["high"], auroc["n"]) == (None, None, None, 600)
     assert only["operating"][0]["threshold"] is None
     assert json.loads(json.dumps(only, allow_nan=False)) == only
 
@@ -170,7 +173,16 @@ def test_a_stratum_or_a_group_that_is_not_there_suggests_one_that_is():
     with pytest.raises(UnknownName, match="did you mean 'side'"):
         evaluated(settings=Evaluation(subgroups=("sied",)))
     with pytest.raises(UnknownName, match="did you mean 'subject'"):
-        evaluated(settings=Evaluation(bootstrap=Resampling(over="subjct")))
+        evaluated(settings=Evaluation(intervals=IntervalSettings(over="subjct")))
+
+
+def test_bootstrap_as_studies_said_before_still_names_the_group_and_its_resamples_are_noted():
+    before = Evaluation(bootstrap=Resampling(over="subject", resamples=200))
+    with notes.collection() as noted:
+        found = evaluated(settings=before)
+    now = evaluated(settings=Evaluation(intervals=IntervalSettings(over="subject")))
+    assert found["models"] == now["models"]
+    assert [note.check for note in noted] == ["evaluation.bootstrap.resamples"]
 
 
 # -- predictions made by anything ------------------------------------------------------------------------------------

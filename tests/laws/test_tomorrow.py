@@ -90,7 +90,6 @@ def answered(frame: pl.DataFrame, folder: Path, models: list) -> Report:
         "inputs": {"records": {"lookback": "6h"}},
         "split": {"test": 0.3},
         "models": models,
-        "evaluation": {"bootstrap": {"resamples": 20}},
     }
     return run(study, out=folder / "run")
 

@@ -78,7 +78,7 @@ def test_each_folds_parts_repeat_its_out_of_fold_rows(finished: Report) -> None:
 
 def test_a_changed_line_of_the_evaluation_trains_nothing_again(finished: Report) -> None:
     changed = study(patients())
-    changed["evaluation"] = {"bootstrap": {"over": "patient", "resamples": 60}, "subgroups": ["sex"]}
+    changed["evaluation"] = {"intervals": {"over": "patient"}, "subgroups": ["sex"]}
     again = run(changed, out=finished.folder)
     reused = steps(again)
     assert all(reused[name] for name in reused if name.startswith(("ingest", "cohort", "samples", "fit")))
@@ -88,7 +88,7 @@ def test_a_changed_line_of_the_evaluation_trains_nothing_again(finished: Report)
 def test_other_subgroups_train_nothing_again(finished: Report, tmp_path: Path) -> None:
     shutil.copytree(finished.folder, tmp_path / "run")
     changed = study(patients())
-    changed["evaluation"] = {"bootstrap": {"over": "patient", "resamples": 60}, "subgroups": ["ward"]}
+    changed["evaluation"] = {"intervals": {"over": "patient"}, "subgroups": ["ward"]}
     again = run(changed, out=tmp_path / "run")
     assert all(reused for name, reused in steps(again).items() if name.startswith(("fit", "package", "answer")))
     assert {s["column"] for s in again.document["subgroups"]} == {"ward"}
@@ -186,7 +186,7 @@ def test_inputs_that_are_all_missing_are_survived_and_told(tmp_path: Path) -> No
 
 
 def test_a_group_that_the_evaluation_misspells_stops_before_anything_is_fitted(tmp_path: Path) -> None:
-    changed = study(patients(), evaluation={"bootstrap": {"over": "patent", "resamples": 50}})
+    changed = study(patients(), evaluation={"intervals": {"over": "patent"}})
     with pytest.raises(UnknownName, match="did you mean 'patient'"):
         run(changed, out=tmp_path / "run")
     assert not list((tmp_path / "run" / "steps").glob("fit-*"))

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from polyclinic.evaluation.bootstrap import bootstrap
-from polyclinic.evaluation.scores import Array, Score, finite, of_all, ratio
+from polyclinic.evaluation.estimates import Estimate
+from polyclinic.evaluation.jackknife import jackknife
+from polyclinic.evaluation.scores import SHARE, Array, Score, finite, of_all, ratio
 
 EDGE = 1e-12
-RESAMPLES = 500
 REGION = 5.991
 """The 95 % point of the χ² distribution with two degrees of freedom."""
 
@@ -29,7 +29,7 @@ def logit(probability: Array) -> npt.NDArray[np.float64]:
 def line(y_true: Array, probability: Array) -> Mapping[str, Score]:
     """`slope` and `intercept` of the recalibration line as weighted scores.
 
-    Newton's method for a block of resamples at once, from the fit of all rows. NaN where there is no finite fit:
+    Newton's method for a block of replicates at once, from the fit of all rows. NaN where there is no finite fit:
     one class only, one probability for all, or classes that the probability separates.
     """
     x, y = logit(probability), np.asarray(y_true, np.float64)
@@ -52,7 +52,7 @@ def line(y_true: Array, probability: Array) -> Mapping[str, Score]:
 
 
 def _newton(weights: Array, x: Array, y: Array, line: Array, *, steps: int, close: float) -> Array:
-    """Intercept and slope [resample, 2]. Steps shrink quadratically: one below `close` leaves an error of its square."""
+    """Intercept and slope [replicate, 2]. Steps shrink quadratically: one below `close` leaves an error of its square."""
     kind = weights.dtype
     powers = np.stack([np.ones_like(x), x, x * x], axis=1).astype(kind)
     x, y = x.astype(kind), y.astype(kind)
@@ -88,17 +88,16 @@ def recalibration(y_true: Array, probability: Array, groups: Array) -> dict[str,
     """`slope` and `intercept` to put on the logit: those of `line` where it is clearly not the perfect one, else none.
 
     Clearly: 1 and 0 lie outside of the 95 % region of slope and intercept, by a Wald test with their covariance over
-    resamples of groups. A line that a few groups might as well have drawn by chance makes probabilities worse (tests
+    groups. A line that a few groups might as well have drawn by chance makes probabilities worse (tests
     before updating: Vergouwe et al., Statistics in Medicine 2017). None as well where there is no finite fit, where
     there are too few groups for an interval, and where the order would be turned.
     """
-    draws = bootstrap(line(y_true, probability), groups, resamples=RESAMPLES)
-    found = np.array([draws.points["slope"], draws.points["intercept"]])
-    drawn = np.stack([draws.draws["slope"], draws.draws["intercept"]])
-    drawn, off = drawn[:, np.isfinite(drawn).all(axis=0)], found - (1, 0)
-    usable = np.isfinite(found).all() and found[0] > 0 and drawn.shape[1] >= 0.95 * RESAMPLES
-    clear = usable and off @ np.linalg.pinv(np.cov(drawn)) @ off > REGION
-    return dict(zip(("slope", "intercept"), found.tolist(), strict=True)) if clear else {}
+    replicates = jackknife(line(y_true, probability), groups)
+    fitted = np.array([replicates.points["slope"], replicates.points["intercept"]])
+    covariance, off = replicates.covariance("slope", "intercept"), fitted - (1, 0)
+    usable = np.isfinite(fitted).all() and fitted[0] > 0 and np.isfinite(covariance).all() and covariance.any()
+    clear = usable and off @ np.linalg.pinv(covariance) @ off > REGION
+    return dict(zip(("slope", "intercept"), fitted.tolist(), strict=True)) if clear else {}
 
 
 def recalibrated(probability: Array, calibration: Mapping[str, float]) -> npt.NDArray[np.float64]:
@@ -113,7 +112,7 @@ def bins(probability: Array, count: int = 10) -> npt.NDArray[np.int64]:
     return np.asarray(found, np.int64)
 
 
-def report(y_true: Array, probability: Array, groups: Array, *, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
+def report(y_true: Array, probability: Array, groups: Array, *, seed: int = 0) -> dict[str, Any]:
     """How well probabilities are calibrated.
 
     `slope` with `slope_interval`, `intercept`, `ece` (mean gap between predicted and observed over ten bins of like
@@ -122,14 +121,14 @@ def report(y_true: Array, probability: Array, groups: Array, *, resamples: int =
     bin_of = bins(probability)
     count = int(bin_of.max(initial=-1)) + 1
     inside = [bin_of == k for k in range(count)]
-    shares: dict[Any, Score] = {k: ratio(y_true * rows, rows) for k, rows in enumerate(inside)}
+    shares: dict[Any, Score] = {k: ratio(y_true * rows, rows, SHARE) for k, rows in enumerate(inside)}
     fit = line(y_true, probability)
-    draws = bootstrap({**shares, "slope": fit["slope"]}, groups, resamples=resamples, seed=seed)
-    points = [_point(probability[rows], draws.interval(k)) for k, rows in enumerate(inside)]
+    replicates = jackknife({**shares, "slope": fit["slope"]}, groups, y_true=y_true, seed=seed)
+    points = [_point(probability[rows], replicates.estimate(k)) for k, rows in enumerate(inside)]
     gaps = [abs(p["observed"] - p["predicted"]) * p["n"] for p in points]
-    slope = draws.interval("slope")
+    slope = replicates.estimate("slope")
     return {
-        "slope": slope["value"],
+        "slope": slope.value,
         "slope_interval": slope,
         "intercept": finite(of_all(fit["intercept"], len(y_true))),
         "ece": float(sum(gaps) / len(y_true)) if count else None,
@@ -137,6 +136,6 @@ def report(y_true: Array, probability: Array, groups: Array, *, resamples: int =
     }
 
 
-def _point(probability: Array, observed: Mapping[str, Any]) -> dict[str, Any]:
-    interval = {"observed": observed["value"], "low": observed["low"], "high": observed["high"]}
+def _point(probability: Array, observed: Estimate) -> dict[str, Any]:
+    interval = {"observed": observed.value, "low": observed.low, "high": observed.high}
     return {"predicted": float(probability.mean()), **interval, "n": len(probability)}

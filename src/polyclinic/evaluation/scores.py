@@ -1,11 +1,12 @@
-"""Weighted scores of many resamples at once: weights [resample, row] → score [resample].
+"""Weighted scores of many replicates at once: weights [replicate, row] → score [replicate].
 
 Each function takes `y_true` (0 or 1 a row) and `y_score` (or a probability), sorts once, and returns the score as a
-function of the weights. A weight of 2 is that row twice, 0 is that row left out. NaN where a resample cannot be scored.
+function of the weights. A weight of 2 is that row twice, 0 is that row left out. NaN where a replicate cannot be scored.
 Sums run in the type of the weights, running sums in float64.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,31 +19,58 @@ LOWER_IS_BETTER = frozenset({"brier", "log_loss"})
 RANKING = frozenset({"auroc", "auprc"})  # these see only the order of the answers
 
 
-def ratio(numerator: Array, denominator: Array) -> Score:
-    """Σ w·numerator / Σ w·denominator, from two arrays [row]."""
+ANY = (-np.inf, np.inf)
+NOT_NEGATIVE = (0.0, np.inf)
+SHARE = (0.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """A score with the least and the greatest value that it can take: intervals stay between them."""
+
+    score: Score
+    low: float
+    high: float
+
+    def __call__(self, weights: Array) -> npt.NDArray[np.float64]:
+        return self.score(weights)
+
+
+def bounds_of(score: Score) -> tuple[float, float]:
+    """The least and the greatest value that a score can take; infinite where it does not say."""
+    return (score.low, score.high) if isinstance(score, Bounded) else ANY
+
+
+def ratio(numerator: Array, denominator: Array, bounds: tuple[float, float] = ANY) -> Score:
+    """Σ w·numerator / Σ w·denominator, from two arrays [row]; `bounds`: of the ratio."""
 
     def score(weights: Array) -> npt.NDArray[np.float64]:
         sums = [weights @ part.astype(weights.dtype) for part in (numerator, denominator)]
         return _quotient(*(each.astype(np.float64) for each in sums))
 
-    return score
+    return Bounded(score, *bounds)
 
 
-def row_mean(values: Array) -> Score:
+def row_mean(values: Array, bounds: tuple[float, float] = ANY) -> Score:
     """The mean of one number a row; rows with NaN are left out."""
     known = ~np.isnan(values)
-    return ratio(np.where(known, values, 0.0), known)
+    return ratio(np.where(known, values, 0.0), known, bounds)
 
 
 def brier(y_true: Array, probability: Array) -> Score:
     """Mean squared error of the probability (Brier 1950)."""
-    return row_mean((probability - y_true) ** 2)
+    return row_mean((probability - y_true) ** 2, SHARE)
 
 
 def log_loss(y_true: Array, probability: Array) -> Score:
     """Mean negative log likelihood; probabilities are kept 1e-15 from 0 and 1."""
     inside = np.clip(probability, 1e-15, 1 - 1e-15)
-    return row_mean(-np.where(y_true > 0, np.log(inside), np.log1p(-inside)))
+    return row_mean(-np.where(y_true > 0, np.log(inside), np.log1p(-inside)), NOT_NEGATIVE)
+
+
+def observed_expected(y_true: Array, probability: Array) -> Score:
+    """Positives observed for each one that was predicted: 1 is perfect, below 1 the model predicts too many."""
+    return ratio(y_true.astype(np.float64), np.asarray(probability, np.float64), NOT_NEGATIVE)
 
 
 def auroc(y_true: Array, y_score: Array) -> Score:
@@ -61,7 +89,7 @@ def auroc(y_true: Array, y_score: Array) -> Score:
         won = np.einsum("ij,ij->i", up, beaten)
         return _quotient(won, pairs)
 
-    return score
+    return Bounded(score, *SHARE)
 
 
 def auprc(y_true: Array, y_score: Array) -> Score:
@@ -82,7 +110,7 @@ def auprc(y_true: Array, y_score: Array) -> Score:
         found = np.einsum("ij,ij->i", up, hits / alarms)
         return _quotient(found, total)
 
-    return score
+    return Bounded(score, *SHARE)
 
 
 def _quotient(above: Array, below: Array) -> npt.NDArray[np.float64]:
@@ -100,11 +128,11 @@ def at_threshold(y_true: Array, y_score: Array, threshold: float) -> dict[str, S
     """Sensitivity, specificity, PPV, NPV and alerts per 100 rows where `y_score ≥ threshold` is an alert."""
     positive, alert, everything = y_true > 0, y_score >= threshold, np.ones(len(y_true))
     return {
-        "sensitivity": ratio(positive & alert, positive),
-        "specificity": ratio(~positive & ~alert, ~positive),
-        "ppv": ratio(positive & alert, alert),
-        "npv": ratio(~positive & ~alert, ~alert),
-        "alerts_per_100": ratio(100.0 * alert, everything),
+        "sensitivity": ratio(positive & alert, positive, SHARE),
+        "specificity": ratio(~positive & ~alert, ~positive, SHARE),
+        "ppv": ratio(positive & alert, alert, SHARE),
+        "npv": ratio(~positive & ~alert, ~alert, SHARE),
+        "alerts_per_100": ratio(100.0 * alert, everything, (0.0, 100.0)),
     }
 
 

@@ -13,7 +13,7 @@ from polyclinic.samples import Samples
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 WeightedScore: TypeAlias = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
-"""Weights [resample, row] → score [resample]; NaN where a resample cannot be scored."""
+"""Weights [replicate, row] → score [replicate]; NaN where a replicate cannot be scored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import Any
 from polyclinic import fingerprint, registry
 from polyclinic.errors import Place, UsageError
 from polyclinic.evaluation import predictions as predictions_table
-from polyclinic.evaluation.evaluator import Evaluation, best, evaluate
+from polyclinic.evaluation.evaluator import best, evaluate
+from polyclinic.evaluation.settings import Evaluation
 from polyclinic.reports.publishing import environment, publish
 
 
@@ -46,6 +47,6 @@ def evaluate_file(
         "environment": environment(),
         **told,
         "gates": [],
-        **evaluate(table, asked, how, **rows, roles=roles, chosen=chosen),
+        **evaluate(table, asked, how, **rows, roles=roles, chosen=chosen).document(),
     }
     return publish(document, Path(out))

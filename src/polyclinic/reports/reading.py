@@ -135,7 +135,9 @@ class Outcome:
     def _is_chance(self, model: str) -> bool:
         whole = self.scores(model).get("auroc") or {}
         folds = [figure_of(fold.get("auroc")) for fold in self.folds(model)]
-        return all(v == CHANCE for v in folds or map(whole.get, ("value", "low", "high")))
+        if folds:
+            return all(v == CHANCE for v in folds)
+        return whole.get("value") == CHANCE and whole.get("low") in (None, CHANCE)
 
     def same_answer(self, models: int = 1) -> str:
         """What constant models do, in words."""

@@ -145,7 +145,7 @@ def _score_lead(report: Report) -> str:
     over, where = group_word(group[0]) if group else "rows", "test rows."
     if folds > 1:
         where = f"pooled over {folds} folds, each row scored by a model that did not see it. Small ticks are the single folds."
-    lead = f"Point and 95 % interval, by a bootstrap over {over}; {where} The chosen model is in colour."
+    lead = f"Point and 95 % interval, over {over} (each left out in turn); {where} The chosen model is in colour."
     return lead + _one_answer(report)
 
 

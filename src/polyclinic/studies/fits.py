@@ -110,7 +110,7 @@ def tune(study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Any, 
         answer = concatenate([f.answers("validation") for f in fits])
         rows = samples.take(np.concatenate([f.fold.validation for f in fits]))
         target = _checked(outcome, rows, "the validation rows")
-        calibration = outcome.calibrate(answer, target, study.evaluation.drawn(rows.groups, rows.row_id))
+        calibration = outcome.calibrate(answer, target, study.evaluation.interval_groups(rows.groups, rows.row_id))
         threshold = outcome.decide(outcome.calibrated(answer, calibration), target, rule) if rule else None
 
     def told(one: FoldFit, part: str) -> pl.DataFrame:

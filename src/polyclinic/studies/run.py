@@ -190,7 +190,7 @@ class Run:
     def fitted(self) -> list[fits.Tuned]:
         """Every candidate on every fold, tuned on pooled validation answers."""
         study, rows = self.study, self.rows
-        study.evaluation.known_names(rows.groups, rows.strata)
+        study.evaluation.check_names(rows.groups, rows.strata)
         outcome, apart = [self.outcome.kind, study.question.target], config.settings_of(study.split)
         above = {"samples": self.learned_from, "outcome": outcome, "split": apart}
         # Baselines first: they are quick, and what is wrong with the data is heard of early.

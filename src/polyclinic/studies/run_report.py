@@ -98,7 +98,7 @@ def report(run: RunState, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl
         "data": {source.data or source.format or "table": fingerprint.of_folder(run.where[0])},
         "sanity": asked.pop("sanity"),
         "package": {"portable": all(f.fitted().portable for f in chosen.fits), **combined},
-        **scored,
+        **scored.document(),
     }
     return {**document, "gates": judge(study.gates, document)}
 

@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from polyclinic import config, registry
 from polyclinic.cohorts.task_parser import load_task
 from polyclinic.errors import Place, UnknownName, UsageError
-from polyclinic.evaluation.evaluator import Evaluation
+from polyclinic.evaluation.settings import Evaluation
 from polyclinic.models.model import NamesCode
 from polyclinic.packages.question import Question
 from polyclinic.samples.splits import Split

@@ -43,7 +43,6 @@ def report(labelled: Path) -> Report:
         "source": {"timeline": str(labelled / "meds")},
         "labels": str(labelled / "labels.parquet"),
         "models": ["logistic"],
-        "evaluation": {"bootstrap": {"resamples": 50}},
     }
     return run(study, out=labelled / "run")
 

@@ -1,0 +1,68 @@
+"""The rows of one split that are scored, the same for every model."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from polyclinic.errors import BadData, Place
+from polyclinic.evaluation.predictions import PROBABILITY
+from polyclinic.evaluation.scores import Array
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRows:
+    """The scored rows of one split: the same rows in the same order for every model.
+
+    frames: model → labelled rows of the predictions table; place: where each row stands among the samples;
+    groups: what the intervals are over. A row that several folds held out stands there once for each.
+    tied: the models that give every row of a fold the same answer → their rows as rank scores see them, one tie.
+    Such a model ranks nothing, so that its AUROC is 0.5 and its AUPRC the prevalence. Pooled as they are, its answers
+    would rank the folds, and against their test rows: a fold that holds back positives learns fewer.
+    """
+
+    frames: Mapping[str, pl.DataFrame]
+    place: Array
+    groups: Array
+    tied: Mapping[str, pl.DataFrame]
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame, split: str, models: Iterable[str], row_id: Array, groups: Array) -> Self:
+        """Rows of these models in one split. Raises `BadData` where models have different rows."""
+        every = {name: rows.filter(model=name, split=split).sort("row_id", "fold") for name in models}
+        frames = {name: frame for name, frame in every.items() if frame.height}
+        first, key = next(iter(frames), ""), ["row_id", "fold"]
+        for name, frame in frames.items():
+            if not frame.select(key).equals(frames[first].select(key)):
+                what = f"models {first!r} and {name!r} answer different rows of {split}"
+                fix = "give every model the same rows, or evaluate them one by one"
+                raise BadData(what, at=Place(column="model"), fix=fix)
+        order = np.argsort(row_id, kind="stable")
+        ids = frames[first]["row_id"].to_numpy() if frames else row_id[:0]
+        place = order[np.searchsorted(row_id, ids, sorter=order)]
+        alike = [name for name, frame in frames.items() if _one_answer(frame, groups[place])]
+        tied = {name: frames[name].with_columns(pl.col(PROBABILITY).mean()) for name in alike}
+        return cls(frames, place, groups[place], tied)
+
+    def take(self, rows: Array) -> Self:
+        """Some of the rows."""
+        frames, tied = ({name: f[rows] for name, f in each.items()} for each in (self.frames, self.tied))
+        return type(self)(frames, self.place[rows], self.groups[rows], tied)
+
+
+def _one_answer(frame: pl.DataFrame, groups: Array) -> bool:
+    """Whether every row of a fold has the same probability.
+
+    Folds of one group each cannot show it: there a model that reads only what a group shares answers so, too.
+    """
+    if PROBABILITY not in frame.columns:
+        return False
+    probability = pl.col(PROBABILITY)
+    folds = frame.with_columns(group=pl.Series(groups)).group_by("fold")
+    spreads = folds.agg(
+        spread=probability.max() - probability.min(), top=probability.max(), groups=pl.col("group").n_unique()
+    )
+    alike = (spreads["spread"] <= 1e-6 * spreads["top"]).all()
+    return bool(alike and spreads["groups"].sum() >= 2 * len(spreads))
