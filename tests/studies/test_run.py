@@ -71,7 +71,7 @@ def test_each_folds_parts_repeat_its_out_of_fold_rows(finished: Report) -> None:
 
     for folder in sorted((finished.folder / "steps").glob("fit-gbm-*")):
         rows = stored.filter((pl.col("model") == "gbm") & (pl.col("fold") == folder.name.split("-")[2]))
-        fitted = Fitted.load(folder / "state", folder / "parts")
+        fitted = Fitted.read(folder / "state", folder / "parts")
         answer = fitted.answer(samples.take(rows["row_id"].to_numpy()), Binary()).values[:, 0]
         assert np.abs(answer - rows["uncalibrated_probability"].to_numpy()).max() <= 1e-6
 

@@ -84,7 +84,7 @@ def saved_then_loaded_answers_the_same(model: Model, outcome: Outcome, tmp_path:
     what = f"it writes a file that may hold code: {strange}"
     must(not strange, what, "keep JSON in the state and arrays in parts")
     rows = part(problem(model, outcome), "test")
-    before, after = (f.answer(rows, outcome).rows() for f in (fitted, Fitted.load(state, parts)))
+    before, after = (f.answer(rows, outcome).rows() for f in (fitted, Fitted.read(state, parts)))
     gap = gap_of(before, after)
     fix = "put all that `encode` and the parts use into the state, the parts or the settings"
     must(gap == 0, f"loaded again, it predicts otherwise (by up to {gap:.1e})", fix)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +11,10 @@ import polars as pl
 
 from polyclinic import config, registry
 from polyclinic.outcomes.outcome import Outcome, Raw, concatenate
+from polyclinic.packages import recipe
+from polyclinic.packages.contents import Contents, read_folder
 from polyclinic.packages.parts import OnnxPart, Part, Values, load_parts, require, save_parts
+from polyclinic.packages.recipe import MemberDocument
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
 
@@ -83,23 +86,36 @@ class Fitted:
     def save(self, state: Path, parts: Path) -> None:
         """Write settings and state to one folder, parts to another; no pickle."""
         self.state.save(state)
-        described = {
-            "model": self.name,
-            "settings": config.settings_of(self.model),
-            "parts": save_parts(self.parts, parts),
-            "batch": self.batch,
-            "history": list(self.history),
-            "needs": self.needs(),
-        }
-        (state / "model.json").write_text(json.dumps(described, indent=1, sort_keys=True), encoding="utf-8")
+        document = MemberDocument(
+            model=self.name,
+            settings=config.settings_of(self.model),
+            parts=save_parts(self.parts, parts),
+            batch=self.batch,
+            history=tuple(self.history),
+            needs=self.needs(),
+        )
+        (state / "model.json").write_text(json.dumps(asdict(document), indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
-    def load(cls, state: Path, parts: Path) -> Self:
-        """Read what `save` wrote; torch is not needed. Raises `BadPackage` where the model's distribution differs."""
-        d = json.loads((state / "model.json").read_text(encoding="utf-8"))
-        for distribution, version in d["needs"].items():
+    def load(cls, contents: Contents, state: str, parts: str) -> Self:
+        """Read what `save` wrote to two folders of a package; torch is not needed.
+
+        Raises
+        ------
+        BadPackage
+            Where a file is missing or malformed, or a distribution differs from the one that it was made with.
+        """
+        name = f"{state}/model.json"
+        document = recipe.read(MemberDocument, contents, name)
+        for distribution, version in document.needs.items():
             require(distribution, version)
-        where = f"{d['model']} of the package"
-        model = config.build(registry.load("models", d["model"]), d["settings"], file=where)
-        made = load_parts(parts, d["parts"])
-        return cls(model, State.load(state), made, d["model"], d["batch"], d["history"])
+        model = config.build(registry.load("models", document.model), document.settings, file=name)
+        loaded = load_parts(contents, parts, document.parts)
+        return cls(model, State.load(contents, state), loaded, document.model, document.batch, document.history)
+
+    @classmethod
+    def read(cls, state: Path, parts: Path) -> Self:
+        """As `load`, from the two folders that `save` wrote."""
+        folders = {"state": state, "parts": parts}
+        contents = {f"{k}/{n}": data for k, at in folders.items() for n, data in read_folder(at).items()}
+        return cls.load(contents, "state", "parts")

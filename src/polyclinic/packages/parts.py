@@ -1,6 +1,7 @@
 """Parts: what answers, in a study and at the bedside alike. An ONNX graph, or a function named with its version."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,10 +13,16 @@ import numpy as np
 
 from polyclinic import registry
 from polyclinic.errors import BadPackage, Place, UsageError
+from polyclinic.packages import recipe
+from polyclinic.packages.contents import ANEW, Contents
+from polyclinic.packages.onnx_graph import check_graph
+from polyclinic.packages.recipe import NamedDocument, OnnxDocument, PartDocument
 from polyclinic.packages.state import read_arrays, write_arrays
 from polyclinic.samples.columns import Array
 
 Values: TypeAlias = dict[str, Any]
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,63}")
 
 
 class Part(Protocol):
@@ -23,8 +30,8 @@ class Part(Protocol):
 
     def __call__(self, values: Values) -> Values: ...
 
-    def save(self, folder: Path, stem: str) -> dict[str, Any]:
-        """Write the part's files and return its description."""
+    def save(self, folder: Path, stem: str) -> PartDocument:
+        """Write the part's files and describe it."""
 
     def needs(self) -> dict[str, str]:
         """`distribution` and `version` that must be installed for the part to answer; {} where none must."""
@@ -35,23 +42,30 @@ class OnnxPart:
     """An ONNX graph; takes the values that its inputs are named after, whatever else there is.
 
     at_once: entries of the first axis run at a time, where all of them would not fit in memory; None: all.
+    file: where the graph came from, for errors.
     """
 
     graph: bytes
     outputs: tuple[str, ...] = ("raw",)
     at_once: int | None = None
+    file: str = "graph"
 
     @cached_property
     def session(self) -> Any:
         """An ONNX Runtime session on the CPU, loaded once."""
         import onnxruntime
 
+        check_graph(self.graph, self.file)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = 2
         # Threads that spin while they wait take the cores from whoever prepares the next question.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        return onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
+        try:
+            return onnxruntime.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime raises a class of its own for each kind of fault
+            what = "ONNX Runtime cannot load this graph"
+            raise BadPackage(what, at=Place(file=self.file), fix=ANEW) from error
 
     def __call__(self, values: Values) -> Values:
         taken = {i.name: np.ascontiguousarray(values[i.name]) for i in self.session.get_inputs()}
@@ -64,20 +78,20 @@ class OnnxPart:
     def _run(self, taken: Values) -> Values:
         return dict(zip(self.outputs, self.session.run(list(self.outputs), taken), strict=True))
 
-    def save(self, folder: Path, stem: str) -> dict[str, Any]:
+    def save(self, folder: Path, stem: str) -> PartDocument:
+        """Write the graph and describe it."""
         (folder / f"{stem}.onnx").write_bytes(self.graph)
-        how = {"outputs": list(self.outputs), "at_once": self.at_once}
-        return {"kind": "onnx", "file": f"{stem}.onnx", **how}
+        return OnnxDocument(kind="onnx", outputs=self.outputs, at_once=self.at_once)
 
     def needs(self) -> dict[str, str]:
         """Nothing: a graph answers by itself."""
         return {}
 
     @classmethod
-    def load(cls, folder: Path, described: Mapping[str, Any]) -> Self:
-        """Read what `save` wrote."""
-        graph = (folder / described["file"]).read_bytes()
-        return cls(graph, tuple(described["outputs"]), described["at_once"])
+    def load(cls, contents: Contents, stem: str, document: OnnxDocument) -> Self:
+        """Read what `save` wrote; raises `BadPackage` where the graph is missing."""
+        file = f"{stem}.onnx"
+        return cls(recipe.bytes_of(contents, file), document.outputs, document.at_once, file)
 
 
 PartFunction: TypeAlias = Callable[[Values, Mapping[str, Array], Mapping[str, Any]], Mapping[str, Any]]
@@ -106,11 +120,11 @@ class NamedPart:
     def __call__(self, values: Values) -> Values:
         return dict(self.function(values, self.arrays, self.settings))
 
-    def save(self, folder: Path, stem: str) -> dict[str, Any]:
+    def save(self, folder: Path, stem: str) -> PartDocument:
         """Write arrays and settings, and describe the part by its name."""
         write_arrays(folder / f"{stem}.safetensors", self.arrays)
         (folder / f"{stem}.json").write_text(json.dumps(dict(self.settings), sort_keys=True))
-        return {"kind": "named", "stem": stem, "name": self.name}
+        return NamedDocument(kind="named", name=self.name)
 
     def needs(self) -> dict[str, str]:
         """The distribution that brings it; raises `UsageError` where the function is not registered under the name."""
@@ -123,33 +137,46 @@ class NamedPart:
         return entry.needs()
 
     @classmethod
-    def load(cls, folder: Path, described: Mapping[str, Any]) -> Self:
+    def load(cls, contents: Contents, stem: str, document: NamedDocument) -> Self:
         """Read what `save` wrote. Raises `UnknownName` for a part that nothing installed brings."""
-        name, stem = described["name"], described["stem"]
-        function = registry.load("parts", name)
-        settings = json.loads((folder / f"{stem}.json").read_text())
-        return cls(name, function, read_arrays(folder / f"{stem}.safetensors"), settings)
+        function = registry.load("parts", document.name)
+        settings = recipe.read(dict[str, Any], contents, f"{stem}.json")
+        return cls(document.name, function, read_arrays(contents, f"{stem}.safetensors"), settings)
 
 
 def require(distribution: str, wanted: str) -> None:
-    """Raise `BadPackage`, with the line that installs it, unless that version is installed."""
+    """Raise `BadPackage`, with the line that installs it, unless that version of a distribution is installed.
+
+    Any version of polyclinic will do: its own parts follow the format number of the package.
+    """
+    if distribution == "polyclinic":
+        return
+    at = Place(file="recipe.json", key="needs")
+    if not (_DISTRIBUTION.fullmatch(distribution) and _VERSION.fullmatch(wanted)):
+        raise BadPackage("the package needs a distribution that cannot exist", at=at, fix=ANEW)
     try:
-        found = version(distribution)
+        installed = version(distribution)
     except PackageNotFoundError:
-        found = "none"
-    if found != wanted:
-        what = f"this package needs {distribution} {wanted}; installed: {found}"
-        at = Place(file="recipe.json", key=distribution)
-        raise BadPackage(what, at=at, fix=f"pip install '{distribution}=={wanted}'")
+        installed = "none"
+    if installed != wanted:
+        what = f"this package needs {distribution} {wanted}; installed: {installed}"
+        fix = f"if you trust who made it: pip install '{distribution}=={wanted}'"
+        raise BadPackage(what, at=at, fix=fix)
 
 
-def save_parts(parts: Sequence[Part], folder: Path) -> list[dict[str, Any]]:
+def save_parts(parts: Sequence[Part], folder: Path) -> tuple[PartDocument, ...]:
     """Write parts in their order and describe them."""
     folder.mkdir(parents=True, exist_ok=True)
-    return [part.save(folder, f"{number}") for number, part in enumerate(parts)]
+    return tuple(part.save(folder, f"{number}") for number, part in enumerate(parts))
 
 
-def load_parts(folder: Path, described: Sequence[Mapping[str, Any]]) -> list[Part]:
-    """Read what `save_parts` wrote."""
-    kinds: dict[str, type[OnnxPart] | type[NamedPart]] = {"onnx": OnnxPart, "named": NamedPart}
-    return [kinds[d["kind"]].load(folder, d) for d in described]
+def load_parts(contents: Contents, folder: str, documents: Sequence[PartDocument]) -> list[Part]:
+    """Read what `save_parts` wrote to a folder of a package."""
+    parts: list[Part] = []
+    for number, document in enumerate(documents):
+        stem = f"{folder}/{number}"
+        if isinstance(document, OnnxDocument):
+            parts.append(OnnxPart.load(contents, stem, document))
+        else:
+            parts.append(NamedPart.load(contents, stem, document))
+    return parts

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from polyclinic.errors import BadPackage, Place
+from polyclinic.packages import recipe
+from polyclinic.packages.contents import ANEW, Contents
 from polyclinic.samples.columns import Array
 
 
@@ -29,10 +32,10 @@ class State:
         write_arrays(folder / "state.safetensors", self.arrays)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        values = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        return cls(values, read_arrays(folder / "state.safetensors"))
+    def load(cls, contents: Contents, folder: str) -> Self:
+        """Read what `save` wrote to a folder of a package; raises `BadPackage` where it is malformed."""
+        values = recipe.read(dict[str, Any], contents, f"{folder}/state.json")
+        return cls(values, read_arrays(contents, f"{folder}/state.safetensors"))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
@@ -43,8 +46,13 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     path.write_bytes(save({k: np.ascontiguousarray(arrays[k]) for k in sorted(arrays)}))
 
 
-def read_arrays(path: Path) -> dict[str, Array]:
-    """Arrays by name from a safetensors file."""
+def read_arrays(contents: Contents, name: str) -> dict[str, Array]:
+    """Arrays by name from a safetensors file of a package; raises `BadPackage` where it is malformed."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    return dict(load(path.read_bytes()))
+    data = recipe.bytes_of(contents, name)
+    try:
+        return dict(load(data))
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadPackage(f"{name} holds no readable arrays", at=Place(file=name), fix=ANEW) from error

@@ -1,18 +1,26 @@
 """Whether a package is whole, unaltered and of a format that this version reads."""
 
+import hashlib
 import json
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 from polyclinic import atomic, fingerprint
-from polyclinic.errors import BadPackage, Place
+from polyclinic.errors import BadData, BadPackage, Place
+from polyclinic.packages import recipe
+from polyclinic.packages.contents import ANEW, Contents, read_contents
+from polyclinic.packages.recipe import FORMAT, Recipe
 
-FORMAT = 1
 CHECKSUMS = "checksums.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """A package whose files are those that its checksums list, in memory."""
+
+    recipe: Recipe
+    contents: Contents
 
 
 def seal(folder: Path) -> None:
@@ -20,55 +28,63 @@ def seal(folder: Path) -> None:
     atomic.write_text(folder / CHECKSUMS, json.dumps(fingerprint.of_files(folder), indent=1, sort_keys=True))
 
 
-@contextmanager
-def opened(package: Path) -> Iterator[Path]:
-    """The folder of a package: itself, the one in a run's folder, or a `.zip` unpacked while it is read."""
-    if zipfile.is_zipfile(package):
-        with TemporaryDirectory() as scratch, zipfile.ZipFile(package) as packed:
-            packed.extractall(scratch)
-            yield min((p.parent for p in Path(scratch).rglob("recipe.json")), default=Path(scratch))
-    else:
-        within = package / "package"
-        yield within if (within / "recipe.json").is_file() else package
+def verify(package: Path | str) -> Recipe:
+    """Check every file of a package against its SHA-256.
 
+    A checksum finds what was damaged or altered by accident. It is no signature: who alters a package on purpose can
+    write new checksums as well.
 
-def verify(package: Path) -> dict[str, Any]:
-    """Check every file of a package (a folder or a `.zip`) against its SHA-256; returns the recipe.
+    Parameters
+    ----------
+    package
+        A folder, the folder of its run, or a `.zip` of either.
 
-    Raises `BadPackage` for what is no package, a newer format, or a file altered, missing or added.
+    Returns
+    -------
+    Recipe
+        What the package says of itself.
+
+    Raises
+    ------
+    BadPackage
+        For what is no package or of another format; for a file that is altered, missing or added; and for links,
+        pipes, devices and sizes that no package has (`contents.read_contents`).
     """
-    with opened(package) as folder:
-        recipe = read_recipe(folder)
-        try:
-            noted = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise _altered(package, CHECKSUMS, "missing or unreadable") from error
-        found = fingerprint.of_files(folder)
-    for name in sorted({*found, *noted} - {CHECKSUMS}):
+    return check(Path(package)).recipe
+
+
+def check(package: Path) -> Checked:
+    """As `verify`, with the bytes that were checked: what is used later is what was checked."""
+    contents = read_contents(package)
+    _check_format(contents, package)
+    listed = recipe.read(Mapping[str, str], contents, CHECKSUMS)  # type: ignore[type-abstract]
+    found = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items() if name != CHECKSUMS}
+    for name in sorted({*found, *listed}):
         if name not in found:
             raise _altered(package, name, "missing")
-        if found[name] != noted.get(name):
-            why = "altered since the package was written" if name in noted else "not part of the package"
+        if found[name] != listed.get(name):
+            why = "altered since the package was written" if name in listed else "not part of the package"
             raise _altered(package, name, why)
-    return recipe
+    return Checked(recipe.read(Recipe, contents, "recipe.json"), contents)
 
 
-def read_recipe(package: Path) -> dict[str, Any]:
-    """The recipe of a package; raises `BadPackage` where there is none or where it is newer than this version."""
-    path = package / "recipe.json"
+def _check_format(contents: Contents, package: Path) -> None:
+    """Raise `BadPackage` where this is no package, or one of another format, with what to do."""
     try:
-        recipe: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        document = recipe.json_of(contents, "recipe.json")
+    except BadData as error:
         what = "not a model package: recipe.json is missing or unreadable"
         raise BadPackage(what, at=Place(file=str(package)), fix="give the folder `package` of a run") from error
-    found = recipe.get("format") if isinstance(recipe, dict) else None
-    if found != FORMAT:
-        what = f"this package has format {found}; this version reads format {FORMAT}"
-        fix = "upgrade polyclinic, or write the package again with the installed version"
-        raise BadPackage(what, at=Place(file=str(path), key="format"), fix=fix)
-    return recipe  # type: ignore[no-any-return]
+    number = document.get("format") if isinstance(document, dict) else None
+    if number == FORMAT:
+        return
+    old = isinstance(number, int) and number < FORMAT
+    shown = number if isinstance(number, int) else "unknown"
+    what = f"this package has format {shown}; this version reads format {FORMAT}"
+    again = "make it again: `polyclinic run STUDY` with the study.yaml that lies beside it"
+    fix = again if old else "upgrade polyclinic: pip install --upgrade polyclinic"
+    raise BadPackage(what, at=Place(file=str(package / "recipe.json"), key="format"), fix=fix)
 
 
 def _altered(package: Path, name: str, why: str) -> BadPackage:
-    fix = "take the package anew from the run that wrote it"
-    return BadPackage(f"{name} is {why}", at=Place(file=str(package / name)), fix=fix)
+    return BadPackage(f"{name} is {why}", at=Place(file=str(package / name)), fix=ANEW)

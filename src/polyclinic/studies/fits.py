@@ -33,7 +33,7 @@ class FoldFit:
 
     def fitted(self) -> Fitted:
         """The fold's model, read back: what answers is what was stored."""
-        return Fitted.load(self.done.folder / "state", self.done.folder / "parts")
+        return Fitted.read(self.done.folder / "state", self.done.folder / "parts")
 
     def answers(self, part: str) -> Raw:
         """Linked answers for the validation or the test rows, one a row."""

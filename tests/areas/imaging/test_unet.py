@@ -164,7 +164,7 @@ def test_it_learns_the_balls(fitted, cases):
 def test_saved_and_loaded_it_answers_alike(fitted, cases, tmp_path):
     where = tmp_path / "state", tmp_path / "parts"
     fitted.save(*where)
-    again = Fitted.load(*where)
+    again = Fitted.read(*where)
     assert again.model == fitted.model
     assert np.array_equal(again.raw(cases).values, fitted.raw(cases).values)
 

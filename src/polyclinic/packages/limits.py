@@ -1,0 +1,221 @@
+"""The limits of a package: what the inputs looked like where it learned, and which inputs of a row lie outside."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from annotated_types import Ge
+
+from polyclinic.packages.recipe import Strict
+from polyclinic.samples import Column, Dense, Ragged, Samples
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Rows: TypeAlias = npt.NDArray[np.int64]
+Bounds: TypeAlias = tuple[float, float]
+Policy: TypeAlias = Literal["warn", "refuse"]
+
+MOST_COLUMNS = 64
+WIDEST = 64
+"""A column of more numbers (a fingerprint, an embedding) has no bounds: one number of it means nothing by itself."""
+OUTSIDE = 0.0099
+"""The share of validation rows that may lie outside, over all bounds together: under 1 %."""
+TAIL = 0.005
+WIDER = 1.25
+FIRST = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputLimits(Strict):
+    """What one input column looked like.
+
+    Parameters
+    ----------
+    kind
+        `dense`, `ragged`, `file` or `entity`.
+    present
+        The share of rows that have a value.
+    ranges
+        Field, or code of an event → the lowest and the highest value that was usual.
+    length
+        The same for the number of elements of a row, where rows have several.
+    """
+
+    kind: str
+    present: Annotated[float, Ge(0)]
+    ranges: Mapping[str, Bounds] = field(default_factory=dict)
+    length: Bounds | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits(Strict):
+    """`limits.json`: what the inputs looked like, and what becomes of a row that lies outside.
+
+    Parameters
+    ----------
+    rows
+        How many rows were learned from.
+    outside
+        `warn`: a row outside is answered, and what lies outside is named; `refuse`: it is not answered.
+    inputs
+        Input column → its limits.
+    """
+
+    rows: Annotated[int, Ge(0)] = 0
+    outside: Policy = "warn"
+    inputs: Mapping[str, InputLimits] = field(default_factory=dict)
+
+    def outside_of(self, rows: Samples) -> list[str | None]:
+        """For each row, the names of the inputs that lie outside, with commas between; None where none does.
+
+        It is asked of one patient at the bedside too: a few comparisons of whole columns, no loop over rows.
+        """
+        names: dict[int, list[str]] = {}
+        for name, limits in self.inputs.items():
+            for label, at in _outside(name, limits, rows):
+                for row in at.tolist():
+                    names.setdefault(row, []).append(label)
+        return [", ".join(names[row]) if row in names else None for row in range(len(rows))]
+
+
+def _outside(name: str, limits: InputLimits, rows: Samples) -> Iterator[tuple[str, Rows]]:
+    """What lies outside in one column: its name, and the rows."""
+    column = rows.columns.get(name)
+    if isinstance(column, Dense) and limits.ranges and column.values.dtype.kind in "fiu":
+        values, fields = column.values.reshape(len(column), -1), _fields(column)
+        known = [n for n, one in enumerate(fields) if one in limits.ranges]
+        low, high = np.array([limits.ranges[fields[n]] for n in known]).reshape(-1, 2).T
+        some = values[:, known]
+        wrong = (some < low) | (some > high)  # a missing value, NaN, is neither
+        for number in np.flatnonzero(wrong.any(axis=0)).tolist():
+            yield _label(name, fields, fields[known[number]]), np.flatnonzero(wrong[:, number])
+    if isinstance(column, Ragged) and limits.ranges and "code" in column.values:
+        yield from _codes_outside(column, limits.ranges)
+    if isinstance(column, Ragged) and limits.length is not None:
+        least, most = limits.length
+        wrong = (column.lengths < least) | (column.lengths > most)
+        if wrong.any():
+            yield f"number of {name}", np.flatnonzero(wrong)
+
+
+def _codes_outside(column: Ragged, ranges: Mapping[str, Bounds]) -> Iterator[tuple[str, Rows]]:
+    levels = column.levels["code"]
+    low, high = np.full(len(levels), -np.inf), np.full(len(levels), np.inf)
+    for number, level in enumerate(levels):
+        if level in ranges:
+            low[number], high[number] = ranges[level]
+    row, position = column.elements()
+    code, value = column.values["code"][position], column.values["value"][position]
+    wrong = np.flatnonzero((value < low[code]) | (value > high[code]))
+    for number in np.unique(code[wrong]).tolist():
+        yield levels[number], np.unique(row[wrong[code[wrong] == number]])
+
+
+def _fields(column: Dense) -> list[str]:
+    width = column.values.reshape(len(column), -1).shape[1] if len(column) else int(np.prod(column.values.shape[1:]))
+    return list(column.names) if len(column.names) == width else [str(number) for number in range(width)]
+
+
+def _label(name: str, fields: list[str], one: str) -> str:
+    """What a person calls the field: the column alone where it has no other."""
+    return name if len(fields) == 1 else f"{name} {one}"
+
+
+# -- what they are made from -----------------------------------------------------------------------------------------
+
+
+class _Measured(NamedTuple):
+    """The values of one field, and the position of the row that each belongs to.
+
+    label: the field, or the code of an event; None: how many elements a row has.
+    """
+
+    column: str
+    label: str | None
+    values: Floats
+    row: Rows
+
+
+def limits_of(train: Samples, validation: Samples, *, outside: Policy = "warn") -> Limits:
+    """The limits of a package, from the rows that it learned from.
+
+    Bounds begin at the 0.5 % and 99.5 % quantiles of training and validation rows together, and are widened until
+    under 1 % of the validation rows lie outside any of them; they are rounded outwards, so that no single patient's
+    extreme can be read from them. The 64 most used fields have bounds.
+
+    Parameters
+    ----------
+    train
+        The rows that models learned from.
+    validation
+        The rows that chose among them.
+    outside
+        What becomes of a row outside.
+    """
+    measured = sorted([*_measured(train)], key=lambda m: -len(m.values))[:MOST_COLUMNS]
+    held = {(m.column, m.label): m for m in _measured(validation)}
+    spare = int(OUTSIDE * len(validation) / max(len(measured), 1))
+    found: dict[str, dict[str | None, Bounds]] = {}
+    for one in measured:
+        bounds = _bounds(one.values, held.get((one.column, one.label)), spare)
+        found.setdefault(one.column, {})[one.label] = bounds
+    inputs = {name: _limits(column, found.get(name, {})) for name, column in train.inputs.items()}
+    return Limits(rows=len(train), outside=outside, inputs=inputs)
+
+
+def _limits(column: Column, bounds: Mapping[str | None, Bounds]) -> InputLimits:
+    present = round(float(column.present.mean()), 4) if len(column) else 0.0
+    ranges = {label: bound for label, bound in bounds.items() if label is not None}
+    return InputLimits(kind=type(column).__name__.lower(), present=present, ranges=ranges, length=bounds.get(None))
+
+
+def _measured(rows: Samples) -> Iterator[_Measured]:
+    """Every field that may have bounds, with the values that are there."""
+    for name, column in rows.inputs.items():
+        if isinstance(column, Dense) and column.values.dtype.kind in "fiu":
+            fields = _fields(column)
+            values = column.values.reshape(len(column), -1)
+            for number, one in enumerate(fields if len(fields) <= WIDEST else ()):
+                known = np.flatnonzero(np.isfinite(values[:, number]))
+                if len(known):
+                    yield _Measured(name, one, values[known, number].astype(np.float64), known)
+        elif isinstance(column, Ragged):
+            yield _Measured(name, None, column.lengths.astype(np.float64), np.arange(len(column)))
+            yield from _measured_codes(name, column)
+
+
+def _measured_codes(name: str, column: Ragged) -> Iterator[_Measured]:
+    """The values of the most used codes of timed events."""
+    if not {"code", "value"} <= set(column.values):
+        return
+    row, position = column.elements()
+    position, row = (array[np.isfinite(column.values["value"][position])] for array in (position, row))
+    code, levels = column.values["code"][position], column.levels["code"]
+    used = np.argsort(-np.bincount(code, minlength=len(levels)), kind="stable")[:MOST_COLUMNS]
+    for number in used.tolist():
+        mine = code == number
+        if mine.any():
+            values = column.values["value"][position[mine]].astype(np.float64)
+            yield _Measured(name, levels[number], values, row[mine])
+
+
+def _bounds(values: Floats, held: _Measured | None, spare: int) -> Bounds:
+    """Bounds of one field that at most `spare` validation rows lie outside of."""
+    every = values if held is None else np.concatenate([values, held.values])
+    low, high = np.quantile(every, [TAIL, 1 - TAIL])
+    if np.isin(every, (0, 1)).all():  # a flag; that it was never set where the package learned is no bound
+        return 0.0, 1.0
+    width = high - low or 10.0 ** np.ceil(np.log10(max(abs(low), 1.0)))
+    needed = 0.0
+    if held is not None and len(held.values):
+        excess = np.maximum(low - held.values, held.values - high) / width
+        worst = np.zeros(int(held.row.max()) + 1)
+        np.maximum.at(worst, held.row, excess)
+        worst = np.sort(worst)[::-1]
+        needed = worst[spare] if spare < len(worst) else 0.0
+    more = FIRST
+    while more < needed:
+        more *= WIDER
+    step = 10.0 ** (np.floor(np.log10(width)) - 1)
+    return float(np.floor((low - more * width) / step) * step), float(np.ceil((high + more * width) / step) * step)
