@@ -37,7 +37,7 @@ def test_a_package_holds_what_it_promises_and_no_pickle(package: Path) -> None:
     for name in ("recipe.json", "combine.json", "limits.json", "card.md", "checksums.json", "parts", "state"):
         assert (package / name).exists(), name
     assert {p.suffix for p in package.rglob("*") if p.is_file()} <= {".json", ".onnx", ".safetensors", ".md"}
-    assert verify(package)["portable"] is True
+    assert verify(package).portable is True
 
 
 def test_an_altered_file_is_named(package: Path) -> None:
@@ -57,11 +57,13 @@ def test_a_missing_and_an_added_file_are_named(package: Path) -> None:
         verify(package)
 
 
-def test_a_newer_package_says_that_it_is_newer(package: Path) -> None:
+@pytest.mark.parametrize(("number", "what_to_do"), [(3, "upgrade polyclinic"), (1, "make it again"), ("x", "upgrade")])
+def test_a_package_of_another_format_says_what_to_do(package: Path, number: object, what_to_do: str) -> None:
     recipe = json.loads((package / "recipe.json").read_text())
-    (package / "recipe.json").write_text(json.dumps(recipe | {"format": 2}))
-    with pytest.raises(BadPackage, match="format 2; this version reads format 1"):
+    (package / "recipe.json").write_text(json.dumps(recipe | {"format": number}))
+    with pytest.raises(BadPackage, match="this version reads format 2") as error:
         verify(package)
+    assert what_to_do in error.value.fix
 
 
 def test_members_that_encode_alike_share_one_encoding(

@@ -12,6 +12,7 @@ import pytest
 from tests.reports.sample_reports import constant, imaging, molecules, records, score
 
 from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.limits import InputLimits, Limits
 from polyclinic.packages.package import ModelPackage
 from polyclinic.packages.parts import NamedPart
 from polyclinic.packages.question import Question
@@ -151,7 +152,8 @@ def test_the_least_report_that_the_schema_allows_can_be_drawn():
 
 
 def test_a_card_says_what_the_package_is_for_and_whether_it_is_portable():
-    limits = {"rows": 100, "map": {"present": 0.9, "range": {"last": [50.0, 120.0]}}}
+    column = InputLimits(kind="dense", present=0.9, ranges={"last": (50.0, 120.0)})
+    limits = Limits(rows=100, inputs={"map": column})
     part = NamedPart("a-rule", lambda values, arrays, settings: values)
     members = [Fitted(None, State(), [part], name="atlas")] * 5
     about = {"title": "Hypotension", "data": "clif-demo", "data_licence": "ODbL"}
@@ -160,7 +162,18 @@ def test_a_card_says_what_the_package_is_for_and_whether_it_is_portable():
     assert "Portable: no" in text
     assert "Licence of the data: ODbL; commercial use: unknown" in text
     assert "estimate the procedure" in text
-    assert "`map`: 90 % present, last 50.0 to 120." in text
+    assert "`map`: dense, 90 % present, last 50.0 to 120." in text
+
+
+def test_a_card_holds_no_html_no_link_and_no_picture_out_of_what_it_quotes():
+    hostile = "<script>alert(1)</script> ![x](https://example.org/x.png) `b`\n# Heading"
+    about = {"title": hostile, "data": hostile, "intended_use": hostile}
+    members = [Fitted(None, State(), [], name="`<b>`")]
+    text = card(ModelPackage(Question(inputs={}), members, about), {})
+    outside_code = re.sub(r"`[^`\n]*`", "", text)
+    assert "<" not in outside_code
+    assert "![x](" not in outside_code
+    assert [line for line in text.splitlines() if line.startswith("# ")] == [text.splitlines()[0]]
 
 
 # -- in a browser ----------------------------------------------------------------------------------------------------

@@ -9,11 +9,16 @@ def command(package: screen.Package, as_json: screen.AsJson = False) -> None:
     """Check that a package is whole and can be opened here.
 
     Every file against its SHA-256, the format number, and whether what it needs is installed."""
-    from polyclinic.packages.verify import verify as look
+    from dataclasses import asdict
 
-    found = look(package)
+    from polyclinic.packages.package import ModelPackage
+    from polyclinic.packages.verify import verify
+
+    recipe = asdict(verify(package))
+    ModelPackage.open(package)
     if as_json:
-        screen.show_json(found)
+        screen.show_json(recipe)
         return
-    screen.tree({name: found[name] for name in ("about", "portable", "needs") if name in found})
+    screen.tree({name: recipe[name] for name in ("about", "portable", "needs")})
     screen.say(f"{package} is whole: every file has the SHA-256 that was written with it")
+    screen.say("a checksum is no signature: it does not say who made the package")

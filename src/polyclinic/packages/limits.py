@@ -10,6 +10,7 @@ from annotated_types import Ge
 
 from polyclinic.packages.recipe import Strict
 from polyclinic.samples import Column, Dense, Ragged, Samples
+from polyclinic.samples.columns import Array
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Rows: TypeAlias = npt.NDArray[np.int64]
@@ -83,7 +84,7 @@ def _outside(name: str, limits: InputLimits, rows: Samples) -> Iterator[tuple[st
     """What lies outside in one column: its name, and the rows."""
     column = rows.columns.get(name)
     if isinstance(column, Dense) and limits.ranges and column.values.dtype.kind in "fiu":
-        values, fields = column.values.reshape(len(column), -1), _fields(column)
+        values, fields = _flat(column), _fields(column)
         known = [n for n, one in enumerate(fields) if one in limits.ranges]
         low, high = np.array([limits.ranges[fields[n]] for n in known]).reshape(-1, 2).T
         some = values[:, known]
@@ -112,8 +113,13 @@ def _codes_outside(column: Ragged, ranges: Mapping[str, Bounds]) -> Iterator[tup
         yield levels[number], np.unique(row[wrong[code[wrong] == number]])
 
 
+def _flat(column: Dense) -> Array:
+    """The values of each row side by side: [row, field]."""
+    return column.values.reshape(len(column), int(np.prod(column.values.shape[1:])))
+
+
 def _fields(column: Dense) -> list[str]:
-    width = column.values.reshape(len(column), -1).shape[1] if len(column) else int(np.prod(column.values.shape[1:]))
+    width = _flat(column).shape[1]
     return list(column.names) if len(column.names) == width else [str(number) for number in range(width)]
 
 
@@ -174,8 +180,7 @@ def _measured(rows: Samples) -> Iterator[_Measured]:
     """Every field that may have bounds, with the values that are there."""
     for name, column in rows.inputs.items():
         if isinstance(column, Dense) and column.values.dtype.kind in "fiu":
-            fields = _fields(column)
-            values = column.values.reshape(len(column), -1)
+            values, fields = _flat(column), _fields(column)
             for number, one in enumerate(fields if len(fields) <= WIDEST else ()):
                 known = np.flatnonzero(np.isfinite(values[:, number]))
                 if len(known):

@@ -1,8 +1,11 @@
 """A model package in memory: members, how they are combined, and what they are asked."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +15,15 @@ import numpy as np
 import polars as pl
 
 from polyclinic import atomic, config, registry
-from polyclinic.errors import BadData
+from polyclinic.errors import BadData, BadPackage, MissingDependency, Place, PolyclinicError, UsageError
+from polyclinic.notes import note
 from polyclinic.outcomes.outcome import Raw, mean
 from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.limits import Limits
 from polyclinic.packages.parts import require
 from polyclinic.packages.question import Question
-from polyclinic.packages.verify import FORMAT, opened, seal, verify
+from polyclinic.packages.recipe import Combination, Plain, QuestionDocument, Recipe, read
+from polyclinic.packages.verify import check, seal
 from polyclinic.samples import Samples
 from polyclinic.samples.assembly import SelectedRows, assemble, select_rows, unreadable
 from polyclinic.timelines.rows import RowTable
@@ -30,20 +36,27 @@ ROWS_AT_A_TIME = 16384
 class ModelPackage:
     """What leaves the study: members whose answers are averaged, then calibrated, then held against a threshold.
 
-    about: study, title, intended use, format of the source, licence; limits: what the inputs looked like.
+    about: study, title, intended use, format of the source, licence; limits: what the inputs looked like, and whether a
+    row outside is answered.
     """
 
     question: Question
     members: Sequence[Fitted]
-    about: Mapping[str, Any]
+    about: Mapping[str, Plain]
     calibration: Mapping[str, float] = field(default_factory=dict)
     threshold: float | None = None
-    limits: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def portable(self) -> bool:
         """Whether ONNX parts alone answer."""
         return all(member.portable for member in self.members)
+
+    @property
+    def source_format(self) -> str | None:
+        """The registered format of the source that it was made from."""
+        name = self.about.get("source_format")
+        return None if name is None else str(name)
 
     @cached_property
     def _encoded_alike(self) -> list[list[int]]:
@@ -71,11 +84,13 @@ class ModelPackage:
     ) -> pl.DataFrame:
         """One row for each row that is asked, in its order; see the predictions table. Never needs an outcome.
 
+        The column `outside` names the inputs of a row that lie outside the limits of the package, with commas between.
+
         Raises `BadData` where nobody is asked about, or where the source lacks a column that the package reads.
         """
         self._expect(source)
-        asked = select_rows(self.question, source, at=at, index=index, live=True)
-        rows, reasons = asked.rows, dict(asked.refused)
+        selection = select_rows(self.question, source, at=at, index=index, live=True)
+        rows, reasons = selection.rows, dict(selection.refused)
         reasons |= {rows["row_id"][at]: why for at, why in unreadable(self.question, rows).items()}
         readable = rows.filter(~pl.col("row_id").is_in(list(reasons))) if reasons else rows
         if isinstance(source, RowTable):
@@ -88,22 +103,32 @@ class ModelPackage:
         size = min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])
         slices = (readable[i : i + size] for i in range(0, max(readable.height, 1), size))
         chunks = [self._chunk(source, some, folder) for some in slices]
-        refused = pl.Series("refused", [reasons.get(i) for i in rows["row_id"]], pl.String)
-        return _joined(self._identity(rows), pl.concat(chunks)).hstack([refused])
+        outside = {row: names for chunk in chunks for row, names in chunk.outside.items()}
+        _note_outside(outside, readable.height)
+        if self.limits.outside == "refuse":
+            reasons |= {row: f"outside the limits of the package: {names}" for row, names in outside.items()}
+        row_ids = rows["row_id"].to_list()
+        last = {"refused": reasons, "outside": outside}
+        columns = [pl.Series(name, [values.get(i) for i in row_ids], pl.String) for name, values in last.items()]
+        return _joined(self._identity(rows), pl.concat(c.answers for c in chunks)).hstack(columns)
 
     def _expect(self, source: Timeline | RowTable) -> None:
         timed = isinstance(source, Timeline)
         if self.question.target if timed else self.question.task_document:
             wanted, given = ("rows without times", "events in time")[:: 1 if timed else -1]
-            fix = f"give a source in the package's format ({self.about.get('source_format')})"
+            fix = f"give a source in the package's format ({self.source_format})"
             raise BadData(f"this package asks about {wanted}; the source holds {given}", fix=fix)
 
-    def _chunk(self, source: Timeline | RowTable, rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
-        made = assemble(self.question, source, SelectedRows(rows), live=True)
-        answer = self.answer(made) if len(made) else Raw(np.zeros((0, 1)))
-        outcome = self.question.outcome
-        found: pl.DataFrame = outcome.predictions(answer, made, threshold=self.threshold, folder=folder)
-        return found.insert_column(0, pl.Series("row_id", made.row_id))
+    def _chunk(self, source: Timeline | RowTable, rows: pl.DataFrame, folder: Path) -> "_Chunk":
+        samples = assemble(self.question, source, SelectedRows(rows), live=True)
+        outside = _by_row(samples, self.limits.outside_of(samples))
+        if outside and self.limits.outside == "refuse":
+            samples = samples.take(~np.isin(samples.row_id, list(outside)))
+        with _blamed_on_the_package():
+            answer = self.answer(samples) if len(samples) else Raw(np.zeros((0, 1)))
+            outcome = self.question.outcome
+            answers: pl.DataFrame = outcome.predictions(answer, samples, threshold=self.threshold, folder=folder)
+        return _Chunk(answers.insert_column(0, pl.Series("row_id", samples.row_id)), outside)
 
     def _identity(self, rows: pl.DataFrame) -> pl.DataFrame:
         name = self.members[0].name
@@ -115,47 +140,91 @@ class ModelPackage:
     def save(self, folder: Path, card: str) -> None:
         """Write the package whole or not at all: recipe, parts, state, combination, limits, card, checksums."""
         with atomic.folder(folder) as part:
-            names = [str(n) for n in range(len(self.members))]
-            for name, member in zip(names, self.members, strict=True):
-                member.save(part / "state" / name, part / "parts" / name)
-            combine = {
-                "rule": "mean",
-                "weights": [1 / len(names)] * len(names),
-                "calibration": dict(self.calibration),
-                "threshold": self.threshold,
-            }
-            pages = {"recipe": self._recipe(names), "combine": combine, "limits": self.limits}
-            for page, value in pages.items():
-                (part / f"{page}.json").write_text(json.dumps(value, indent=1, sort_keys=True, default=list))
+            for number, member in enumerate(self.members):
+                member.save(part / "state" / f"{number}", part / "parts" / f"{number}")
+            combination = Combination(rule="mean", calibration=dict(self.calibration), threshold=self.threshold)
+            documents: dict[str, Any] = {"recipe": self._recipe(), "combine": combination, "limits": self.limits}
+            for name, document in documents.items():
+                text = json.dumps(config.plain(asdict(document)), indent=1, sort_keys=True)
+                (part / f"{name}.json").write_text(text, encoding="utf-8")
             (part / "card.md").write_text(card, encoding="utf-8")
             seal(part)
 
-    def _recipe(self, names: Sequence[str]) -> dict[str, Any]:
-        used = {"outcomes": [self.question.kind], "inputs": self.question.inputs}
+    def _recipe(self) -> Recipe:
+        used = {"outcomes": [self.question.kind], "inputs": [*self.question.inputs]}
+        if self.source_format:
+            used["formats"] = [self.source_format]
         entries = [registry.entry(kind, name).needs() for kind, named in used.items() for name in named]
         needs = {one["distribution"]: one["version"] for one in entries}
         for member in self.members:
             needs |= member.needs()
-        return {
-            "format": FORMAT,
-            "about": dict(self.about),
-            "question": config.plain(asdict(replace(self.question, labels=None))),
-            "members": list(names),
-            "portable": self.portable,
-            "needs": needs,
-        }
+        question = self.question
+        document = QuestionDocument(inputs=question.inputs, task=question.task_document, target=question.target)
+        members, portable = len(self.members), self.portable
+        about = dict(self.about)
+        return Recipe(format=2, about=about, question=document, members=members, portable=portable, needs=needs)
 
     @classmethod
     def open(cls, package: Path) -> Self:
-        """Verify and load a package, a folder or a `.zip`; torch is not needed. Raises `BadPackage`."""
-        recipe = verify(package)
-        for distribution, version in recipe["needs"].items():
+        """Check and load a package: a folder, the folder of its run, or a `.zip`. Torch is not needed.
+
+        Raises
+        ------
+        BadPackage
+            For a package that is altered, malformed or of another format, or that needs what is not installed.
+        """
+        checked = check(package)
+        recipe, contents = checked.recipe, checked.contents
+        for distribution, version in recipe.needs.items():
             require(distribution, version)
-        with opened(package) as folder:
-            combine, limits = (json.loads((folder / f"{n}.json").read_text()) for n in ("combine", "limits"))
-            members = [Fitted.load(folder / "state" / n, folder / "parts" / n) for n in recipe["members"]]
-        question = Question(**recipe["question"])
-        return cls(question, members, recipe["about"], combine["calibration"], combine["threshold"], limits)
+        combination = read(Combination, contents, "combine.json")
+        limits = read(Limits, contents, "limits.json")
+        document = recipe.question
+        question = Question(inputs=document.inputs, task_document=document.task, target=document.target)
+        with _blamed_on_the_package(package):
+            members = [Fitted.load(contents, f"state/{n}", f"parts/{n}") for n in range(recipe.members)]
+            _ = question.outcome, question.readers, question.task  # their settings are checked as they are made
+        return cls(question, members, recipe.about, combination.calibration, combination.threshold, limits)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """The answers of some rows (`row_id` first), and row_id → the names of what lies outside the limits."""
+
+    answers: pl.DataFrame
+    outside: dict[int, str]
+
+
+def _by_row(samples: Samples, names: Sequence[str | None]) -> dict[int, str]:
+    return {row: one for row, one in zip(samples.row_id.tolist(), names, strict=True) if one is not None}
+
+
+def _note_outside(outside: Mapping[int, str], rows: int) -> None:
+    """Say how many rows lie outside, and by which inputs the most."""
+    if outside:
+        counts = Counter(name for names in outside.values() for name in names.split(", "))
+        most = ", ".join(f"{name} {count:,}" for name, count in counts.most_common(5))
+        why = "the package learned from no such rows; the column `outside` of the predictions names what is unusual"
+        note("inputs outside the package's limits", f"{len(outside):,} of {rows:,} rows ({most})", why)
+
+
+@contextmanager
+def _blamed_on_the_package(package: Path | None = None) -> Iterator[None]:
+    """Turn what a malformed package makes fail (a missing array, a setting of another type) into `BadPackage`."""
+    at = Place(file=str(package)) if package else None
+    fix = "take the package anew from the run that wrote it"
+    try:
+        yield
+    except UsageError as error:
+        if isinstance(error, MissingDependency):
+            raise
+        raise BadPackage(f"the package is malformed: {error.what}", at=at or error.at, fix=error.fix) from error
+    except (PolyclinicError, MemoryError, OSError):
+        raise
+    except Exception as error:  # whatever its graphs, arrays and settings provoke
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"the package cannot answer: {type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
+        raise BadPackage(what, at=at, fix=fix) from error
 
 
 def _repeated(name: str, value: str | None, times: int, kind: Any = pl.String) -> pl.Series:
@@ -166,31 +235,3 @@ def _joined(rows: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     if rows.height == answers.height:  # all are answered, in their order: no join, which costs a live question
         return rows.hstack(answers.get_columns()[1:])
     return rows.join(answers, on="row_id", how="left", maintain_order="left")
-
-
-def limits_of(rows: Samples) -> dict[str, Any]:
-    """What the inputs of these rows looked like: ranges, missing shares, lengths; no single patient's extreme.
-
-    Ranges are the 0.5 % and 99.5 % quantiles, so that no one row can be read from them.
-    """
-    from polyclinic.samples import Dense, Ragged
-
-    found: dict[str, Any] = {"rows": len(rows)}
-    for name, column in rows.inputs.items():
-        present = round(float(column.present.mean()), 4)
-        about: dict[str, Any] = {"kind": type(column).__name__.lower(), "present": present}
-        if isinstance(column, Dense) and column.values.dtype.kind in "fiu":
-            about |= _ranges(column.values.reshape(len(column), -1), column.names)
-        if isinstance(column, Ragged):
-            about["length"] = [float(q) for q in np.quantile(column.lengths, [0.005, 0.995])]
-        found[name] = about
-    return found
-
-
-def _ranges(values: Any, names: Sequence[str]) -> dict[str, Any]:
-    if values.shape[1] > 64 or not np.isfinite(values).any():
-        return {"width": int(values.shape[1])}
-    with np.errstate(all="ignore"):
-        low, high = (np.nanquantile(values, q, axis=0) for q in (0.005, 0.995))
-    labels = list(names) or [str(i) for i in range(values.shape[1])]
-    return {"range": {n: [float(a), float(b)] for n, a, b in zip(labels, low, high, strict=False) if a == a}}

@@ -38,7 +38,7 @@ def predict(
     made = package if isinstance(package, ModelPackage) else ModelPackage.open(Path(package))
     files = Path(tempfile.mkdtemp()) if out is None else out.parent / f"{out.stem}_files"
     with tempfile.TemporaryDirectory() as scratch:
-        opened = opened_source(source, format or made.about.get("source_format"), Path(scratch) / "source")
+        opened = opened_source(source, format or made.source_format, Path(scratch) / "source")
         try:
             rows = None if index is None else read_table(Path(index))
             table = made.predict(opened, at=at, index=rows, folder=files)

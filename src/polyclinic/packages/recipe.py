@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar, cast
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Gt, Le
 
 from polyclinic.documents import parse_json
 from polyclinic.errors import BadData, BadPackage, Place
@@ -15,13 +15,31 @@ FORMAT = 2
 MOST_MEMBERS = 1000
 T = TypeVar("T")
 Plain: TypeAlias = str | int | float | bool | None
-Index: TypeAlias = Annotated[int, Ge(0), Lt(MOST_MEMBERS)]
 
 
 class Strict:
     """Unknown keys and numbers that are not finite are refused."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionDocument(Strict):
+    """The settings of `Question`, without the labels, which stay at the site.
+
+    Parameters
+    ----------
+    inputs
+        Name of registered inputs → settings.
+    task
+        The document of the task, where there are times.
+    target
+        Column, kind and settings of the target, where there are none.
+    """
+
+    inputs: Mapping[str, Mapping[str, Any]]
+    task: Mapping[str, Any] | None = None
+    target: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +64,7 @@ class Recipe(Strict):
 
     format: Literal[2]
     about: Mapping[str, Plain]
-    question: Mapping[str, Any]
+    question: QuestionDocument
     members: Annotated[int, Gt(0), Le(MOST_MEMBERS)]
     portable: bool
     needs: Mapping[str, str]

@@ -1,10 +1,11 @@
 """The model card: what a package is for, whom it was made from, how well it did, and where it must not be used."""
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
 
 from polyclinic.figures.numbers import count, number, percent
+from polyclinic.packages.limits import InputLimits
 from polyclinic.packages.package import ModelPackage
 from polyclinic.reports.finding import told
 from polyclinic.reports.reading import score_name
@@ -18,17 +19,36 @@ def card(package: ModelPackage, validation: Mapping[str, float]) -> str:
     """
     from jinja2 import Environment
 
-    environment = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    filters = {"number": number, "count": count, "told": told, "score_name": score_name, "limit": _limit}
+    environment = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=_plain)
+    filters = {"number": number, "count": count, "told": told, "score_name": score_name, "limit": _limit, "code": _code}
     environment.filters.update(filters)
     words = files("polyclinic.reports").joinpath("card.md").read_text(encoding="utf-8")
     return environment.from_string(words).render(package=package, validation=validation)
 
 
-def _limit(about: Mapping[str, Any]) -> str:
+class _Code(str):
+    """Markdown that stands as it is."""
+
+    __slots__ = ()
+
+
+def _code(value: object) -> str:
+    """A name between backticks: in such a span neither Markdown nor HTML means anything."""
+    return _Code(f"`{' '.join(str(value).split()).replace('`', chr(39))}`")
+
+
+def _plain(value: object) -> str:
+    """Text from a study or a data set, without the power to be HTML, a link or a picture."""
+    if isinstance(value, _Code):
+        return value
+    text = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;").replace("`", "'")
+    return re.sub(r"([\[\]\\])", r"\\\1", text)
+
+
+def _limit(limits: InputLimits) -> str:
     """What an input looked like when it learned."""
-    words: list[Any] = [about.get("kind"), "present" in about and f"{percent(about['present'], 0)} present"]
-    if length := about.get("length"):
-        words.append(f"length {number(length[0], 0)} to {number(length[1], 0)}")
-    words += [f"{name} {number(low)} to {number(high)}" for name, (low, high) in about.get("range", {}).items()]
-    return ", ".join(filter(None, words))
+    words = [limits.kind, f"{percent(limits.present, 0)} present"]
+    if limits.length:
+        words.append(f"length {number(limits.length[0], 0)} to {number(limits.length[1], 0)}")
+    words += [f"{name} {number(low)} to {number(high)}" for name, (low, high) in limits.ranges.items()]
+    return ", ".join(words)

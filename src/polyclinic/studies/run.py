@@ -17,7 +17,8 @@ from polyclinic.evaluation.evaluator import best
 from polyclinic.evaluation.leak import single_column
 from polyclinic.evaluation.scores import of_all
 from polyclinic.outcomes.outcome import Outcome
-from polyclinic.packages.package import ModelPackage, limits_of
+from polyclinic.packages.limits import limits_of
+from polyclinic.packages.package import ModelPackage
 from polyclinic.packages.question import Question
 from polyclinic.reports.card import card
 from polyclinic.reports.report import Report
@@ -228,10 +229,13 @@ class Run:
         about = run_report.about(self.study, self.where[1])
         combined = [dict(chosen.calibration), chosen.threshold, config.settings_of(self.study.split)]
         inputs = {"fits": [f.done.key for f in chosen.fits], "about": about, "combined": combined}
+        inputs["limits"] = config.settings_of(self.study.limits)
 
         def make(folder: Path) -> None:
             learned = np.unique(np.concatenate([f.fold.train for f in chosen.fits]))
-            members, limits = [f.fitted() for f in chosen.fits], limits_of(self.rows.take(learned))
+            validation = np.unique(np.concatenate([f.fold.validation for f in chosen.fits]))
+            kept, outside = (self.rows.take(some) for some in (learned, validation)), self.study.limits.outside
+            members, limits = [f.fitted() for f in chosen.fits], limits_of(*kept, outside=outside)
             made = ModelPackage(self.question, members, about, chosen.calibration, chosen.threshold, limits)
             known = chosen.table.filter(split="validation")
             scores = {n: of_all(score, known.height) for n, score in self.outcome.measures(known).items()}

@@ -14,6 +14,7 @@ from polyclinic.cohorts.task_parser import load_task
 from polyclinic.errors import Place, UnknownName, UsageError
 from polyclinic.evaluation.settings import Evaluation
 from polyclinic.models.model import NamesCode
+from polyclinic.packages.limits import Policy
 from polyclinic.packages.question import Question
 from polyclinic.samples.splits import Split
 from polyclinic.studies.gates import Gates
@@ -61,6 +62,13 @@ class ReportSettings:
     show_cases: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class LimitSettings:
+    """outside: `warn` answers a row that lies outside the limits of the package and names what does; `refuse` does not."""
+
+    outside: Policy = "warn"
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """One model of a study: its name on the page, its name in the registry, its settings."""
@@ -86,6 +94,7 @@ class Study:
     choose: Choose = field(default_factory=Choose)
     evaluation: Evaluation = field(default_factory=Evaluation)
     gates: Gates = field(default_factory=Gates)
+    limits: LimitSettings = field(default_factory=LimitSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
     seed: int = 0
     allow_code: bool = False
@@ -124,7 +133,7 @@ class Study:
 
 ROLES: dict[str, Literal["model", "baseline"]] = {"models": "model", "baselines": "baseline"}
 BLOCKS = {"source": Source, "split": Split, "training": TrainingPlan, "choose": Choose}
-BLOCKS |= {"evaluation": Evaluation, "gates": Gates, "report": ReportSettings}
+BLOCKS |= {"evaluation": Evaluation, "gates": Gates, "limits": LimitSettings, "report": ReportSettings}
 KEYS = ("name", "title", "intended_use", "task", "target", "labels", "inputs", *ROLES, *BLOCKS, "seed")
 SHAPES: dict[str, tuple[Any, str]] = {
     "target": (Mapping, "target: {column: y, kind: binary}"),
