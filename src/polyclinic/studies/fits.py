@@ -53,7 +53,7 @@ def fit_fold(
     how = study.training
     session = Session(seed=seed, device=how.device, threads=how.threads, allow_code=study.allow_code)
     model = [candidate.name, candidate.registered, config.settings_of(candidate.model)]
-    inputs = {**above, "fold": fold.name, "model": model, "session": config.settings_of(session)}
+    inputs = {**above, "fold": fold.name, "model": model, "session": _decisive(session)}
 
     def make(folder: Path) -> None:
         began = time.perf_counter()
@@ -68,6 +68,11 @@ def fit_fold(
 
     name = f"fit-{candidate.name}-{fold.name}"
     return FoldFit(candidate, fold, steps.step(name, inputs, (*CODE, "polyclinic.models", module), make))
+
+
+def _decisive(session: Session) -> dict[str, Any]:
+    """What of the session decides how a fit comes out; whether code is allowed does not."""
+    return {"seed": session.seed, "device": session.device, "threads": session.threads}
 
 
 def _checked(outcome: Any, rows: Samples, where: str) -> Any:
