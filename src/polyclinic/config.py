@@ -3,36 +3,51 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, is_dataclass
+from datetime import date
 from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
+from polyclinic.documents import read_bytes
 from polyclinic.errors import Place, UnknownName, UsageError
+from polyclinic.yaml_bounds import check_bounds
 
 T = TypeVar("T")
 Keys = tuple[str | int, ...]
 
 
 def read(path: Path) -> Any:
-    """A YAML document as plain mappings that remember their lines (`place`)."""
+    """A YAML document as plain mappings that remember their lines (`place`).
+
+    Raises `UsageError` where there is no such file, or it is no text in UTF-8; else as `parse` does.
+    """
+    at = Place(file=str(path))
     if not path.is_file():
-        raise UsageError(f"no such file: {path}", at=Place(file=str(path)), fix="check the path")
-    return parse(path.read_text(encoding="utf-8"), str(path))
+        raise UsageError(f"no such file: {path}", at=at, fix="check the path")
+    try:
+        return parse(read_bytes(path).decode("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise UsageError("the YAML is not written in UTF-8", at=at, fix="save it as UTF-8") from error
 
 
 def parse(text: str, file: str = "<text>") -> Any:
-    """A YAML text; raises `UsageError` with the line where it is not YAML."""
+    """A YAML text; raises `UsageError` with the line where it is not YAML, or out of bounds (`yaml_bounds`)."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
+        check_bounds(text, file)
         return YAML(typ="rt", pure=True).load(text)
     except YAMLError as error:
         mark, problem = (getattr(error, name, None) for name in ("problem_mark", "problem"))
         what, at = f"cannot be read as YAML: {problem or 'not YAML'}", mark and mark.line + 1
         fix = "check the indentation, quotes and brackets on that line"
         raise UsageError(what, at=Place(file=file, line=at), fix=fix) from error
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:  # a time of day or a number that cannot be
+        what = "cannot be read as YAML: a value is not what it looks like"
+        fix = "put what looks like a time or a number, and is none, in quotes"
+        raise UsageError(what, at=Place(file=file), fix=fix) from error
 
 
 def dump(value: Any) -> str:
@@ -47,12 +62,14 @@ def dump(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Plain dicts, lists, strings and numbers, whatever the parser's own types were."""
+    """Plain dicts, lists, strings and numbers, whatever the parser's own types were; a date is text again."""
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     kind = next((kind for kind in (str, bool, int, float) if isinstance(value, kind)), None)
     if kind is not None:
         return kind(value)
+    if isinstance(value, date):
+        return value.isoformat()
     return [plain(v) for v in value] if isinstance(value, Sequence) else value
 
 

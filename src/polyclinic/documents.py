@@ -64,11 +64,15 @@ def read_bytes(path: Path, *, most: int = MOST_BYTES, follow_links: bool = True)
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0))
     if not follow_links and path.is_symlink():
         raise BadData("this is a link, not a file", at=at, fix=plain)
-    with os.fdopen(os.open(path, flags), "rb") as stream:
-        facts = os.fstat(stream.fileno())
-        if not stat.S_ISREG(facts.st_mode):
+    number = os.open(path, flags)
+    try:
+        # What was opened is looked at, not the name: that could lead elsewhere by now.
+        if not stat.S_ISREG(os.fstat(number).st_mode):
             raise BadData("this is no regular file", at=at, fix=plain)
-        data = stream.read(most + 1)
+        with os.fdopen(number, "rb", closefd=False) as stream:
+            data = stream.read(most + 1)
+    finally:
+        os.close(number)
     if len(data) > most:
         raise BadData(f"the file is larger than {most:,} bytes", at=at, fix="see that it is the file that you mean")
     return data

@@ -20,9 +20,21 @@ CAUSES = {
     "stopped": Interrupted("stopped", fix="run it again"),
     "ctrl-c": KeyboardInterrupt(),
     "no-file": FileNotFoundError(2, "No such file or directory", "labs.csv"),
+    "memory": MemoryError(),
     "ours": ValueError(f"cannot parse {SECRET}"),
+    "panic": type("Panic", (BaseException,), {})(f"unwrap on {SECRET}"),
 }
-CODES = {"bad": 3, "usage": 2, "wanting": 1, "stopped": 4, "ctrl-c": 4, "no-file": 3, "ours": OWN_FAULT}
+CODES = {
+    "bad": 3,
+    "usage": 2,
+    "wanting": 1,
+    "stopped": 4,
+    "ctrl-c": 4,
+    "no-file": 3,
+    "memory": 3,
+    "ours": OWN_FAULT,
+    "panic": OWN_FAULT,
+}
 
 
 @pytest.fixture

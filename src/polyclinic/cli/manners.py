@@ -27,14 +27,14 @@ class Polite(TyperGroup):
         try:
             with progress.reporting(progress.Console()):
                 return super().invoke(ctx)
-        except (KeyboardInterrupt, Exception) as cause:
-            if type(cause).__module__.startswith("typer"):
+        except BaseException as cause:  # a panic of a library in Rust is no `Exception`
+            if isinstance(cause, SystemExit | GeneratorExit) or type(cause).__module__.startswith("typer"):
                 raise
             if self.debug:
                 traceback.print_exception(cause)
             error = _in_words(cause)
             tell(error)
-            foreseen = isinstance(cause, KeyboardInterrupt | PolyclinicError | OSError)
+            foreseen = isinstance(cause, KeyboardInterrupt | PolyclinicError | OSError | MemoryError)
             raise typer.Exit(error.exit_code if foreseen else OWN_FAULT) from None
 
 
@@ -56,6 +56,10 @@ def _in_words(cause: BaseException) -> PolyclinicError:
     if isinstance(cause, KeyboardInterrupt):
         kept = "what was finished is kept; run the same command again and it goes on from there"
         return Interrupted("stopped", fix=kept)
+    if isinstance(cause, MemoryError):
+        what = "there is too little memory for this"
+        fix = "close other programs, take a larger machine, or begin with a part of the data; finished steps are kept"
+        return PolyclinicError(what, fix=fix)
     if isinstance(cause, OSError):
         what = f"the system refused: {(cause.strerror or type(cause).__name__).lower()}"
         fix = "check that the path exists and that you may read or write there"

@@ -34,6 +34,7 @@ STYLE = {
     "axes.axisbelow": True,
     "lines.solid_capstyle": "round",
     "path.simplify": False,
+    "text.parse_math": False,  # a subgroup may be called $$
     **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), MUTED),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
     **dict.fromkeys(("axes.facecolor", "figure.facecolor"), "none"),

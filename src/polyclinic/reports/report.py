@@ -1,6 +1,5 @@
 """A run's report in Python: its numbers, its page, and where everything lies."""
 
-import json
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, Self
 
 import polars as pl
 
+from polyclinic.documents import read_json
 from polyclinic.errors import BadData, Place, UsageError
 
 
@@ -28,9 +28,9 @@ class Report:
         from polyclinic.reports import schema
 
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = read_json(path)
             schema.validate(document)
-        except ValueError as error:
+        except (ValueError, BadData) as error:
             what, fix = "this report.json is not whole", "run the study again: finished steps are kept"
             raise BadData(what, at=Place(file=str(path)), fix=fix) from error
         return cls(Path(folder), document)

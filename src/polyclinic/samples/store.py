@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from polyclinic.documents import read_json
 from polyclinic.errors import Place, UsageError
 from polyclinic.samples.columns import Array, Column, Dense, Entity, File, Ragged
 from polyclinic.samples.samples import Samples
@@ -56,7 +57,7 @@ def _registered(name: str, column: File) -> str:
 
 def load(folder: Path) -> Samples:
     """Open what `save` wrote; arrays stay on disk until they are read."""
-    index = json.loads((folder / "samples.json").read_text())
+    index = read_json(folder / "samples.json")
     arrays = {name: _open(folder / f"{i}.npy") for i, name in enumerate(index["arrays"])}
     columns = {n: _opened(f"columns/{n}", d, arrays, folder) for n, d in index["columns"].items()}
     groups, strata = (_under(part, arrays) for part in ("groups/", "strata/"))

@@ -1,6 +1,5 @@
 """A timeline: events of subjects as a MEDS data set, in Parquet shards."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +9,7 @@ import polars as pl
 from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.timelines import describe
 from polyclinic.timelines.format import EVENTS
+from polyclinic.timelines.summary import read_summary
 
 REQUIRED = ("subject_id", "time", "code")
 
@@ -22,8 +22,7 @@ class Ingested:
 
     def summary(self) -> dict[str, Any]:
         """The ingest's account: rows in, used, quarantined, set aside, of each file and in all; {} where there is none."""
-        path = self.path / "metadata" / "summary.json"
-        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        return read_summary(self.path)
 
     def describe(self) -> dict[str, Any]:
         """How much there is and what is missing, code by code or column by column, and the ingest's account."""
