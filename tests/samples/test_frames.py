@@ -35,6 +35,19 @@ def test_a_level_that_was_not_there_before_is_no_level() -> None:
     assert column.values.sum() == 0
 
 
+def test_rows_with_such_a_level_are_named_by_their_column_and_missing_ones_are_not() -> None:
+    how = TableInputs().resolved(frame(), ["patient", "died"])
+    rows = pl.DataFrame({"age": [1, 2, 3, 4], "ward": ["ICU", "icu", None, "lab"]})
+    assert how.outside(rows) == {"ward": [0, 3]}
+    assert how.outside(rows.slice(1, 2)) == {}
+
+
+def test_the_columns_that_name_groups_are_what_rows_are_called() -> None:
+    how = TableInputs(groups=("patient",)).resolved(frame(), ["died"])
+    assert {name: values.to_list() for name, values in how.identity(frame()).items()} == {"patient": ["a", "a", "b"]}
+    assert how.identity(frame().drop("patient")) == {}
+
+
 @pytest.mark.parametrize("codes", [["250.00", "401.9", "V28", None], [250.0, 401.9, 7.0, None], [250, 401, None, 7]])
 def test_a_code_that_a_file_holds_as_a_number_is_the_same_level(codes) -> None:
     how = TableInputs(use=("icd",), categories={"icd": ("250.00", "401.9", "V27")})
@@ -146,7 +159,7 @@ def test_decimal_commas_and_levels_that_differ_in_capitals_are_told(capsys) -> N
         TableInputs().resolved(frame().with_columns(dose=pl.Series(["0,5", "1,25", "3,0"])), ["died"])
     with progress.reporting(progress.Console()):
         TableInputs().resolved(frame().with_columns(smokes=pl.Series(["Yes", "yes", "no"])), ["died"])
-    assert "'smokes' has levels that differ in capitals" in capsys.readouterr().err
+    assert "'smokes': its levels differ in capitals" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

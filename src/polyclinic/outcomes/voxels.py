@@ -1,11 +1,14 @@
-"""A label for every voxel of a volume: segmentation."""
+"""A label for every voxel of a volume: segmentation.
+
+A *picture* is an array of one volume: of intensities, or of labels. Its format's reader gives it in one orientation
+whatever its file has, so that Dice and losses compare what lies at the same place.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -25,8 +28,12 @@ from polyclinic.timelines.format import FileReader, file_readers
 class Voxels:
     """Which structure each voxel belongs to. The target is a File column of label pictures.
 
-    labels: number in the pictures → name of the structure (or names for 1, 2, …); 0 is the background.
     Channel 0 is the background, channel k the k-th label in rising order.
+
+    Parameters
+    ----------
+    labels
+        Number in the pictures → name of the structure, or names for 1, 2, …; 0 is the background.
     """
 
     labels: dict[int, str] | tuple[str, ...]
@@ -39,21 +46,21 @@ class Voxels:
     @property
     def names(self) -> dict[int, str]:
         """Label number → name, rising, without the background."""
-        given = self.labels if isinstance(self.labels, Mapping) else dict(enumerate(self.labels, start=1))
-        return {int(k): str(v) for k, v in sorted(given.items()) if int(k) != 0}
+        labels = self.labels if isinstance(self.labels, Mapping) else dict(enumerate(self.labels, start=1))
+        return {int(number): str(name) for number, name in sorted(labels.items()) if int(number) != 0}
 
     @property
     def scores(self) -> tuple[str, ...]:
         """`dice`, and `dice//NAME` for each structure."""
         return ("dice", *(f"dice//{name}" for name in self.names.values()))
 
-    def target(self, rows: Samples) -> npt.NDArray[Any]:
+    def target(self, rows: Samples) -> npt.NDArray[np.object_]:
         """One int64 array of channel numbers [x, y, z] a row. Raises `BadData` for a label that has no name."""
         column = rows.target
         if not isinstance(column, File):
             return np.empty(0, object)
         pairs = zip(column.read_all(), column.references.tolist(), strict=True)
-        return np.fromiter((self._channels(picture.values, path) for picture, path in pairs), object)
+        return np.fromiter((self._channels(picture.values, path) for picture, path in pairs), np.object_)
 
     def _channels(self, values: Array, file: str) -> npt.NDArray[np.int64]:
         known = np.array([0, *self.names])
@@ -87,45 +94,47 @@ class Voxels:
 
     def link(self, raw: Raw) -> Raw:
         """Scores → probabilities over the channels of each voxel."""
-        powers = np.exp(raw.values - raw.values.max(axis=-1, keepdims=True))
-        return Raw(powers / powers.sum(axis=-1, keepdims=True), raw.shape)
+        from scipy.special import softmax
+
+        return Raw(softmax(raw.values, axis=-1), raw.shape)
 
     def predictions(self, y_score: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
         """`path` of a label picture a row, written with the input picture's own writer and geometry.
 
-        The path is relative to the parent of `folder`, so that a table beside that folder can be moved with it.
-        Where the rows have a target, `dice//NAME` holds each row's own Dice (null: the structure is in neither).
+        A picture has the name of its case. The path is relative to the parent of `folder`, so that a table beside that
+        folder can be moved with it. Where the rows have a target, `dice//NAME` holds each row's own Dice (null: the
+        structure is in neither).
         """
-        pictures = next(iter(of_rows(rows, File).values()))
+        pictures: File = next(iter(of_rows(rows, File).values()))
         write = pictures.reader.write
         if write is None:
             fix = "let its format's `files` give the column of input pictures a FileReader with `write`"
             raise UsageError(f"the reader {pictures.reader.name!r} cannot write a label picture", fix=fix)
         numbers = np.array([0, *self.names])
-        maps = [grid.argmax(axis=-1) for grid in y_score.rows()]
-        sources = pictures.references.tolist()
-        names = [f"{row}{_ending(source)}" for row, source in zip(rows.row_id, sources, strict=True)]
+        channels = [grid.argmax(axis=-1) for grid in y_score.rows()]
+        stems = rows.row_id if rows.file_names is None else rows.file_names
+        names = [f"{stem}{pictures.reader.ending}" for stem in stems]
         folder.mkdir(parents=True, exist_ok=True)
-        for found, source, name in zip(maps, sources, names, strict=True):
-            write(numbers[found].astype(np.int16), source, folder / name)
+        for channel, source, name in zip(channels, pictures.references.tolist(), names, strict=True):
+            write(numbers[channel].astype(np.int16), source, folder / name)
         table = pl.DataFrame({"path": [f"{folder.name}/{name}" for name in names]}, {"path": pl.String})
         if not rows.having("target"):
             return table
         known = np.flatnonzero(rows.labelled).tolist()
         truth = dict(zip(known, self.target(rows.take(known)), strict=True))
-        return table.hstack(self._dice((found, truth.get(row)) for row, found in enumerate(maps)))
+        return table.hstack(self._dice((channel, truth.get(row)) for row, channel in enumerate(channels)))
 
     def _dice(self, pairs: Iterable[tuple[Array, Array | None]]) -> pl.DataFrame:
         """The Dice of each structure; null where neither picture has it, or there is none to compare with."""
-        nothing = np.full(len(self.names), np.nan)
-        table = [nothing if truth is None else dice(found, truth, len(nothing)) for found, truth in pairs]
-        return pl.DataFrame(np.reshape(table, (-1, len(nothing))), list(self.scores[1:])).fill_nan(None)
+        missing = np.full(len(self.names), np.nan)
+        table = [missing if y_true is None else dice(y_pred, y_true, len(missing)) for y_pred, y_true in pairs]
+        return pl.DataFrame(np.reshape(table, (-1, len(missing))), list(self.scores[1:])).fill_nan(None)
 
     def truth(self, rows: Samples) -> pl.DataFrame:
         """`reference`: the path of the true label picture, null where there is none."""
-        paths: Any = getattr(rows.target, "references", None) if rows.having("target") else None
-        named = [None] * len(rows) if paths is None else [path or None for path in paths.tolist()]
-        return pl.DataFrame({"reference": named}, {"reference": pl.String})
+        pictures = rows.target if rows.having("target") else None
+        paths = pictures.references.tolist() if isinstance(pictures, File) else [None] * len(rows)
+        return pl.DataFrame({"reference": [path or None for path in paths]}, {"reference": pl.String})
 
     def measures(self, frame: pl.DataFrame) -> dict[str, WeightedScore]:
         """`dice` is a row's mean over its structures, averaged over rows; `dice//NAME` is one structure's.
@@ -143,12 +152,16 @@ class Voxels:
             if not (path and reference):
                 yield np.zeros(0, np.int64), None
                 continue
-            found, truth = (label_reader(Path(file)).read(file).values for file in (path, reference))
-            if found.shape != truth.shape:
-                what = f"the predicted picture has shape {found.shape}, its reference {truth.shape}"
+            reader = label_reader(Path(reference))
+            y_pred, y_true = label_reader(Path(path)).read(path).values, reader.read(reference).values
+            differs = "" if reader.differs is None else reader.differs(path, reference)
+            if y_pred.shape != y_true.shape:
+                differs = f"shape {y_pred.shape} is not {y_true.shape}"
+            if differs:
+                what = f"the predicted picture does not lie where its reference lies: {differs}"
                 fix = "write predictions on the grid of the reference"
                 raise BadData(what, at=Place(file=path, row=row), fix=fix)
-            yield self._channels(found, path), self._channels(truth, reference)
+            yield self._channels(y_pred, path), self._channels(y_true, reference)
 
     @classmethod
     def of_table(cls, frame: pl.DataFrame) -> Self:
@@ -158,13 +171,13 @@ class Voxels:
         if named or not paths:
             return cls(tuple(named))
         pictures = (label_reader(Path(path)).read(path).values for path in dict.fromkeys(paths))
-        seen = {int(n) for picture in pictures for n in np.unique(picture)}
-        return cls({n: str(n) for n in sorted(seen - {0})})
+        numbers = {int(number) for picture in pictures for number in np.unique(picture)}
+        return cls({number: str(number) for number in sorted(numbers - {0})})
 
-    def check(self, target: npt.NDArray[Any], where: str) -> None:
+    def check(self, target: npt.NDArray[np.object_], where: str) -> None:
         """Raise `BadData` where a structure occurs in none of these targets."""
-        seen = set().union(*(np.unique(t).tolist() for t in target))
-        absent = [name for k, name in enumerate(self.names.values(), start=1) if k not in seen]
+        channels = set().union(*(np.unique(picture).tolist() for picture in target))
+        absent = [name for channel, name in enumerate(self.names.values(), start=1) if channel not in channels]
         if absent:
             what = f"no voxel of {absent[0]!r} in {where}: there is nothing to learn it from"
             fix = "check the numbers in `labels`, or use fewer folds"
@@ -187,17 +200,30 @@ class Voxels:
         return Samples(rows, columns, roles, {"subject": rows})
 
 
-def dice(found: Array, truth: Array, structures: int) -> npt.NDArray[np.float64]:
-    """Dice of channels 1 … structures of two pictures (Dice 1945); NaN where neither has the structure."""
+def dice(y_pred: Array, y_true: Array, structures: int) -> npt.NDArray[np.float64]:
+    """The overlap of two label pictures, structure by structure.
+
+    Parameters
+    ----------
+    y_pred, y_true
+        Channel numbers of the same shape, 0 … structures.
+    structures
+        How many there are beside the background.
+
+    Returns
+    -------
+    ndarray
+        float64 [structure]: twice the common voxels over the sum of both; NaN where neither picture has the structure.
+
+    References
+    ----------
+    Dice 1945, doi:10.2307/1932409.
+    """
     size = structures + 1
-    pairs = np.bincount(found.ravel() * size + truth.ravel(), minlength=size * size).reshape(size, size)
+    pairs = np.bincount(y_pred.ravel() * size + y_true.ravel(), minlength=size * size).reshape(size, size)
     either = (pairs.sum(axis=0) + pairs.sum(axis=1)).astype(np.float64)
     shares = np.divide(2 * pairs.diagonal(), either, out=np.full(size, np.nan), where=either > 0)
     return np.asarray(shares[1:])
-
-
-def _ending(path: str) -> str:
-    return "".join(Path(path).suffixes[-2 if path.endswith(".gz") else -1 :])
 
 
 def label_reader(path: Path) -> FileReader:
@@ -212,9 +238,16 @@ def label_reader(path: Path) -> FileReader:
     raise BadData("no installed format reads this picture", at=at, fix=fix)
 
 
-def read_planted(path: str) -> SimpleNamespace:
-    """Read a `.npy` volume: `values` [x, y, z]."""
-    return SimpleNamespace(values=np.load(path, allow_pickle=False))
+@dataclass(frozen=True, slots=True, eq=False)
+class PlantedPicture:
+    """values: [x, y, z]."""
+
+    values: Array
+
+
+def read_planted(path: str) -> PlantedPicture:
+    """Read a `.npy` volume."""
+    return PlantedPicture(np.load(path, allow_pickle=False))
 
 
 def write_planted(values: Array, reference: str, out: Path) -> None:  # noqa: ARG001
@@ -222,7 +255,7 @@ def write_planted(values: Array, reference: str, out: Path) -> None:  # noqa: AR
     np.save(out, values)
 
 
-PLANTED = FileReader(read_planted, write_planted)
+PLANTED = FileReader(read_planted, write_planted, ".npy")
 
 
 @cache

@@ -1,5 +1,6 @@
 """From a source and a question to Samples: the middle of the path, the same for a study and for a package."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,9 +13,13 @@ import polars as pl
 from polyclinic.cohorts.cohort import KEYS, Cohort, as_index
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
-from polyclinic.errors import BadData, Place, UsageError
+from polyclinic.errors import BadData, Place, UsageError, pattern_of
+from polyclinic.notes import note
 from polyclinic.samples.columns import Column, Dense, File
 from polyclinic.samples.frames import labels, need_columns, numbers, read_table, times
+from polyclinic.samples.identity import Identity
+from polyclinic.samples.inputs import InputColumns
+from polyclinic.samples.repeats import note_repeats
 from polyclinic.samples.samples import Role, Samples
 from polyclinic.timelines.availability import known_at
 from polyclinic.timelines.rows import RowTable
@@ -22,6 +27,7 @@ from polyclinic.timelines.timeline import Timeline
 
 TARGET = "boolean_value"
 TIMELESS = datetime(1, 1, 1)
+MOST_PATTERNS = 3
 
 
 class Question(Protocol):
@@ -56,12 +62,14 @@ class Question(Protocol):
 class SelectedRows:
     """The rows to predict for (`row_id` first), and the cohort they came from, where there was one.
 
-    refused: row_id → why it cannot be answered.
+    refused: row_id → why it cannot be answered. identity: what the caller calls the rows; it must be given where these
+    are some of a source's rows, and is read from them where it is None.
     """
 
     rows: pl.DataFrame
     cohort: Cohort | None = None
     refused: Mapping[int, str] = field(default_factory=dict)
+    identity: Identity | None = None
 
 
 def select_rows(
@@ -148,7 +156,8 @@ def assemble(
 ) -> Samples:
     """Samples for the selected rows; a live question has no target."""
     readers = question.live_readers if live else question.readers
-    columns, groups, strata = _inputs(readers, question, source, selection.rows)
+    inputs = _inputs(readers, question, source, selection.rows)
+    columns = dict(inputs.columns)
     roles: dict[str, Role] = dict.fromkeys(columns, "input")
     if not live:
         name, target = _target(question, source, selection.rows)
@@ -158,15 +167,21 @@ def assemble(
         columns[name], roles[name] = target, "target"
     when = times(selection.rows["prediction_time"]) if "prediction_time" in selection.rows.columns else None
     ids = selection.rows["row_id"].to_numpy()
-    return Samples(ids, columns, roles, groups or {"row": ids}, when, strata)
+    identity = selection.identity or Identity.of(readers.values(), selection.rows)
+    with_files = identity.file_names and any(isinstance(column, File) for column in columns.values())
+    names = np.array([identity.file_names[i] for i in ids.tolist()], np.str_) if with_files else None
+    own = identity.columns(ids)
+    samples = Samples(ids, columns, roles, inputs.groups or {"row": ids}, when, inputs.strata, own, names)
+    if not live:
+        note_repeats(samples, inputs.unit)
+    return samples
 
 
-def _inputs(
-    readers: Mapping[str, Any], question: Question, source: Any, rows: pl.DataFrame
-) -> tuple[dict[str, Column], Any, Any]:
+def _inputs(readers: Mapping[str, Any], question: Question, source: Any, rows: pl.DataFrame) -> InputColumns:
     columns: dict[str, Column] = {}
     groups: dict[str, Any] = {}
     strata: dict[str, Any] = {}
+    unit = ""
     if "subject_id" in rows.columns:
         groups["subject"] = labels(rows["subject_id"])
     task = question.task
@@ -178,7 +193,8 @@ def _inputs(
         columns |= made.columns
         groups |= made.groups
         strata |= made.strata
-    return columns, groups, strata
+        unit = unit or made.unit
+    return InputColumns(columns, groups, strata, unit)
 
 
 def _target(question: Question, source: Any, rows: pl.DataFrame) -> tuple[str, Column]:
@@ -199,3 +215,28 @@ def unreadable(question: Question, rows: pl.DataFrame) -> dict[int, str]:
     for reader in question.readers.values():
         found |= reader.unreadable(rows)
     return found
+
+
+def unseen(question: Question, rows: pl.DataFrame) -> dict[int, list[str]]:
+    """Row → the columns in which it holds a level that no row of the study held; each column is noted with its count.
+
+    Such a level has no input of its own: to the model it is as if it were missing.
+    """
+    columns: dict[int, list[str]] = {}
+    row_id = rows["row_id"].to_list()
+    for reader in question.readers.values():
+        for name, positions in reader.outside(rows).items():
+            if not positions:
+                continue
+            for position in positions:
+                columns.setdefault(row_id[position], []).append(name)
+            patterns = Counter(pattern_of(value) for value in rows[name].gather(list(positions)))
+            shown = ", ".join(repr(pattern) for pattern, _ in patterns.most_common(MOST_PATTERNS))
+            hold = "row holds" if len(positions) == 1 else "rows hold"
+            result = f"{len(positions):,} {hold} a level not seen in training (pattern {shown})"
+            note(
+                name,
+                result,
+                "To the model such a level is a missing value: see that levels are written as in training.",
+            )
+    return columns

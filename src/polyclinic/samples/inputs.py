@@ -1,6 +1,6 @@
 """What an area's inputs hand over: columns, groups and strata for rows that the cohort or a table named."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,15 +11,23 @@ from polyclinic.samples.columns import Array, Column
 
 @dataclass(frozen=True, eq=False)
 class InputColumns:
-    """Input columns, groups (beyond the subject) and strata, one entry a row each."""
+    """Input columns, groups (beyond the subject) and strata, one entry a row each.
+
+    unit: the group whose rows are one thing, however it was written (`molecule`); "" where there is none. Repeats and
+    contradicting labels are counted by it.
+    """
 
     columns: Mapping[str, Column]
     groups: Mapping[str, Array] = field(default_factory=dict)
     strata: Mapping[str, Array] = field(default_factory=dict)
+    unit: str = ""
 
 
 class Inputs(Protocol):
-    """An area's `inputs.py`: a frozen dataclass of settings; stateless, the same at the bedside and in the study."""
+    """An area's `inputs.py`: a frozen dataclass of settings; stateless, the same at the bedside and in the study.
+
+    A class that names this one as its base has `identity` and `outside` from here: nothing to say.
+    """
 
     def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:
         """Input columns for `rows`.
@@ -31,3 +39,14 @@ class Inputs(Protocol):
 
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
         """Position → why, for rows that these inputs cannot take (a SMILES that does not parse)."""
+
+    def identity(self, rows: pl.DataFrame) -> Mapping[str, pl.Series]:
+        """Name → what the caller calls each row (`case`, `compound`), beside subject and time; the first names files.
+
+        rows: as in `columns`; those that cannot be taken are among them.
+        """
+        return {}
+
+    def outside(self, rows: pl.DataFrame) -> Mapping[str, Sequence[int]]:
+        """Column → positions of the rows in which it holds what no row of the study held (a new category)."""
+        return {}

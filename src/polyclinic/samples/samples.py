@@ -28,6 +28,8 @@ class Samples:
     groups: name → [row] (subject, site, scaffold): what must not stand on both sides of a split.
     time: datetime64[us] [row], when each question is asked; None where there are no times.
     strata: name → str [row] (sex, age band): what results are broken down by; never an input.
+    identity: what the caller calls each row (`case`, `compound`), one column each; without columns where it is nothing.
+    file_names: str [row], what files of a row are called; None where rows have no files.
     Samples hold no fitted state.
     """
 
@@ -37,6 +39,8 @@ class Samples:
     groups: Mapping[str, Array] = field(default_factory=dict)
     time: npt.NDArray[np.datetime64] | None = None
     strata: Mapping[str, Array] = field(default_factory=dict)
+    identity: pl.DataFrame = field(default_factory=pl.DataFrame)
+    file_names: npt.NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         for name, column in (*self.columns.items(), *self.groups.items(), *self.strata.items()):
@@ -58,6 +62,8 @@ class Samples:
             groups={name: g[at] for name, g in self.groups.items()},
             time=None if self.time is None else self.time[at],
             strata={name: s[at] for name, s in self.strata.items()},
+            identity=self.identity[at] if self.identity.width else self.identity,
+            file_names=None if self.file_names is None else self.file_names[at],
         )
 
     def having(self, role: Role) -> dict[str, Column]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from polyclinic.documents import read_json
 from polyclinic.errors import Place, UsageError
@@ -13,6 +14,7 @@ from polyclinic.samples.columns import Array, Column, Dense, Entity, File, Ragge
 from polyclinic.samples.samples import Samples
 from polyclinic.timelines.format import file_reader
 
+IDENTITY = "identity.parquet"
 KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Dense, Ragged, File, Entity)}
 
 
@@ -24,6 +26,10 @@ def save(samples: Samples, folder: Path) -> None:
         arrays["time"] = samples.time
     arrays |= {f"groups/{n}": v for n, v in samples.groups.items()}
     arrays |= {f"strata/{n}": v for n, v in samples.strata.items()}
+    if samples.file_names is not None:
+        arrays["file_names"] = samples.file_names
+    if samples.identity.width:
+        samples.identity.write_parquet(folder / IDENTITY)
     columns = {n: _column(f"columns/{n}", c, arrays, folder) for n, c in samples.columns.items()}
     names = list(arrays)
     for number, name in enumerate(names):
@@ -61,7 +67,10 @@ def load(folder: Path) -> Samples:
     arrays = {name: _open(folder / f"{i}.npy") for i, name in enumerate(index["arrays"])}
     columns = {n: _opened(f"columns/{n}", d, arrays, folder) for n, d in index["columns"].items()}
     groups, strata = (_under(part, arrays) for part in ("groups/", "strata/"))
-    return Samples(arrays["row_id"], columns, index["roles"], groups, arrays.get("time"), strata)
+    kept = folder / IDENTITY
+    identity = pl.read_parquet(kept) if kept.is_file() else pl.DataFrame()
+    names = arrays.get("file_names")
+    return Samples(arrays["row_id"], columns, index["roles"], groups, arrays.get("time"), strata, identity, names)
 
 
 def _open(path: Path) -> Array:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from polyclinic import progress
 from polyclinic.errors import BadData, Place
+from polyclinic.notes import note
 from polyclinic.samples.columns import Column, Dense
 from polyclinic.samples.frames import as_numbers, labels, need_columns, numbers
-from polyclinic.samples.inputs import InputColumns
+from polyclinic.samples.inputs import InputColumns, Inputs
 
 MOST_LEVELS = 50
 MIXED = 0.2
@@ -19,7 +20,7 @@ WORDS = (pl.String, pl.Categorical, pl.Enum)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableInputs:
+class TableInputs(Inputs):
     """Numbers, flags and categories of a table as dense inputs.
 
     use: the columns to read; without: those to leave, where `use` names none; categories: column → its levels, one 0/1
@@ -43,7 +44,7 @@ class TableInputs:
         use = self.use or tuple(c for c in rows.columns if c not in other and _usable(rows[c]))
         need_columns(rows, use)
         if unread := [c for c in rows.columns if c not in (*other, *use)] if not self.use else []:
-            progress.say(f"not read, being neither numbers nor flags nor text: {', '.join(unread)}")
+            note("columns not read", ", ".join(unread), "They hold neither numbers nor flags nor text.")
         text = [c for c in use if rows[c].dtype in WORDS and rows[c].null_count() < rows.height]
         levels = {c: _levels(rows[c]) for c in text if c not in self.categories}
         return replace(self, use=use, without=(), categories={**levels, **self.categories})
@@ -59,23 +60,37 @@ class TableInputs:
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
         """Rows with text or an infinite number in a number column; a missing value is an input like any other."""
         need_columns(rows, self.use)
-        found: dict[int, str] = {}
+        reasons: dict[int, str] = {}
         for name in (n for n in self.use if rows[n].dtype == pl.String and n not in self.categories):
             read = as_numbers(rows[name])
             wrong = read.is_null() & rows[name].is_not_null()
-            found = dict.fromkeys(wrong.arg_true(), f"column {name!r} holds text, not a number") | found
-            found = dict.fromkeys(read.is_infinite().arg_true(), f"column {name!r} is infinite") | found
-        return found
+            reasons = dict.fromkeys(wrong.arg_true(), f"column {name!r} holds text, not a number") | reasons
+            reasons = dict.fromkeys(read.is_infinite().arg_true(), f"column {name!r} is infinite") | reasons
+        return reasons
+
+    def identity(self, rows: pl.DataFrame) -> dict[str, pl.Series]:
+        """The columns that name groups: a patient, a practice."""
+        return {name: rows[name] for name in self.groups if name in rows.columns}
+
+    def outside(self, rows: pl.DataFrame) -> dict[str, list[int]]:
+        """The rows with a level that is none of the categories of its column."""
+        levels = {name: self._levels_of(rows[name]) for name in self.use if name in self.categories}
+        unknown = {name: rows[name].is_not_null().to_numpy() & ~known.any(axis=1) for name, known in levels.items()}
+        return {name: np.flatnonzero(mask).tolist() for name, mask in unknown.items() if mask.any()}
 
     def _column(self, series: pl.Series) -> Dense:
         if series.name not in self.categories:
             return Dense(numbers(series), (series.name,))
+        return Dense(self._levels_of(series).astype(np.float32), tuple(self.categories[series.name]))
+
+    def _levels_of(self, series: pl.Series) -> npt.NDArray[np.bool_]:
+        """Which level of its categories each value is: bool [row, level]."""
         levels = self.categories[series.name]
-        given, wanted = series.cast(pl.String).to_numpy(), np.array(levels, object)
+        values, known = series.cast(pl.String).to_numpy(), np.array(levels, object)
         # In a file in which every code looks like a number, 250.00 has become 250.0.
         if series.dtype.is_numeric():
-            given, wanted = series.cast(pl.Float64).to_numpy(), as_numbers(pl.Series(levels)).to_numpy()
-        return Dense(np.stack([given == level for level in wanted], axis=1).astype(np.float32), tuple(levels))
+            values, known = series.cast(pl.Float64).to_numpy(), as_numbers(pl.Series(levels)).to_numpy()
+        return np.stack([values == level for level in known], axis=1)
 
 
 def _levels(series: pl.Series) -> tuple[str, ...]:
@@ -93,7 +108,8 @@ def _levels(series: pl.Series) -> tuple[str, ...]:
         what = f"the numbers of column {name!r} are written with commas"
         raise BadData(what, at=Place(column=name), fix="write them with points, such as 0.5")
     if len({level.strip().lower() for level in levels}) < len(levels):
-        progress.say(f"column {name!r} has levels that differ in capitals or spaces alone; each counts by itself")
+        result = "its levels differ in capitals or spaces alone"
+        note(f"column {name!r}", result, "Each of them counts by itself: write one level alike in all rows.")
     if len(levels) > MOST_LEVELS:
         what = f"column {name!r} is text with {len(levels)} different values"
         raise BadData(what, at=Place(column=name), fix=f"{fix}`groups` makes it a group")

@@ -15,6 +15,7 @@ from polyclinic.models.model import Session
 from polyclinic.outcomes.outcome import Raw, concatenate
 from polyclinic.packages.fitted import Fitted
 from polyclinic.samples import Samples
+from polyclinic.samples.identity import with_identity
 from polyclinic.samples.splits import Fold
 from polyclinic.studies.steps import Done, Steps
 from polyclinic.studies.study import Candidate, Study
@@ -135,13 +136,14 @@ def tune(study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Any, 
 
 
 def identity(rows: Samples, kind: str, model: str, fold: str, split: str) -> pl.DataFrame:
-    """The first columns of the predictions table."""
+    """The first columns of the predictions table; what the caller calls the rows stands beside their number."""
     subject = np.asarray(rows.groups.get("subject"))
     number = subject if subject.dtype.kind in "iu" else None
     known = {"row_id": rows.row_id, "subject_id": number, "prediction_time": rows.time}
     schema: Any = {"row_id": pl.Int64, "subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
     named = {"outcome": kind, "model": model, "fold": fold, "split": split}
-    return pl.DataFrame(known, schema).with_columns(pl.lit(v).alias(k) for k, v in named.items())
+    table = pl.DataFrame(known, schema).with_columns(pl.lit(v).alias(k) for k, v in named.items())
+    return with_identity(table, rows.identity)
 
 
 def linked(table: pl.DataFrame, step: Path, out: Path) -> pl.DataFrame:

@@ -82,6 +82,11 @@ class FileReader:
         Path → an object with `values`, an array.
     write
         Takes an array, the path of the file whose geometry it shares, and the path to write to.
+    ending
+        How the files that `write` makes end, with its point.
+    differs
+        Takes the paths of two files and says what sets their places in the patient apart, "" where nothing does; None
+        where files have no geometry.
     name
         `FORMAT/COLUMN`, by which the registry gives this reader again; "" where it is not registered. What is stored
         (samples, summaries) holds this name and never that of a function: a stranger's file cannot choose what runs.
@@ -89,6 +94,8 @@ class FileReader:
 
     read: Callable[[str], Any]
     write: Callable[[Any, str, Path], None] | None = None
+    ending: str = ""
+    differs: Callable[[str, str], str] | None = None
     name: str = ""
 
 

@@ -7,16 +7,25 @@ from typing import Any
 import polars as pl
 
 from polyclinic.areas.imaging.formats.nifti import refusal
+from polyclinic.areas.imaging.listing import stem
 from polyclinic.samples import File
 from polyclinic.samples.frames import need_columns
-from polyclinic.samples.inputs import InputColumns
+from polyclinic.samples.inputs import InputColumns, Inputs
 from polyclinic.timelines.format import file_reader
 from polyclinic.timelines.rows import RowTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImagingInputs:
-    """column: the column of the rows that names each volume's file; case: the column that names the case."""
+class ImagingInputs(Inputs):
+    """One volume a row.
+
+    Parameters
+    ----------
+    column
+        The column of the rows that names each volume's file.
+    case
+        The column that names the case; where the rows have none, a case has the name of its file.
+    """
 
     column: str = "image"
     case: str = "case"
@@ -27,11 +36,20 @@ class ImagingInputs:
         references = rows[self.column].fill_null("").to_numpy().astype(str)
         known = source.files if isinstance(source, RowTable) else {}
         image = File(references, known.get(self.column) or file_reader("nifti/image"), {"channels": 1})
-        case = rows[self.case if self.case in rows.columns else self.column].cast(pl.String)
-        cases = case.fill_null("unknown").to_numpy().astype(str)
+        cases = self._cases(rows).fill_null("unknown").to_numpy().astype(str)
         return InputColumns({self.column: image}, {"case": cases})
 
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
         """Position → why a volume cannot be read, judged by its header."""
         paths = enumerate(rows[self.column].fill_null(""))
-        return {at: why[1] for at, path in paths if (why := refusal(Path(path), None))}
+        return {position: fault[1] for position, path in paths if (fault := refusal(Path(path), None))}
+
+    def identity(self, rows: pl.DataFrame) -> dict[str, pl.Series]:
+        """`case`: predicted label maps are named by it."""
+        return {"case": self._cases(rows)}
+
+    def _cases(self, rows: pl.DataFrame) -> pl.Series:
+        if self.case in rows.columns:
+            return rows[self.case].cast(pl.String)
+        paths = rows[self.column].cast(pl.String)
+        return pl.Series([None if path is None else stem(Path(path)) for path in paths], dtype=pl.String)

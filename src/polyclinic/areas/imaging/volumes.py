@@ -111,6 +111,11 @@ def grid(path: str | Path) -> Grid:
     return _grid(stated(path))
 
 
+def differs(path: str | Path, other: str | Path) -> str:
+    """What sets the grids of two files apart, "" where nothing does; however each of them is stored."""
+    return grid(path).differs(grid(other))
+
+
 def write_labels(values: npt.NDArray[Any], reference: str | Path, path: str | Path) -> None:
     """Write structures on the grid of another file, in the order and with the affine of that file.
 

@@ -12,8 +12,11 @@ import polars as pl
 from polyclinic import fingerprint
 from polyclinic.areas.molecules.formats.smiles import molecule, refusal, smiles_column
 from polyclinic.samples import Column, Dense, Ragged
-from polyclinic.samples.inputs import InputColumns
+from polyclinic.samples.frames import need_columns
+from polyclinic.samples.inputs import InputColumns, Inputs
 
+COMPOUND = ("compound", "compound_id", "compound_name", "name", "id", "molecule_id", "mol_id", "drug", "chembl_id")
+"""How tables call the column that names a compound; the one that there is, whatever its capitals."""
 Fields = dict[str, tuple[Sequence[str], Callable[[Any], int]]]
 ABOVE = (0, 15, 25, 35)
 SIZES = ("no atoms", "1-15 atoms", "16-25 atoms", "26-35 atoms", "over 35 atoms")
@@ -30,34 +33,55 @@ DESCRIPTORS = [
 
 
 @dataclass(frozen=True, slots=True)
-class MoleculesInputs:
+class MoleculesInputs(Inputs):
     """What a molecule is to a model. A row without a molecule has no atoms and NaN numbers.
 
-    column: where the SMILES stand ("" looks for it); radius, bits: of the Morgan fingerprint, whose entries count
-    how often each environment occurs (Rogers and Hahn 2010, doi:10.1021/ci100050t).
+    Parameters
+    ----------
+    column
+        Where the SMILES stand; "" looks for the column.
+    radius, bits
+        Of the Morgan fingerprint, whose entries count how often each environment occurs.
+    compound
+        The column that names each compound in the predictions; "" looks for one of `COMPOUND`. A compound without a
+        name is called by its canonical SMILES.
+
+    References
+    ----------
+    Rogers and Hahn 2010, doi:10.1021/ci100050t.
     """
 
     column: str = ""
     radius: int = 2
     bits: int = 2048
+    compound: str = ""
 
     def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:
         """`atoms`, `bonds` (of atoms), `fingerprint`, `descriptors`; groups `scaffold`, `molecule`; stratum `size`."""
-        found = [molecule(s) for s in self.smiles(rows)]  # says which extra to install where RDKit is missing
+        molecules = [molecule(s) for s in self.smiles(rows)]  # says which extra to install where RDKit is missing
         from rdkit import Chem
         from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
-        atoms, bonds = graph(found)
+        atoms, bonds = graph(molecules)
         counts = GetMorganGenerator(radius=self.radius, fpSize=self.bits).GetCountFingerprintAsNumPy
         columns: dict[str, Column] = {"atoms": atoms, "bonds": bonds}
-        columns["fingerprint"] = Dense(filled(found, counts, self.bits))
-        columns["descriptors"] = Dense(descriptors(found), ("charge", "fragments", *DESCRIPTORS))
-        groups = {"scaffold": named(found, scaffold), "molecule": named(found, Chem.MolToSmiles)}
-        return InputColumns(columns, groups, {"size": np.array(SIZES)[np.searchsorted(ABOVE, atoms.lengths)]})
+        columns["fingerprint"] = Dense(filled(molecules, counts, self.bits))
+        columns["descriptors"] = Dense(descriptors(molecules), ("charge", "fragments", *DESCRIPTORS))
+        groups = {"scaffold": named(molecules, scaffold), "molecule": named(molecules, Chem.MolToSmiles)}
+        strata = {"size": np.array(SIZES)[np.searchsorted(ABOVE, atoms.lengths)]}
+        return InputColumns(columns, groups, strata, unit="molecule")
 
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
         """Position → why, for rows whose SMILES is missing or does not parse."""
         return {i: refusal(s) for i, s in enumerate(self.smiles(rows)) if molecule(s) is None}
+
+    def identity(self, rows: pl.DataFrame) -> dict[str, pl.Series]:
+        """`compound`: its name, else its canonical SMILES, else (where that does not parse) what stands there."""
+        need_columns(rows, [self.compound] if self.compound else [])
+        named = [c for c in rows.columns if c == self.compound or (not self.compound and c.lower() in COMPOUND)]
+        names = rows[named[0]].cast(pl.String) if len(named) == 1 else pl.Series([None] * rows.height, dtype=pl.String)
+        pairs = zip(names, self.smiles(rows), strict=True)
+        return {"compound": pl.Series([name or canonical(smiles) for name, smiles in pairs], dtype=pl.String)}
 
     def smiles(self, rows: pl.DataFrame) -> list[str | None]:
         """The SMILES of each row, as text."""
@@ -108,6 +132,16 @@ def enumeration(kind: Any) -> list[str]:
     """The names of an enumeration of RDKit, by number."""
     names = {int(number): str(name) for number, name in kind.values.items()}
     return [names.get(number, "") for number in range(max(names) + 1)]
+
+
+def canonical(smiles: str | None) -> str | None:
+    """The canonical SMILES of a molecule; what stands there where it is none."""
+    read = molecule(smiles)
+    if read is None:
+        return smiles
+    from rdkit import Chem
+
+    return str(Chem.MolToSmiles(read))
 
 
 def graph(found: Sequence[Any]) -> tuple[Ragged, Ragged]:

@@ -20,7 +20,7 @@ from polyclinic.cohorts.sorted_times import position
 from polyclinic.cohorts.values import plausible_rows
 from polyclinic.samples import Column, Dense, Ragged
 from polyclinic.samples.columns import Array, Index
-from polyclinic.samples.inputs import InputColumns
+from polyclinic.samples.inputs import InputColumns, Inputs
 from polyclinic.timelines.availability import TIMELESS, instants, known_at, known_by, where
 
 NEWEST = "newest//"
@@ -51,7 +51,7 @@ STRATA = {
 
 
 @dataclass(frozen=True)
-class RecordsInputs:
+class RecordsInputs(Inputs):
     """The events of the last `lookback`, counted from when they were known.
 
     lookback: length of the window that ends with the question, both by availability: (index − lookback, index].

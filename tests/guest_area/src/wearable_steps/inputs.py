@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 
 from polyclinic.samples import Ragged
-from polyclinic.samples.inputs import InputColumns
+from polyclinic.samples.inputs import InputColumns, Inputs
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepsInputs:
+class StepsInputs(Inputs):
     """Nothing to set."""
 
     def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:

@@ -28,8 +28,8 @@ class Nifti:
     gives: ClassVar[Gives] = "rows"
     looks_for: ClassVar[str] = ".nii or .nii.gz files in the folder, in its images/ or in its imagesTr/"
     files: ClassVar[Mapping[str, FileReader]] = {
-        "image": FileReader(volumes.read, volumes.write_labels),
-        "label": FileReader(volumes.read_labels),
+        "image": FileReader(volumes.read, volumes.write_labels, ".nii.gz", volumes.differs),
+        "label": FileReader(volumes.read_labels, differs=volumes.differs),
     }
 
     def sniff(self, source: Path) -> bool:
