@@ -25,7 +25,8 @@ from polyclinic.packages.question import Question
 from polyclinic.packages.recipe import Combination, Plain, QuestionDocument, Recipe, read
 from polyclinic.packages.verify import check, seal
 from polyclinic.samples import Samples
-from polyclinic.samples.assembly import SelectedRows, assemble, select_rows, unreadable
+from polyclinic.samples.assembly import SelectedRows, assemble, select_rows, unreadable, unseen
+from polyclinic.samples.identity import Identity, with_identity
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
 
@@ -93,6 +94,7 @@ class ModelPackage:
         rows, reasons = selection.rows, dict(selection.refused)
         reasons |= {rows["row_id"][at]: why for at, why in unreadable(self.question, rows).items()}
         readable = rows.filter(~pl.col("row_id").is_in(list(reasons))) if reasons else rows
+        identity, levels = Identity.of(self.question.readers.values(), rows), unseen(self.question, readable)
         if isinstance(source, RowTable):
             unread = source.refused().join(rows.select("row_id"), on="row_id", how="anti")
             reasons |= dict(unread.iter_rows())
@@ -102,7 +104,7 @@ class ModelPackage:
             raise BadData("nobody is asked about in this source", fix=fix)
         size = min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])
         slices = (readable[i : i + size] for i in range(0, max(readable.height, 1), size))
-        chunks = [self._chunk(source, some, folder) for some in slices]
+        chunks = [self._chunk(source, SelectedRows(some, identity=identity), levels, folder) for some in slices]
         outside = {row: names for chunk in chunks for row, names in chunk.outside.items()}
         _note_outside(outside, readable.height)
         if self.limits.outside == "refuse":
@@ -110,7 +112,7 @@ class ModelPackage:
         row_ids = rows["row_id"].to_list()
         last = {"refused": reasons, "outside": outside}
         columns = [pl.Series(name, [values.get(i) for i in row_ids], pl.String) for name, values in last.items()]
-        return _joined(self._identity(rows), pl.concat(c.answers for c in chunks)).hstack(columns)
+        return _joined(self._identity(rows, identity), pl.concat(c.answers for c in chunks)).hstack(columns)
 
     def _expect(self, source: Timeline | RowTable) -> None:
         timed = isinstance(source, Timeline)
@@ -119,9 +121,11 @@ class ModelPackage:
             fix = f"give a source in the package's format ({self.source_format})"
             raise BadData(f"this package asks about {wanted}; the source holds {given}", fix=fix)
 
-    def _chunk(self, source: Timeline | RowTable, rows: pl.DataFrame, folder: Path) -> "_Chunk":
-        samples = assemble(self.question, source, SelectedRows(rows), live=True)
-        outside = _by_row(samples, self.limits.outside_of(samples))
+    def _chunk(
+        self, source: Timeline | RowTable, some: SelectedRows, levels: Mapping[int, Sequence[str]], folder: Path
+    ) -> "_Chunk":
+        samples = assemble(self.question, source, some, live=True)
+        outside = _by_row(samples, self.limits.outside_of(samples), levels)
         if outside and self.limits.outside == "refuse":
             samples = samples.take(~np.isin(samples.row_id, list(outside)))
         with _blamed_on_the_package():
@@ -130,12 +134,13 @@ class ModelPackage:
             answers: pl.DataFrame = outcome.predictions(answer, samples, threshold=self.threshold, folder=folder)
         return _Chunk(answers.insert_column(0, pl.Series("row_id", samples.row_id)), outside)
 
-    def _identity(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def _identity(self, rows: pl.DataFrame, identity: Identity) -> pl.DataFrame:
         name = self.members[0].name
         constant = {"outcome": self.question.kind, "model": name, "fold": "package", "split": "all"}
         absent = {"subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
-        identity = [rows[c] if c in rows else _repeated(c, None, rows.height, kind) for c, kind in absent.items()]
-        return pl.DataFrame([rows["row_id"], *identity, *(_repeated(k, v, rows.height) for k, v in constant.items())])
+        known = [rows[c] if c in rows else _repeated(c, None, rows.height, kind) for c, kind in absent.items()]
+        named = [_repeated(name, value, rows.height) for name, value in constant.items()]
+        return with_identity(pl.DataFrame([rows["row_id"], *known, *named]), identity.columns(rows["row_id"]))
 
     def save(self, folder: Path, card: str) -> None:
         """Write the package whole or not at all: recipe, parts, state, combination, limits, card, checksums."""
@@ -195,8 +200,11 @@ class _Chunk:
     outside: dict[int, str]
 
 
-def _by_row(samples: Samples, names: Sequence[str | None]) -> dict[int, str]:
-    return {row: one for row, one in zip(samples.row_id.tolist(), names, strict=True) if one is not None}
+def _by_row(samples: Samples, names: Sequence[str | None], levels: Mapping[int, Sequence[str]]) -> dict[int, str]:
+    """Row → what lies outside: the inputs beyond their limits, and the columns with a level not seen in training."""
+    pairs = zip(samples.row_id.tolist(), names, strict=True)
+    listed = {row: [*([one] if one is not None else []), *levels.get(row, ())] for row, one in pairs}
+    return {row: ", ".join(every) for row, every in listed.items() if every}
 
 
 def _note_outside(outside: Mapping[int, str], rows: int) -> None:
