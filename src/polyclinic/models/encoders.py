@@ -1,6 +1,7 @@
 """From any samples to one matrix of numbers: dense inputs as they are, timed sequences as summaries a code."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -8,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from polyclinic import progress
 from polyclinic.errors import BadData, Place
 from polyclinic.samples import Dense, Ragged, Samples
-from polyclinic.samples.columns import Array, Index
+from polyclinic.samples.columns import BLOCK, Array, Index
 from polyclinic.samples.samples import names_of, of_rows
 
 Floats = npt.NDArray[np.float32]
+SAMPLED = 4096
 SUMMARIES = ("last", "mean", "min", "max", "count", "slope", "since")
 FEWEST = 5
 FINITE = "leave a value that is not known empty, or keep such values out by their plausible range"
@@ -21,18 +24,74 @@ HOUR = 3.6e9
 
 
 def learn(train: Samples, *, coverage: float = 0.95, hours: Sequence[float] = (8, 2)) -> dict[str, Any]:
-    """What the matrix will hold, chosen on training rows alone: JSON for a state.
+    """What the matrix will hold, chosen on training rows alone.
 
-    hours: how far back each set of summaries reaches; coverage: a code of a timed sequence is kept where it is
-    seen within the widest in at least this share of the training rows. The few most seen are kept in any case.
-    Raises `BadData` where the samples have neither dense inputs nor timed sequences.
+    Parameters
+    ----------
+    train
+        Training rows.
+    coverage
+        A code of a timed sequence is kept where it is seen within the widest of `hours` in at least this share of the
+        training rows. The few most seen are kept in any case.
+    hours
+        How far back each set of summaries reaches.
+
+    Returns
+    -------
+    dict
+        JSON for a state: `dense` (column → names), `offset` (column → numbers, where some are needed; see `offsets`),
+        `codes` (sequence → codes), `hours`.
+
+    Raises
+    ------
+    BadData
+        Where the samples have neither dense inputs nor timed sequences.
     """
-    codes = {name: covered(column, train.time, coverage, max(hours)) for name, column in timed(train)}
+    codes = {name: covered(column, train.time, coverage, max(hours)) for name, column in sequences(train)}
     dense = dense_names(train)
     if not codes and not dense:
         fix = "give dense columns or sequences with code, time and value, or take another model"
         raise BadData("these samples have no numbers that a table model can read", fix=fix)
-    return {"dense": dense, "codes": codes, "hours": list(hours)}
+    return {"dense": dense, "offset": offsets(train, dense), "codes": codes, "hours": list(hours)}
+
+
+def offsets(train: Samples, dense: Mapping[str, list[str]]) -> dict[str, list[float]]:
+    """What is subtracted from dense columns, in float64, before they become float32; only columns that need it.
+
+    Models read float32, in which 20240101000000 and 20240101000015 are one number. A column whose training values would
+    become equal is read as the distance from its middle. Where that does not tell them apart either, it is said.
+    """
+    found: dict[str, list[float]] = {}
+    columns = of_rows(train, Dense)
+    for column, names in dense.items():
+        values = columns[column].values
+        if values.dtype != np.float64 and values.dtype.kind not in "iu":
+            continue
+        flat = values.reshape(len(values), -1)
+        middle = [_offset(flat[:, at], name) for at, name in enumerate(names)]
+        if any(middle):
+            found[column] = middle
+    return found
+
+
+def _offset(values: Array, name: str) -> float:
+    """0, or the middle of a column of which float32 would lose more than one different value in a hundred."""
+    some = values[np.linspace(0, len(values) - 1, min(len(values), SAMPLED), dtype=int)].astype(np.float64)
+    different = np.unique(some[np.isfinite(some)])
+    if not _merged(different):
+        return 0.0
+    middle = float(different[len(different) // 2])
+    best = min(0.0, middle, key=lambda offset: _merged(different - offset))
+    if merged := _merged(different - best):
+        progress.say(f"column {name!r}: {merged:.0%} of its different values become equal in float32")
+    return best
+
+
+def _merged(different: Array) -> float:
+    """The share of different numbers that are equal to another in float32, where it is more than one in a hundred."""
+    kept = len(np.unique(different.astype(np.float32)))
+    lost = 1 - kept / max(len(different), 1)
+    return lost if lost > 0.01 else 0.0
 
 
 def dense_names(rows: Samples) -> dict[str, list[str]]:
@@ -50,22 +109,42 @@ def names(learned: Mapping[str, Any]) -> list[str]:
 
 
 def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
-    """The rows as numbers, NaN where there is none: float32 [row, feature]. Raises `BadData` for infinite ones."""
-    given = of_rows(rows, Dense)
-    dense = (given[name].values for name in sorted(learned["dense"]))
-    parts = [np.zeros((len(rows), 0), np.float32), *(v.reshape(len(v), prod(v.shape[1:])) for v in dense)]
-    sequences = dict(timed(rows))
-    with np.errstate(invalid="ignore"):  # of infinite values, which are named below
+    """The rows as numbers: float32 [row, feature], NaN where there is none.
+
+    Computed some rows at a time, so that what is laid out of overlapping windows stays small. Raises `BadData` for
+    infinite numbers, with the column.
+    """
+    columns, sequence = of_rows(rows, Dense), dict(sequences(rows))
+    width = sum(len(names) for names in learned["dense"].values())
+    each = len(learned["hours"]) * len(SUMMARIES) if learned["codes"] else 0
+    size = width + each * sum(len(codes) for codes in learned["codes"].values())
+    found, at = np.zeros((len(rows), max(size, 1)), np.float32), 0
+    for name, names_ in sorted(learned["dense"].items()):
+        found[:, at : at + len(names_)] = centred(columns[name], learned.get("offset", {}).get(name))
+        at += len(names_)
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinite values, which are named below
         for name, codes in sorted(learned["codes"].items()):
-            parts.append(summarise(sequences[name], codes, rows.time, learned["hours"]))
-    found = np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
+            part = found[:, at : at + each * len(codes)]
+            summarise(sequence[name], codes, rows.time, learned["hours"], out=part)
+            at += part.shape[1]
+    _refuse_infinite(found, learned)
+    return found
+
+
+def centred(column: Dense, offset: Sequence[float] | None) -> Array:
+    """The numbers of a dense column side by side, less their offset: [row, number], as they are stored."""
+    values = column.values.reshape(len(column), prod(column.values.shape[1:]))
+    return values if offset is None else values.astype(np.float64) - np.asarray(offset)
+
+
+def _refuse_infinite(found: Floats, learned: Mapping[str, Any]) -> None:
     infinite = np.isinf(found)
-    if infinite.any():
-        row, feature = np.argwhere(infinite)[0].tolist()
-        name, count = names(learned)[feature], infinite[:, feature].sum()
-        what = f"{name!r} is infinite in {count} of {len(rows)} rows"
-        raise BadData(what, at=Place(row=row, column=name), fix=FINITE)
-    return found if found.shape[1] else np.zeros((len(rows), 1), np.float32)
+    if not infinite.any():
+        return
+    row, feature = np.argwhere(infinite)[0].tolist()
+    name, count = names(learned)[feature], infinite[:, feature].sum()
+    what = f"{name!r} is infinite in {count} of {len(found)} rows"
+    raise BadData(what, at=Place(row=row, column=name), fix=FINITE)
 
 
 def summaries(samples: Samples, *, coverage: float = 0.0, hours: Sequence[float] = (24,)) -> pl.DataFrame:
@@ -74,31 +153,42 @@ def summaries(samples: Samples, *, coverage: float = 0.0, hours: Sequence[float]
     return pl.DataFrame(matrix(samples, learned), schema=names(learned))
 
 
-def timed(rows: Samples) -> Iterator[tuple[str, Ragged]]:
+def sequences(rows: Samples) -> Iterator[tuple[str, Ragged]]:
     """The sequences of events: ragged inputs with a code, a time and a value."""
     for name, column in sorted(of_rows(rows, Ragged).items()):
         if {"code", "time", "value"} <= set(column.values) and "code" in column.levels:
             yield name, column
 
 
-def covered(column: Ragged, asked: Array | None, coverage: float, hours: float) -> list[str]:
-    """The codes that at least this share of rows has within the hours before it is asked, and the few most seen."""
+def covered(column: Ragged, index_times: Array | None, coverage: float, hours: float) -> list[str]:
+    """The codes that at least this share of rows has within the hours before its index, and the few most seen."""
     levels = column.levels["code"]
-    row, position = column.elements()
-    recent = hours_before(column, asked) <= hours
-    seen = np.zeros((len(column), len(levels)), bool)
-    seen[row[recent], column.values["code"][position[recent]]] = True
-    rows = seen.sum(axis=0)
+    rows = np.zeros(len(levels), np.int64)
+    for some in column.blocks(BLOCK, max(1, BLOCK // max(len(levels), 1))):
+        part, times = rows_of(column, index_times, some)
+        row, position = part.elements()
+        recent = hours_before(part, times) <= hours
+        seen = np.zeros((len(part), len(levels)), bool)
+        seen[row[recent], part.values["code"][position[recent]]] = True
+        rows += seen.sum(axis=0)
     few = np.sort(rows)[-min(FEWEST, len(rows)) :].min(initial=len(column))
     enough = max(1.0, min(coverage * len(column), few))
     return sorted(level for level, count in zip(levels, rows, strict=True) if count >= enough)
 
 
+def rows_of(column: Ragged, index_times: Array | None, some: slice) -> tuple[Ragged, Array | None]:
+    """A stretch of the rows of a sequence, and when they are asked."""
+    part = replace(column, start=column.start[some], stop=column.stop[some])
+    return part, None if index_times is None else index_times[some]
+
+
 def within(column: Ragged) -> Ragged:
-    """The same rows over the stretch of the shared arrays that they reach into; a view."""
+    """The same rows over the stretch of the shared arrays that they reach into: a view, or a copy where that is less."""
     used = column.lengths > 0
     low = int(column.start[used].min(initial=len(column.values["code"])))
     high = max(low, int(column.stop[used].max(initial=0)))
+    if column.lengths.sum() < high - low:  # rows from here and there
+        return column.compact()
     values = {name: v[low:high] for name, v in column.values.items()}
     start, stop = (np.clip(bound - low, 0, high - low) for bound in (column.start, column.stop))
     return Ragged(start, stop, values, column.levels)
@@ -116,19 +206,44 @@ def of_codes(column: Ragged, codes: list[str]) -> Ragged:
     return Ragged(before[column.start], before[column.stop], values, {"code": codes})
 
 
-def summarise(column: Ragged, codes: list[str], asked: Array | None, hours: Sequence[float]) -> Floats:
+def summarise(
+    column: Ragged, codes: list[str], index_times: Array | None, hours: Sequence[float], *, out: Floats | None = None
+) -> Floats:
     """Last, mean, lowest and highest value, count, slope an hour, and hours since the last event, of each code.
 
-    asked: datetime64 [row], when each row is asked; None: at its newest event. hours: how far back each set reaches.
-    Returns float32 [row, hours × summary × code]; NaN where there is nothing to sum up, count 0.
+    Parameters
+    ----------
+    column
+        A timed sequence.
+    codes
+        The codes to sum up.
+    index_times
+        When each row is asked, datetime64 [row]; None: at its newest event.
+    hours
+        How far back each set of summaries reaches.
+    out
+        Where the numbers go.
+
+    Returns
+    -------
+    float32 [row, hours × summary × code]
+        NaN where there is nothing to sum up, count 0.
     """
-    n, k = len(column), len(codes)
-    chosen = of_codes(column, codes)
-    row, position = chosen.elements()
-    key, value = row * k + chosen.values["code"][position], chosen.values["value"][position].astype(float)
-    ago = hours_before(chosen, asked)
-    sets = [_summaries(key[ago <= h], value[ago <= h], ago[ago <= h], n * k) for h in hours]
-    return np.concatenate([c.reshape(n, k) for columns in sets for c in columns], axis=1).astype(np.float32)
+    k = len(codes)
+    if out is None:
+        out = np.empty((len(column), len(hours) * len(SUMMARIES) * k), np.float32)
+    for some in column.blocks(BLOCK, max(1, BLOCK // max(8 * k, 1))):
+        part, times = rows_of(column, index_times, some)
+        chosen, n = of_codes(part, codes), len(part)
+        row, position = chosen.elements()
+        key, value = row * k + chosen.values["code"][position], chosen.values["value"][position].astype(float)
+        ago, at = hours_before(chosen, times), 0
+        for reach in hours:
+            near = ago <= reach
+            for summary in _summaries(key[near], value[near], ago[near], n * k):
+                out[some, at : at + k] = summary.reshape(n, k)
+                at += k
+    return out
 
 
 def _summaries(key: Index, value: Array, ago: Array, size: int) -> list[Array]:
@@ -136,8 +251,8 @@ def _summaries(key: Index, value: Array, ago: Array, size: int) -> list[Array]:
     events = np.bincount(key, minlength=size).astype(float)
     last, low, high, since = (np.full(size, fill) for fill in (np.nan, np.inf, -np.inf, np.nan))
     since[key] = ago
-    held = ~np.isnan(value)
-    key, value, ago = key[held], value[held], ago[held]
+    known = ~np.isnan(value)
+    key, value, ago = key[known], value[known], ago[known]
     count = np.bincount(key, minlength=size)
     last[key] = value
     np.minimum.at(low, key, value)
@@ -151,15 +266,15 @@ def _summaries(key: Index, value: Array, ago: Array, size: int) -> list[Array]:
     return [last, middle, low, high, events, slope, since]
 
 
-def hours_before(column: Ragged, asked: Array | None) -> Array:
-    """Hours from each element, row after row, to when its row is asked; to the row's newest element for None."""
+def hours_before(column: Ragged, index_times: Array | None) -> Array:
+    """Hours from each element, row after row, to the index time of its row; to the row's newest element for None."""
     row, position = column.elements()
     time = column.values["time"][position]
-    if asked is None:
+    if index_times is None:
         end = np.full(len(column), np.iinfo(np.int64).min)
         np.maximum.at(end, row, time)
     else:
-        end = asked.astype("datetime64[us]").astype(np.int64)
+        end = index_times.astype("datetime64[us]").astype(np.int64)
     return np.asarray((end[row] - time) / HOUR)
 
 

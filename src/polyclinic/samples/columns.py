@@ -4,7 +4,7 @@ A column knows how many rows it has (`len`), how to `take` some of them, in the 
 there is a value (`present`: bool [row]); it holds data, never anything that was learned.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -17,6 +17,8 @@ from polyclinic.timelines.format import FileReader
 
 Array: TypeAlias = npt.NDArray[Any]
 Index: TypeAlias = npt.NDArray[np.int64]
+BLOCK = 1 << 20
+"""Elements of windows that are laid out at a time, so that overlapping windows never lie in memory together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +91,29 @@ class Ragged:
         row = np.repeat(np.arange(len(self), dtype=np.int64), lengths)
         first = np.repeat(self.start - (np.cumsum(lengths) - lengths), lengths)
         return row, np.arange(len(row), dtype=np.int64) + first
+
+    def blocks(self, elements: int, rows: int) -> Iterator[slice]:
+        """Stretches of rows with at most so many elements together (or one row), and at most so many rows."""
+        ends = np.cumsum(self.lengths)
+        first = 0
+        while first < len(self):
+            before = ends[first - 1] if first else 0
+            last = int(np.searchsorted(ends, before + elements, "right"))
+            last = min(max(last, first + 1), first + rows, len(self))
+            yield slice(first, last)
+            first = last
+
+    def rows_with(self, name: str) -> Index:
+        """How many rows have each level of a field at least once: int64 [level]."""
+        levels = len(self.levels[name])
+        count = np.zeros(levels, np.int64)
+        for some in self.blocks(BLOCK, max(1, BLOCK // max(levels, 1))):
+            part = replace(self, start=self.start[some], stop=self.stop[some])
+            row, position = part.elements()
+            seen = np.zeros((len(part), levels), bool)
+            seen[row, self.values[name][position]] = True
+            count += seen.sum(axis=0)
+        return count
 
     def compact(self) -> Self:
         """The same rows over arrays that hold only what they use."""

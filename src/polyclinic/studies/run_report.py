@@ -208,10 +208,8 @@ def missing(rows: Samples) -> list[dict[str, Any]]:
 
 
 def _missing_codes(column: Ragged) -> list[dict[str, Any]]:
-    row, position = column.elements()
-    pairs = np.unique(np.stack([row, column.values["code"][position].astype(np.int64)]), axis=1)
-    seen = np.bincount(pairs[1], minlength=len(column.levels["code"]))
-    names, shares = column.levels["code"], 1 - seen / len(column)
+    seen, names = column.rows_with("code"), column.levels["code"]
+    shares = 1 - seen / len(column)
     most = [k for k in np.argsort(-seen, kind="stable")[:MOST_CODES] if seen[k]]
     return [{"column": names[k], "share": round(float(shares[k]), 4)} for k in most]
 

@@ -51,7 +51,7 @@ class Transformer:
 
         Raises `BadData` where the samples have no such sequence.
         """
-        found = dict(encoders.timed(train))
+        found = dict(encoders.sequences(train))
         if self.column not in found:
             what = f"the transformer reads events, and there is no timed sequence {self.column!r}"
             fix = f"name one of the sequences as `column`: {', '.join(found) or 'there is none'}"
