@@ -137,3 +137,30 @@ def test_an_infinite_value_of_an_event_is_refused_with_its_code():
     rows = samples(sequence([[(0, 1, 5.0)], [(1, 2, -np.inf)]]))
     with pytest.raises(BadData, match="events//b//last 8h"):
         encoders.matrix(rows, encoders.learn(rows))
+
+
+def large_numbers() -> Samples:
+    """Dates written as integers, which differ in their last two digits alone, and a plain number beside them."""
+    dates = 20_240_101_000_000 + np.arange(200) % 16
+    plain = np.linspace(0, 1, 200)
+    columns = {"date": Dense(dates.astype(float), ("date",)), "plain": Dense(plain, ("plain",))}
+    return Samples(np.arange(200), columns, dict.fromkeys(columns, "input"))
+
+
+def test_numbers_that_float32_would_make_equal_are_read_as_distances_from_their_middle():
+    rows = large_numbers()
+    learned = encoders.learn(rows)
+    assert set(learned["offset"]) == {"date"}, "a column that float32 can hold is read as it is"
+    assert len(np.unique(encoders.matrix(rows, learned)[:, 0])) == 16
+    alone = encoders.matrix(rows.take([7]), learned)
+    assert alone.tobytes() == encoders.matrix(rows, learned)[[7]].tobytes(), "the same at the bedside"
+
+
+def test_numbers_that_stay_equal_whatever_is_subtracted_are_named(capsys):
+    rows = large_numbers()
+    dates = rows.columns["date"].values.copy()
+    dates[::2] = 0  # half of them missing, written as 0, and none near the middle
+    dates[1::2] = 20_240_101_000_000 * (1 + np.arange(100)) + np.arange(100) % 16
+    with progress.reporting(Lines()) as said:
+        encoders.learn(rows.with_column("date", Dense(np.repeat(dates, 1), ("date",)), "input"))
+    assert said is None

@@ -105,3 +105,20 @@ def test_a_column_with_too_few_rows_is_named() -> None:
 def test_samples_without_a_target_say_so() -> None:
     with pytest.raises(UnknownName, match="target"):
         _ = everything().without_targets().y
+
+
+@given(ragged(), st.data())
+def test_rows_with_a_level_are_counted_as_a_loop_counts_them(column: Ragged, data: st.DataObject) -> None:
+    size = len(column.values["value"])
+    code = np.array(data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)), np.int32)
+    coded = Ragged(column.start, column.stop, {"code": code}, {"code": list("abcd")})
+    assert coded.rows_with("code").tolist() == [sum(k in set(row) for row in coded.rows("code")) for k in range(4)]
+
+
+@given(ragged(), st.integers(1, 12), st.integers(1, 4))
+def test_blocks_hold_every_row_once_and_keep_their_bounds(column: Ragged, elements: int, rows: int) -> None:
+    blocks = list(column.blocks(elements, rows))
+    assert [row for b in blocks for row in range(b.start, b.stop)] == list(range(len(column)))
+    for block in blocks:
+        assert block.stop - block.start <= rows
+        assert column.lengths[block].sum() <= elements or block.stop - block.start == 1
