@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polyclinic import notes
 from polyclinic.errors import BadData
 from polyclinic.models import encoders
 from polyclinic.outcomes.binary import Binary
@@ -156,11 +157,17 @@ def test_numbers_that_float32_would_make_equal_are_read_as_distances_from_their_
     assert alone.tobytes() == encoders.matrix(rows, learned)[[7]].tobytes(), "the same at the bedside"
 
 
-def test_numbers_that_stay_equal_whatever_is_subtracted_are_named(capsys):
+def test_a_column_that_stays_equal_whatever_is_subtracted_is_named():
     rows = large_numbers()
-    dates = rows.columns["date"].values.copy()
-    dates[::2] = 0  # half of them missing, written as 0, and none near the middle
-    dates[1::2] = 20_240_101_000_000 * (1 + np.arange(100)) + np.arange(100) % 16
-    with progress.reporting(Lines()) as said:
-        encoders.learn(rows.with_column("date", Dense(np.repeat(dates, 1), ("date",)), "input"))
-    assert said is None
+    wide = 1e13 * (np.arange(200) % 10) + np.arange(200)  # ten far places, each with small differences
+    with notes.collection() as noted:
+        encoders.learn(rows.with_column("date", Dense(wide, ("date",)), "input"))
+    assert [n.check for n in noted] == ["columns finer than float32"]
+    assert "date" in noted[0].result
+
+
+def test_a_column_of_ordinary_numbers_is_never_shifted():
+    rows = large_numbers()
+    rng = np.random.default_rng(0)
+    for values in (rng.normal(size=200), rng.lognormal(3, 2, 200), np.arange(200.0), np.full(200, np.nan)):
+        assert encoders.learn(rows.with_column("date", Dense(values, ("date",)), "input"))["offset"] == {}

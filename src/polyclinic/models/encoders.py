@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from polyclinic import progress
 from polyclinic.errors import BadData, Place
+from polyclinic.notes import note
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.columns import BLOCK, Array, Index
 from polyclinic.samples.samples import names_of, of_rows
@@ -83,14 +83,15 @@ def _offset(values: Array, name: str) -> float:
     middle = float(different[len(different) // 2])
     best = min(0.0, middle, key=lambda offset: _merged(different - offset))
     if merged := _merged(different - best):
-        progress.say(f"column {name!r}: {merged:.0%} of its different values become equal in float32")
+        result = f"{name}: {100 * merged:.0f} % of its different values become one for the models"
+        note("columns finer than float32", result, "Give such a column as a difference, or split it into two.")
     return best
 
 
 def _merged(different: Array) -> float:
     """The share of different numbers that are equal to another in float32, where it is more than one in a hundred."""
     kept = len(np.unique(different.astype(np.float32)))
-    lost = 1 - kept / max(len(different), 1)
+    lost = 1 - kept / len(different) if len(different) else 0.0
     return lost if lost > 0.01 else 0.0
 
 

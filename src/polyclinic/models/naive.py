@@ -60,7 +60,8 @@ class LastValue(TwoAnswers):
         source = self.column if self.column in dense else single.get(self.column)
         if source is None:
             raise UnknownName("`column` of last-value", self.column, [*dense, *single])
-        matrix = {"dense": {source: dense[source]}, "codes": {}}
+        read = {source: dense[source]}
+        matrix = {"dense": read, "offset": encoders.offsets(train, read), "codes": {}, "hours": []}
         taken = [at for at, name in enumerate(dense[source]) if self.column in (source, name)]
         return State({"matrix": matrix, "taken": taken})
 

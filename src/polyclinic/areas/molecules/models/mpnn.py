@@ -52,8 +52,10 @@ class Mpnn:
         """A number for each level of each field, and centre and spread of the dense numbers."""
         columns = graph_of(train)
         levels = {kind: vocabulary(train.columns[name], self.least) for kind, name in columns.items()}
-        mean, scale = (v.astype(np.float32) for v in encoders.centre(self._numbers(train).astype(float)))
-        return State({"columns": columns, "levels": levels}, {"mean": mean, "scale": scale})
+        read = {self.dense: encoders.dense_names(train)[self.dense]} if self.dense else {}
+        numbers = {"dense": read, "offset": encoders.offsets(train, read), "codes": {}, "hours": []}
+        mean, scale = (v.astype(np.float32) for v in encoders.centre(self._numbers(train, numbers).astype(float)))
+        return State({"columns": columns, "levels": levels, "numbers": numbers}, {"mean": mean, "scale": scale})
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """atoms int32 [row, atom, field], bonds int32 [row, bond, field], 0 where there is none; ends int32
@@ -66,16 +68,15 @@ class Mpnn:
         made: dict[str, Any] = {kind: numbered(columns[kind], levels[kind]) for kind in columns}
         made["ends"] = padded(bonds, np.stack([bonds.values[end] for end in ENDS], axis=1))
         made["arriving"] = arriving(bonds, made["atoms"].shape[1])
-        values = (self._numbers(rows) - state.arrays["mean"]) / state.arrays["scale"]
+        values = (self._numbers(rows, state.values["numbers"]) - state.arrays["mean"]) / state.arrays["scale"]
         made["dense"] = np.nan_to_num(values.clip(-4, 4)).astype(np.float32)
         return made
 
-    def _numbers(self, rows: Samples) -> npt.NDArray[np.float32]:
+    def _numbers(self, rows: Samples, numbers: Mapping[str, Any]) -> npt.NDArray[np.float32]:
         """Numbers of the whole molecule, NaN where there is none: float32 [row, number]."""
         if not self.dense:
             return np.zeros((len(rows), 0), np.float32)
-        names = encoders.dense_names(rows)[self.dense]
-        return encoders.matrix(rows, {"dense": {self.dense: names}, "codes": {}})
+        return encoders.matrix(rows, numbers)
 
     def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
         """Cut the padding down to the largest molecule of the batch; nothing is random."""
