@@ -3,6 +3,7 @@
 import importlib
 from typing import Any
 
+from polyclinic import openmp
 from polyclinic.errors import MissingDependency
 
 
@@ -13,7 +14,8 @@ def need(module: str, *, extra: str, to: str) -> Any:
     '[1]'
     """
     try:
-        return importlib.import_module(module)
+        with openmp.asleep(module.split(".")[0]):
+            return importlib.import_module(module)
     except ModuleNotFoundError as missing:
         if missing.name != module.split(".")[0]:
             raise

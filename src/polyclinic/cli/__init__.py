@@ -6,6 +6,7 @@ from importlib import import_module
 
 from typer import Exit, Option, Typer
 
+from polyclinic import openmp
 from polyclinic.cli import data
 from polyclinic.cli.manners import Polite
 
@@ -51,7 +52,6 @@ app.add_typer(data.app, name="data", epilog="Example:  polyclinic data get clif-
 def main() -> None:
     """The `polyclinic` command."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's stop is as good as Ctrl-C
-    # Threads that wait for each other by spinning cost seven times the CPU where the cores are shared, and a
-    # quarter of the time is all they win where they are not. OpenMP reads this once, when it is first loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for key, value in openmp.ASLEEP.items():  # for workers, too, whatever they load first
+        os.environ.setdefault(key, value)
     app()

@@ -10,7 +10,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from polyclinic import dependencies
+from polyclinic import dependencies, openmp
 from polyclinic.errors import UnknownName, UsageError
 from polyclinic.models.linear import written
 from polyclinic.models.model import Session
@@ -65,7 +65,10 @@ class Estimator(TableModel):
         """Raises `UsageError` where ONNX has no words for the estimator, or says something else than it does."""
         x, y = train
         estimator = built({"estimator": self.estimator, "params": self.params}, allow_code=session.allow_code)
-        fitted = ready(estimator, session).fit(x, y)
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(openmp.threads("sklearn", session.threads), "openmp"):
+            fitted = ready(estimator, session).fit(x, y)
         part = graph(fitted, x.shape[1], self.estimator)
         found = 1 / (1 + np.exp(-part({"x": x[:SOME]})["raw"][:, 0].astype(float)))
         gap = float(np.abs(found - fitted.predict_proba(x[:SOME])[:, 1]).max())
@@ -137,7 +140,8 @@ def check_name(name: str, *, allow_code: bool) -> None:
 
 def estimator_class(name: str, *, allow_code: bool) -> type[Any]:
     """The class behind a dotted name; raises `UsageError` where it is no estimator, or its code may not be run."""
-    from sklearn.base import BaseEstimator
+    with openmp.asleep("sklearn", "lightgbm"):
+        from sklearn.base import BaseEstimator
 
     check_name(name, allow_code=allow_code)
     module, _, attribute = name.rpartition(".")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from polyclinic import dependencies
+from polyclinic import dependencies, openmp
 from polyclinic.models.linear import written
 from polyclinic.models.model import Session
 from polyclinic.models.table import History, Rows, TableModel
@@ -37,7 +37,8 @@ class Gbm(TableModel):
 
     def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
         """History: the log loss after each tree kept or tried."""
-        import lightgbm
+        with openmp.asleep("lightgbm", "sklearn"):
+            import lightgbm
 
         curve: dict[str, Any] = {}
         how = {
@@ -50,7 +51,7 @@ class Gbm(TableModel):
             "feature_fraction": self.features,
             "bagging_fraction": self.rows,
             "seed": session.seed,
-            "num_threads": session.threads,
+            "num_threads": openmp.threads("lightgbm", session.threads),
         }
         learn = lightgbm.Dataset(*train, params=how, free_raw_data=False)
         watch = lightgbm.Dataset(*validation, reference=learn, params=how)

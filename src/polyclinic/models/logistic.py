@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polyclinic import openmp
 from polyclinic.models.encoders import centre
 from polyclinic.models.linear import Floats, linear, log_odds
 from polyclinic.models.model import Session
@@ -55,7 +56,8 @@ def _scaled(x: Floats, mean: Floats, scale: Floats, low: Floats, high: Floats) -
 
 def _fits(x: Floats, y: Floats, strengths: Sequence[float]) -> tuple[Floats, Floats]:
     """Weights [strength, feature] and bias [strength] for each strength of the penalty."""
-    from sklearn.linear_model import LogisticRegression
+    with openmp.asleep("sklearn"):
+        from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
     # a column that does not vary within its bounds would get weight 0; leaving it out saves its square in time

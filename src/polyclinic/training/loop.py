@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from polyclinic import dependencies, progress, seeds
+from polyclinic import dependencies, openmp, progress, seeds
 from polyclinic.errors import BadData
 from polyclinic.models.model import Session
 from polyclinic.outcomes.outcome import Outcome
@@ -89,7 +89,7 @@ def fit_torch(model: Any, train: Samples, validation: Samples, outcome: Outcome,
     torch = dependencies.need("torch", extra="train", to="train a network")
     from polyclinic.training.export import to_onnx
 
-    torch.set_num_threads(session.threads)
+    torch.set_num_threads(openmp.threads("torch", session.threads))
     torch.manual_seed(session.seed)
     state = model.prepare(train)
     fastest = "cuda" if torch.cuda.is_available() else "cpu"
