@@ -88,7 +88,7 @@ def test_an_infinite_value_is_left_out_and_counted_and_everyone_is_answered(
 
 
 def test_without_a_time_it_says_what_is_missing(labelled: Path, report: Report) -> None:
-    with pytest.raises(UsageError, match="nothing says when to ask") as error:
+    with pytest.raises(UsageError, match="there are no index times") as error:
         predict(report.package, labelled / "meds")
     assert "--index" in error.value.fix
 
