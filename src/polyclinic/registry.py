@@ -16,7 +16,10 @@ from typing import Any
 
 from polyclinic.errors import Place, UnknownName, UsageError
 
-KINDS = ("formats", "inputs", "tasks", "models", "parts", "outcomes", "measures", "adjustments", "studies", "datasets")
+KINDS = (
+    "formats", "inputs", "tasks", "models", "parts", "outcomes", "measures", "adjustments", "studies", "datasets",
+    "sections",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,7 @@ class Area:
     adjustments: Mapping[str, str] = field(default_factory=dict)
     studies: Mapping[str, str] = field(default_factory=dict)
     datasets: Mapping[str, str] = field(default_factory=dict)
+    sections: Mapping[str, str] = field(default_factory=dict)
 
     def declared(self, kind: str) -> Mapping[str, str]:
         """The names that this area declares of one kind."""

@@ -208,7 +208,7 @@ def test_a_file_of_predictions_gives_the_report_and_the_page(files):
     assert found["cohort"]["groups"] == {"subject_id": 100}
     assert found["cohort"]["targets"] == {"binary": {"positive": labels["boolean_value"].sum(), "labelled": 300}}
     assert json.loads((folder / "out/report.json").read_text()) == found
-    assert "The probabilities of mine, as given," in found["finding"]
+    assert [c["title"] for c in found["cautions"]] == ["Calibration"]
     assert "<td>test rows</td>" in (folder / "out/report.html").read_text().replace(' class="n"', "")
     assert "mine" in (folder / "out/report.html").read_text()
 
@@ -240,7 +240,7 @@ def test_several_models_are_told_apart_by_a_column_and_paired(files):
     found = evaluate_file(folder / "two.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
     assert {(c["a"], c["b"]) for c in found["comparisons"]} == {("a", "b")}
     assert found["models"]["b"]["binary"]["test"]["auroc"]["value"] == 0.5
-    assert found["calibration"]["b"]["binary"]["before"]["slope"] is None
+    assert found["calibration"]["b"]["binary"]["before"]["slope"]["value"] is None
 
 
 @pytest.mark.parametrize("names", [(1, 2), (0.5, 1.5), (False, True)])
@@ -345,7 +345,7 @@ def test_rows_that_only_one_file_has_are_counted_on_the_page(files):
     found = evaluate_file(folder / "mine.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
     told = {entry["check"]: entry["result"] for entry in found["sanity"]}
     assert told == {"predictions without a row in the labels": "30 of 250", "labels without a prediction": "80 of 300"}
-    assert "labels without a prediction" in found["finding"]
+    assert "labels without a prediction" in [c["title"] for c in found["cautions"]]
     whole = evaluate_file(folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "p")
     assert whole["sanity"] == []
 
@@ -397,5 +397,5 @@ def test_rows_of_one_subject_without_a_group_are_a_warning(files):
     given = {"labels": folder / "labels.csv", "out": folder / "o"}
     alone = evaluate_file(folder / "mine.parquet", **given)
     assert [entry["result"] for entry in alone["sanity"]] == ["300 rows of 100 subjects"]
-    assert "rows of one subject" in alone["finding"]
+    assert "rows of one subject" in [c["title"] for c in alone["cautions"]]
     assert evaluate_file(folder / "mine.parquet", group="subject_id", **given)["sanity"] == []

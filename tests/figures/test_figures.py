@@ -11,17 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyclinic.figures.curves import MOST_POINTS, Curve, calibration, curves
-from polyclinic.figures.flow import flow
+from polyclinic.figures.curves import MOST_POINTS, CalibrationBin, Curve, calibration, curves
+from polyclinic.figures.flow import FlowStep, flow
 from polyclinic.figures.intervals import Line, forest
 from polyclinic.figures.svg import NAMES, spread
 
 SVG = "{http://www.w3.org/2000/svg}"
-BINS = [{"predicted": 0.1, "observed": 0.12, "low": 0.08, "high": 0.16}, {"predicted": 0.4, "observed": None}]
-STEPS = [
-    {"step": "all <rows>", "rows": 90, "past_index": False},
-    {"step": "labelled", "rows": "<5", "past_index": True},
-]
+BINS = [CalibrationBin(0.1, 0.12, 0.08, 0.16), CalibrationBin(0.4, None)]
+STEPS = [FlowStep("all <rows>", 90, 30), FlowStep("labelled", "<5", "<5", past_index=True)]
 AXES = {"title": "A & B", "axes_names": ("x", "y"), "description": "two curves"}
 
 
@@ -31,7 +28,7 @@ def drawings() -> dict[str, str]:
         "zero": forest([Line("a", -0.013, -0.018, -0.008)], title="Difference", axis="difference", zero=True),
         "curves": curves([Curve("gbm", [0, 1], [0, 1], strong=True), Curve("b", [0, 1], [1, 0])], **AXES),
         "calibration": calibration({"as given": BINS}, title="Calibration", unit="rows"),
-        "flow": flow(STEPS, title="Flow", unit="Rows"),
+        "flow": flow(STEPS, title="Flow", group="patients"),
     }
 
 
@@ -52,19 +49,21 @@ def test_every_figure_has_a_title_and_a_description_that_its_svg_names(drawn):
 def test_a_description_holds_the_numbers_and_their_intervals(drawn):
     assert "gbm 0.786, 0.761 to 0.811" in drawn["forest"]
     assert "a −0.013, −0.018 to −0.008" in drawn["zero"]
-    assert "labelled (looks past the index): &lt;5" in drawn["flow"]
+    assert "labelled (looks past the index): &lt;5 rows, &lt;5 patients" in drawn["flow"]
     assert "predicted 0.100, observed 0.120 (0.080 to 0.160)" in drawn["calibration"]
 
 
-def test_what_fell_out_is_told_from_what_is_left():
-    steps = [
-        {"step": "asked", "rows": 90},
-        {"step": "too late", "rows": 7, "excluded": True},
-        {"step": "left", "rows": 83},
-    ]
-    svg = flow(steps, title="t", unit="Rows")
-    assert "asked: 90; fell out, too late: 7; left: 83" in svg
-    assert ">− 7<" in svg
+def test_a_flow_has_a_column_of_rows_and_one_of_patients_and_shows_exclusions_as_losses():
+    steps = [FlowStep("index times", 90, 30), FlowStep("too late", 7, 4, excluded=True), FlowStep("left", 83, 29)]
+    svg = flow(steps, title="t", group="patients")
+    spoken = "index times: 90 rows, 30 patients; excluded, too late: 7 rows, 4 patients; left: 83 rows, 29 patients"
+    assert spoken in svg
+    assert [text in svg for text in (">rows<", ">patients<", ">− 7<", ">of 4<", ">83<", ">29<")] == [True] * 6
+
+
+def test_a_flow_without_groups_has_no_column_for_them():
+    svg = flow([FlowStep("molecules", 90)], title="t")
+    assert "molecules: 90 rows." in svg
 
 
 def test_numbers_that_are_written_in_a_figure_keep_their_digits(drawn):
@@ -98,7 +97,7 @@ def test_a_figure_of_nothing_can_still_be_drawn():
     assert "no value" in forest([Line("empty", note="no value")], title="t", axis="a")
     assert ET.fromstring(calibration({}, title="t", unit="rows")) is not None
     assert ET.fromstring(curves([], **AXES)) is not None
-    assert ET.fromstring(flow([], title="t", unit="Rows")) is not None
+    assert ET.fromstring(flow([], title="t")) is not None
 
 
 @given(st.lists(st.floats(0, 1), max_size=9), st.floats(0.01, 0.1))

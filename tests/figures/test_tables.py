@@ -50,14 +50,14 @@ def test_a_table_without_rows_keeps_its_columns():
 
 
 def test_a_score_stands_with_its_interval():
-    assert "0.761\u00a0to\u00a00.811" in scored({"value": 0.786, "low": 0.761, "high": 0.811, "n": 9})
-    assert "no\u00a0interval" in scored({"value": 0.786, "low": None, "high": None, "n": 9})
-    assert scored({"value": None}) is None
+    assert "0.761\u00a0to\u00a00.811" in scored(0.786, 0.761, 0.811)
+    assert "no\u00a0interval" in scored(0.786, None, None)
+    assert scored(None, None, None) is None
 
 
 def test_the_examples_of_how_numbers_are_written_hold():
     assert doctest.testmod(numbers).failed == 0
 
 
-def test_a_difference_that_rounds_to_nought_has_no_sign():
+def test_a_difference_that_rounds_to_0_has_no_sign():
     assert (numbers.signed(-0.0001), numbers.signed(0.0001), numbers.number(-1234.5)) == ("0.000", "0.000", "−1,234")

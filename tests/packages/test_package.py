@@ -120,7 +120,7 @@ def test_one_row_out_for_each_row_in_and_in_its_order(finished: Report, tmp_path
 
 def test_the_threshold_and_the_calibration_stand_in_the_package(finished: Report, package: Path) -> None:
     combine = json.loads((package / "combine.json").read_text())
-    assert combine["calibration"] == finished.document["package"]["calibration"]
+    assert combine["calibration"] == finished.document.package.calibration
     assert 0 < combine["threshold"] < 1
 
 

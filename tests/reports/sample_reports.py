@@ -1,4 +1,4 @@
-"""Three reports as studies of three kinds write them; the same numbers at every call."""
+"""Three reports as studies of three kinds write them, as plain mappings; the same numbers at every call."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def score(value: float | None, half: float = 0.03, n: int = 9890) -> dict[str, A
 def base(study: str, title: str, outcome: str, chosen: str) -> dict[str, Any]:
     """What every report holds, with nothing in the sections that may be empty."""
     return {
-        "format": 1, "study": study, "title": title, "intended_use": "", "finding": "", "chosen": {outcome: chosen}, "seed": 13,
+        "format": 1, "revision": 2, "study": study, "title": title, "intended_use": "", "finding": "", "chosen": {outcome: chosen}, "seed": 13,
         "data": {study: HASH},
         "environment": {"python": "3.11.7", "polyclinic": "0.1.0", "platform": "Linux", "cpu": "2 cores", "versions": {"numpy": "2.2.0"}},
         "cohort": {"attrition": [], "rows": 0, "groups": {}, "targets": {}},
         "models": {}, "comparisons": [], "calibration": {}, "subgroups": [], "sanity": [], "gates": [],
         "steps": [{"step": "ingest", "seconds": 8.2, "reused": True}, {"step": "fit", "seconds": 97.1, "reused": False}],
-        "package": {"portable": True, "models": [chosen], "size": 412_000},
+        "package": {"portable": True, "models": [chosen], "size": 412_000}, "sections": [],
     }  # fmt: skip
 
 
@@ -50,11 +50,11 @@ def records() -> dict[str, Any]:
             for s, r, g, p, x in steps
         ],
         "rows": 9890, "groups": {"subject": 100}, "targets": {"hypotension": {"positive": 1831}},
-        "time": {"from": "2110-04-11", "to": "2201-12-13"},
+        "time": {"first": "2110-04-11", "last": "2201-12-13"},
         "table1": table_one(), "missing": [{"column": "lactate", "share": 0.734}, {"column": "heart rate", "share": 0.012}],
         "summary": {"rows_in": 512_345, "events_out": 498_001, "quarantined": 44, "non_events": {"empty dose": 14_300}},
         "set_aside": {"VITAL//map": {"readings": 15_148, "outside": 36, "tied": 351}},
-        "splits": [{"split": part, "fold": str(f), "rows": r, "groups": g, "positive": p}
+        "splits": [{"split": part, "fold": str(f), "rows": r, "groups": {"subject": g}, "positive": p}
                    for f in range(5) for part, r, g, p in (("train", 6700 + f, 68, 1240), ("validation", 1200 - f, 12, 225), ("test", 1990, 20, 366))],
     }  # fmt: skip
     values = {
@@ -71,26 +71,18 @@ def records() -> dict[str, Any]:
         difference("gbm", "last-value", "hypotension", "brier", -0.013, 0.005), difference("gbm", "transformer", "hypotension", "brier", -0.002, 0.003),
     ]  # fmt: skip
     report["calibration"] = {m: {"hypotension": calibration(s)} for m, s in (("transformer", 0.71), ("gbm", 0.86))}
-    report["operating"] = [
-        {"model": m, "outcome": "hypotension", "rule": "specificity at least 0.90", "threshold": t, "alerts_per_100": a,
-         "scores": {"sensitivity": score(s), "specificity": score(0.9), "ppv": score(0.44), "npv": score(0.88)}}
-        for m, t, s, a in (("gbm", 0.312, 0.412, 15.6), ("transformer", 0.305, 0.401, 15.4))
-    ]  # fmt: skip
-    x = [round(0.05 + 0.01 * i, 2) for i in range(46)]
-    report["decision"] = {"hypotension": {"thresholds": x, "none": 0, "all": [0.185 - 0.815 * t / (1 - t) for t in x],
-                                          "models": {m: [0.15 * math.exp(-k * t) - 0.004 for t in x] for m, k in (("gbm", 3.5), ("transformer", 3.7), ("last-value", 5.5))}}}  # fmt: skip
-    report["curves"] = {
-        "hypotension": {
-            "roc": {m: roc(v[0]) for m, v in values.items()},
-            "pr": {m: precision(v[1]) for m, v in values.items()},
-        }
-    }
+    report["sections"] = [usefulness(), rank_curves(values), training("transformer", 5)]
     report["subgroups"] = subgroups("hypotension", "gbm")
     report["gates"] = [
-        {"gate": "better_than", "state": "held", "measured": score(0.064, 0.021), "wanted": "last-value"},
-        {"gate": "calibration_slope", "state": "held", "measured": score(0.99, 0.08), "wanted": "from 0.8 to 1.2"},
-        {"gate": "worst_subgroup", "state": "not tested", "measured": None, "wanted": {"auroc": 0.65, "min_subjects": 20}},
-    ]  # fmt: skip
+        {
+            "gate": "better than last-value",
+            "state": "passed",
+            "measured": "0.064 (0.043 to 0.085)",
+            "wanted": "above 0",
+        },
+        {"gate": "calibration slope", "state": "passed", "measured": "0.990 (0.910 to 1.070)", "wanted": "0.8 to 1.2"},
+        {"gate": "worst subgroup: auroc", "state": "not tested", "measured": "nothing", "wanted": "at least 0.65"},
+    ]
     report["sanity"] = [
         {
             "check": "shuffled labels",
@@ -99,8 +91,7 @@ def records() -> dict[str, Any]:
             "result": score(0.51),
         }
     ]
-    report["training"] = [fit("transformer", f) for f in range(5)]
-    report["package"] |= {"calibration": "logistic", "threshold": 0.312}
+    report["package"] |= {"calibration": {"slope": 1.1, "intercept": 0.2}, "threshold": 0.312}
     return report
 
 
@@ -122,7 +113,7 @@ def molecules() -> dict[str, Any]:
         }
     report["comparisons"] = [difference("gbm", "mpnn", "crosses", "auroc", 0.05, 0.02)]
     report["calibration"] = {"gbm": {"crosses": calibration(1.01)}}
-    report["training"] = [fit("mpnn", 0)]
+    report["sections"] = [training("mpnn", 1)]
     return report
 
 
@@ -133,7 +124,7 @@ def imaging() -> dict[str, Any]:
     report["cohort"] |= {
         "rows": 200,
         "groups": {"image": 200},
-        "targets": {"mask": {"labels": {"1": 310_000, "2": 290_000}}},
+        "targets": {"mask": {"voxels": {"1": 310_000, "2": 290_000}}},
     }
     for model, value in (("unet", 0.86), ("atlas", 0.62)):
         found = {
@@ -143,7 +134,9 @@ def imaging() -> dict[str, Any]:
         }
         report["models"][model] = {"mask": {"validation": found, "test": found}}
     report["comparisons"] = [difference("unet", "atlas", "mask", "dice", 0.24, 0.02)]
-    report["gates"] = [{"gate": "better_than", "state": "held", "measured": score(0.24, 0.02), "wanted": "atlas"}]
+    report["gates"] = [
+        {"gate": "better than atlas", "state": "passed", "measured": "0.240 (0.220 to 0.260)", "wanted": "above 0"}
+    ]
     report["package"]["portable"] = False
     return report
 
@@ -159,11 +152,52 @@ def constant(report: dict[str, Any], model: str) -> dict[str, Any]:
     return report
 
 
+def usefulness() -> dict[str, Any]:
+    points = [
+        {"model": m, "outcome": "hypotension", "rule": {"specificity": 0.9}, "threshold": t, "chosen_on": "validation",
+         "alerts_per_100": score(a, 3.0), "alerts_per_day": score(a * 0.24, 0.8), "false_alerts_per_day": score(a * 0.13, 0.5),
+         "scores": {"sensitivity": score(s), "specificity": score(0.885), "ppv": score(0.44), "npv": score(0.88)}}
+        for m, t, s, a in (("gbm", 0.312, 0.412, 15.6), ("transformer", 0.305, 0.401, 15.4))
+    ]  # fmt: skip
+    x = [round(0.05 + 0.01 * i, 2) for i in range(46)]
+    steepness = (("gbm", 3.5), ("transformer", 3.7), ("last-value", 5.5))
+    benefit = {
+        "thresholds": x,
+        "all": [0.185 - 0.815 * t / (1 - t) for t in x],
+        "models": {m: [0.15 * math.exp(-k * t) - 0.004 for t in x] for m, k in steepness},
+    }
+    return {"kind": "usefulness", "points": points, "decision": {"hypotension": benefit}}
+
+
+def rank_curves(values: dict[str, tuple[float, ...]]) -> dict[str, Any]:
+    of_outcome = {
+        "roc": {m: roc(v[0]) for m, v in values.items()},
+        "pr": {m: precision(v[1]) for m, v in values.items()},
+    }
+    return {"kind": "rank_curves", "curves": {"hypotension": of_outcome}}
+
+
+def training(model: str, folds: int) -> dict[str, Any]:
+    return {"kind": "training", "fits": [fit(model, fold) for fold in range(folds)]}
+
+
+def section(report: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The section of a kind, to be changed in place."""
+    return next(section for section in report["sections"] if section["kind"] == kind)
+
+
 def table_one() -> list[dict[str, Any]]:
+    def cell(rows: int, of: int, groups: int) -> dict[str, Any]:
+        return {"rows": rows, "share": rows / of, "groups": groups}
+
     rows = [("rows", "", 9890, 8059, 1831), ("sex", "female", 4101, 3390, 711), ("sex", "male", 5789, 4669, 1120),
-            ("age, median (IQR)", "", "65 (54–76)", "64 (53–75)", "68 (57–78)"), ("race", "Black or African American", 903, 780, 123),
-            ("race", "White", 6240, 5010, 1230), ("race", "other", 3, 2, 1)]  # fmt: skip
-    return [{"variable": v, "level": level, "all": a, "negative": n, "positive": p} for v, level, a, n, p in rows]
+            ("race", "Black or African American", 903, 780, 123), ("race", "White", 6240, 5010, 1230), ("race", "other", 3, 2, 1)]  # fmt: skip
+    table = [
+        {"variable": v, "level": level, "all": cell(a, 9890, min(a, 60)), "negative": cell(n, 8059, min(n, 60)), "positive": cell(p, 1831, min(p, 40))}
+        for v, level, a, n, p in rows
+    ]  # fmt: skip
+    age = {"all": "65 (54 to 76)", "negative": "64 (53 to 75)", "positive": "68 (57 to 78)"}
+    return [*table, {"variable": "age", "level": "median (quartiles)", **age}]
 
 
 def binary_scores(values: tuple[float, ...], shift: int) -> dict[str, Any]:
@@ -195,11 +229,16 @@ def calibration(slope: float) -> dict[str, Any]:
             for p in x
         ]
 
-    before = {"slope": score(slope, 0.08), "intercept": score(-0.21, 0.1), "ece": 0.041, "curve": bins(2 - slope)}
-    return {
-        "before": before,
-        "after": {"slope": score(0.99, 0.08), "intercept": score(0.01, 0.1), "ece": 0.012, "curve": bins(1.01)},
+    level = {"observed_expected": score(1.0, 0.06), "in_the_large": score(0.0, 0.08)}
+    before = {
+        **level,
+        "slope": score(slope, 0.08),
+        "intercept": score(-0.21, 0.1),
+        "ece": 0.041,
+        "curve": bins(2 - slope),
     }
+    after = {**level, "slope": score(0.99, 0.08), "intercept": score(0.01, 0.1), "ece": 0.012, "curve": bins(1.01)}
+    return {"before": before, "after": after}
 
 
 def roc(area: float) -> dict[str, list[float]]:

@@ -1,4 +1,4 @@
-"""Gates: held, failed, not tested."""
+"""Gates: passed, failed, undecided, not tested."""
 
 from __future__ import annotations
 
@@ -31,10 +31,12 @@ def states(gates, **changed):
 
 
 INTERVALS = [
-    (score(0.05, 0.03, 0.07), "held"),
-    (score(0.05, -0.01, 0.11), "not tested"),
-    (score(-0.01, -0.03, 0.01), "failed"),
-    (score(0.05), "not tested"),
+    (score(0.05, 0.03, 0.07), "passed"),
+    (score(0.05, -0.01, 0.11), "undecided"),
+    (score(-0.01, -0.03, 0.01), "undecided"),
+    (score(-0.03, -0.05, -0.01), "failed"),
+    (score(0.05), "undecided"),
+    (score(None), "not tested"),
 ]
 
 
@@ -60,14 +62,16 @@ def test_a_model_that_is_not_there_is_an_error_that_lists_those_that_are():
 @pytest.mark.parametrize(
     ("slope", "state"),
     [
-        (score(1.0, 0.9, 1.1), "held"),
-        (score(1.0, 0.7, 1.3), "not tested"),
-        (score(1.3, 1.1, 1.5), "failed"),
-        (score(1.0), "not tested"),
+        (score(1.0, 0.9, 1.1), "passed"),
+        (score(1.0, 0.7, 1.3), "undecided"),
+        (score(0.837, 0.740, 0.957), "undecided"),
+        (score(1.3, 1.1, 1.5), "undecided"),
+        (score(1.5, 1.3, 1.7), "failed"),
+        (score(1.0), "undecided"),
         (score(None), "not tested"),
     ],
 )
-def test_a_slope_is_held_where_its_whole_interval_lies_between_the_bounds(slope, state):
+def test_a_slope_passes_where_its_whole_interval_lies_between_the_bounds(slope, state):
     calibration = {"deep": {"binary": {"after": {"slope_interval": slope}}}}
     assert states(Gates(calibration_slope=(0.8, 1.2)), calibration=calibration) == [state]
 
@@ -79,17 +83,17 @@ def subgroup(level, groups, found):
 
 def test_the_worst_of_the_large_enough_subgroups_decides():
     gates = Gates(worst_subgroup={"auroc": 0.65, "min_subjects": 20})
-    good, bad = subgroup("f", 30, score(0.8, 0.7, 0.9)), subgroup("m", 30, score(0.6, 0.5, 0.7))
+    good, bad = subgroup("f", 30, score(0.8, 0.7, 0.9)), subgroup("m", 30, score(0.55, 0.5, 0.6))
     tiny = subgroup("x", 5, score(0.2, 0.1, 0.3))
-    assert states(gates, subgroups=[good, tiny]) == ["held"]
+    assert states(gates, subgroups=[good, tiny]) == ["passed"]
     assert states(gates, subgroups=[good, bad]) == ["failed"]
     assert states(gates, subgroups=[tiny]) == ["not tested"]
     (judged,) = judge(gates, report(subgroups=[good, bad]))
-    assert (judged["gate"], judged["measured"]) == ("worst subgroup: auroc (sex m)", "0.600 (0.500 to 0.700)")
+    assert (judged["gate"], judged["measured"]) == ("worst subgroup: auroc (sex m)", "0.550 (0.500 to 0.600)")
 
 
 def test_a_least_score_is_a_greatest_where_lower_is_better():
-    assert states(Gates(min={"auroc": 0.7, "brier": 0.2})) == ["held", "held"]
+    assert states(Gates(min={"auroc": 0.7, "brier": 0.2})) == ["passed", "passed"]
     assert states(Gates(min={"auroc": 0.9, "brier": 0.05})) == ["failed", "failed"]
     assert [g["wanted"] for g in judge(Gates(min={"auroc": 0.9, "brier": 0.05}), report())] == [
         "at least 0.9",

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from jsonschema import Draft202012Validator
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -26,13 +27,14 @@ from polyclinic.studies.run import run
 
 
 def steps(report: Report) -> dict[str, bool]:
-    return {s["step"]: s["reused"] for s in report.document["steps"]}
+    return {s.step: s.reused for s in report.document.steps}
 
 
 def test_a_run_leaves_everything_that_it_promises(finished: Report) -> None:
     for name in ("study.yaml", "report.html", "report.json", "predictions.parquet", "package/recipe.json"):
         assert (finished.folder / name).is_file(), name
-    schema.validate(json.loads((finished.folder / "report.json").read_text()))
+    content = json.loads((finished.folder / "report.json").read_text())
+    assert [*Draft202012Validator(schema.shipped()).iter_errors(content)] == []
 
 
 def test_every_labelled_row_is_held_out_once_by_every_model(finished: Report) -> None:
@@ -91,7 +93,7 @@ def test_other_subgroups_train_nothing_again(finished: Report, tmp_path: Path) -
     changed["evaluation"] = {"intervals": {"over": "patient"}, "subgroups": ["ward"]}
     again = run(changed, out=tmp_path / "run")
     assert all(reused for name, reused in steps(again).items() if name.startswith(("fit", "package", "answer")))
-    assert {s["column"] for s in again.document["subgroups"]} == {"ward"}
+    assert {s.column for s in again.document.subgroups} == {"ward"}
 
 
 def test_a_changed_model_is_fitted_again_and_the_others_are_not(finished: Report) -> None:
@@ -106,7 +108,7 @@ def test_a_dry_run_lists_the_steps_and_does_nothing(tmp_path: Path) -> None:
     patients().write_parquet(tmp_path / "rows.parquet")
     given = study(patients()) | {"source": {"frame": str(tmp_path / "rows.parquet")}}
     plan = run(given, out=tmp_path / "run", dry_run=True)
-    names = [s["step"] for s in plan.document["steps"]]
+    names = [s.step for s in plan.document.steps]
     assert names[:3] == ["ingest", "cohort", "samples"]
     assert names[-1] == "evaluate"
     assert not (tmp_path / "run").exists()
@@ -114,7 +116,7 @@ def test_a_dry_run_lists_the_steps_and_does_nothing(tmp_path: Path) -> None:
 
 def test_a_dry_run_of_a_data_frame_lists_the_steps_too(tmp_path: Path) -> None:
     plan = run(study(patients()), out=tmp_path / "run", dry_run=True)
-    assert [s["step"] for s in plan.document["steps"]][:3] == ["ingest", "cohort", "samples"]
+    assert [s.step for s in plan.document.steps][:3] == ["ingest", "cohort", "samples"]
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["source.parquet"]
 
 
@@ -156,7 +158,7 @@ def test_a_scikit_learn_pipeline_is_a_model(tmp_path: Path) -> None:
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
     frame = patients().with_columns(pl.col("lactate").fill_null(2.0))
     report = run(study(frame, models=[pipeline], baselines=["naive"]), out=tmp_path / "run")
-    assert report.document["chosen"]["binary"] == "Pipeline"
+    assert report.document.chosen["binary"] == "Pipeline"
     stored = report.predictions().filter(pl.col("fold") == "package")["predicted_boolean_probability"]
     again = predict(report.package, tmp_path / "run" / "source.parquet")["predicted_boolean_probability"]
     assert (again - stored).abs().max() <= 1e-6
@@ -181,7 +183,7 @@ def test_three_patients_are_too_few(tmp_path: Path) -> None:
 def test_inputs_that_are_all_missing_are_survived_and_told(tmp_path: Path) -> None:
     empty = patients().with_columns(lactate=pl.lit(None, pl.Float64), age=pl.lit(None, pl.Float64))
     report = run(study(empty, baselines=["naive"]), out=tmp_path / "run")
-    shares = {m["column"]: m["share"] for m in report.document["cohort"]["missing"]}
+    shares = {m.column: m.share for m in report.document.cohort.missing}
     assert shares["lactate"] == shares["age"] == 1.0
 
 
@@ -199,8 +201,8 @@ def test_rows_that_a_split_file_does_not_name_are_a_step_of_their_own(tmp_path: 
     keys.write_csv(tmp_path / "split.csv")
     how = {"separate": ["patient"], "file": str(tmp_path / "split.csv")}
     made = run(study(frame, split=how, models=["logistic"], baselines=[], gates={}), out=tmp_path / "run")
-    steps = {s["step"]: s["rows"] for s in made.document["cohort"]["attrition"]}
-    assert made.document["cohort"]["rows"] == steps["named in the split file"] == 210
+    steps = {s.step: s.rows for s in made.document.cohort.attrition}
+    assert made.document.cohort.rows == steps["named in the split file"] == 210
 
 
 def test_patients_that_the_split_does_not_keep_apart_are_warned_of(tmp_path: Path) -> None:
@@ -209,10 +211,10 @@ def test_patients_that_the_split_does_not_keep_apart_are_warned_of(tmp_path: Pat
     named = {"table": {"groups": ["patient", "site"]}}
     apart = {"separate": ["site"], "folds": 2}
     made = run(study(frame, split=apart, inputs=named, **small), out=tmp_path / "run").document
-    found = {s["check"]: s["result"] for s in made["sanity"]}
+    found = {s.check: s.result for s in made.sanity}
     assert found == {"patients learned from and held out": "80 of 80"}
-    assert "patients learned from and held out" in made["finding"]
-    assert not run(study(patients(240), **small), out=tmp_path / "apart").document["sanity"]
+    assert "patients learned from and held out" in [c.title for c in made.cautions]
+    assert not run(study(patients(240), **small), out=tmp_path / "apart").document.sanity
 
 
 def test_a_stopped_run_leaves_no_report_of_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def command(
 
     screen.say("Will mean arterial pressure fall below 65 mmHg within the next two hours?\n")
     made = work(STUDY, out=out, settings=settings or [])
-    ingested = next(step["folder"] for step in made.document["steps"] if step["step"] == "ingest")
+    ingested = next(step.folder for step in made.document.steps if step.step == "ingest")
     timeline = out / ingested / "source"
     patient = ask_for_one_patient(made.predictions(), timeline, out)
     run.tell(made)

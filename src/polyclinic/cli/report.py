@@ -20,7 +20,7 @@ def command(
 
     found = Report.open(run)
     if as_json:
-        screen.show_json(found.document)
+        screen.show_json(found.document.model_dump(mode="json"))
         return
     atomic.write_text(found.page, render(found.document))
     screen.say(f"report   {found.page}")

@@ -37,11 +37,11 @@ def command(
     folder = out or Path("runs") / Path(study).stem.removesuffix(".study")
     made = work(study, out=folder, settings=settings or [], dry_run=dry_run, allow_code=allow_code)
     if dry_run:
-        steps = made.document["steps"]
+        steps = [{"step": s.step, "reused": s.reused} for s in made.document.steps]
         screen.show_json(steps) if as_json else screen.tree({"steps": steps})
         return
-    screen.show_json(made.document) if as_json else tell(made)
-    if failed := [str(gate["gate"]) for gate in made.document["gates"] if gate["state"] == "failed"]:
+    screen.show_json(made.document.model_dump(mode="json")) if as_json else tell(made)
+    if failed := [gate.gate for gate in made.document.gates if gate.state == "failed"]:
         fix = "read why in the report before anybody uses the package"
         raise CheckFailed(f"gate not held: {', '.join(failed)}", fix=fix)
 
@@ -52,7 +52,6 @@ def tell(made: Report) -> None:
     from rich.text import Text
 
     screen.say(Padding(Text(made.finding), (1, 0)))
-    for gate in made.document["gates"]:
-        name, measured = (screen.cell(gate[key]) for key in ("gate", "measured"))
-        screen.say(f"gate {name}: {gate['state']} (measured {measured})")
+    for gate in made.document.gates:
+        screen.say(f"gate {screen.cell(gate.gate)}: {gate.state} (measured {screen.cell(gate.measured)})")
     screen.say(f"report   {made.page}\npackage  {made.package}")

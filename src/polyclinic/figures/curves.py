@@ -108,25 +108,49 @@ def _name(axes: Any, curve: Curve, styles: Mapping[str, Any], x: float, y: float
     axes.text(x, y, curve.label, color=styles[curve.label][0], fontweight=weight, va="center", **how)
 
 
-def calibration(bins: Mapping[str, Sequence[Mapping[str, Any]]], *, title: str, unit: str) -> str:
+@dataclass(frozen=True)
+class CalibrationBin:
+    """One bin: the mean prediction, and the observed share with its interval, all from 0 to 1."""
+
+    predicted: float | None
+    observed: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+def calibration(bins: Mapping[str, Sequence[CalibrationBin]], *, title: str, unit: str) -> str:
     """Predicted against observed share, with the interval of each bin; the first of several is drawn strongly.
 
-    bins: in words, which probabilities → bins with `predicted`, `observed`, `low`, `high`, all from 0 to 1.
+    Parameters
+    ----------
+    bins
+        In words, which probabilities → their bins.
+    title
+        What a screen reader says first.
+    unit
+        What the shares are of ("rows").
     """
-    drawn = [_binned(when, found, strong=n == 0) for n, (when, found) in enumerate(bins.items())]
-    seen = [v for c in drawn for v in (*c.x, *c.y, *(high for *_, high in c.whiskers))]
-    top = min(1.0, max(seen, default=1.0) * 1.06)
+    drawn = [_binned(when, points, strong=n == 0) for n, (when, points) in enumerate(bins.items())]
+    shares = [v for c in drawn for v in (*c.x, *c.y, *(high for *_, high in c.whiskers))]
+    top = min(1.0, max(shares, default=1.0) * 1.06)
     when, first = next(iter(bins.items()), ("", []))
-    pairs = [(number(b["predicted"]), f"{number(b['observed'])} ({bounds(b)})") for b in first]
-    spoken = "; ".join(f"predicted {predicted}, observed {observed}" for predicted, observed in pairs)
-    frame: Any = {"title": title, "diagonal": True, "limits": ((0, top), (0, top))}
-    frame |= {"description": f"Observed share of {unit} by predicted share {when}: {spoken}."}
-    names = ("predicted", "observed (dotted: as predicted)")
-    return curves(drawn, axes_names=names, inside="upper left", height=300, **frame)
+    spoken = "; ".join(
+        f"predicted {number(b.predicted)}, observed {number(b.observed)} ({bounds(b.low, b.high)})" for b in first
+    )
+    return curves(
+        drawn,
+        title=title,
+        axes_names=("predicted", "observed (dotted: as predicted)"),
+        description=f"Observed share of {unit} by predicted share {when}: {spoken}.",
+        limits=((0, top), (0, top)),
+        diagonal=True,
+        inside="upper left",
+        height=300,
+    )
 
 
-def _binned(label: str, bins: Sequence[Mapping[str, Any]], *, strong: bool = False) -> Curve:
-    good = [b for b in bins if finite(b.get("predicted")) and finite(b.get("observed"))]
-    x, y = [b["predicted"] for b in good], [b["observed"] for b in good]
-    ends = [(b["predicted"], b.get("low"), b.get("high")) for b in good]
-    return Curve(label, x, y, strong=strong, marks=x, whiskers=[e for e in ends if all(map(finite, e))])
+def _binned(label: str, bins: Sequence[CalibrationBin], *, strong: bool = False) -> Curve:
+    points = [(b.predicted, b.observed, b.low, b.high) for b in bins if finite(b.predicted) and finite(b.observed)]
+    whiskers = [(x, low, high) for x, _, low, high in points if finite(low) and finite(high)]
+    x, y = [p[0] for p in points], [p[1] for p in points]
+    return Curve(label, x, y, strong=strong, marks=x, whiskers=whiskers)

@@ -1,59 +1,108 @@
-"""Who is in the data and who fell out: one bar a step."""
+"""Who is in the data and who was excluded: rows and patients left after each step, exclusions between the steps."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from polyclinic.figures.numbers import count, finite
 from polyclinic.figures.svg import ACCENT, GRID, INK, MUTED, SECOND, WIDTH, draw
 
 LINE = 14
+COLUMN = 62
+"""Width of a column of counts, in pixels."""
+PAST_INDEX = "looks past the index time: labels only"
 
 
-def flow(steps: Sequence[Mapping[str, Any]], *, title: str, unit: str) -> str:
-    """Rows left after each step as bars, and between them what fell out and why, as SVG.
+@dataclass(frozen=True)
+class FlowStep:
+    """One step of a cohort flow.
 
-    steps: mappings with `step`, `rows` (a count or "<5"), `past_index` and `excluded`: whether the rows are those that
-    fell out, not those that are left. Steps that look past the index time are marked in words and colour.
+    Attributes
+    ----------
+    label
+        What is left after the step or, where `excluded`, why rows were excluded.
+    rows, groups
+        How many rows, and how many patients (or whatever groups the rows) have at least one of them; None: not known.
+    past_index
+        Whether the step looks past the index time.
+    excluded
+        Whether the counts are those of the rows that were excluded.
     """
-    most = max((s["rows"] for s in steps if finite(s["rows"])), default=1) or 1
-    past, lost = ([bool(step.get(key)) for step in steps] for key in ("past_index", "excluded"))
-    lines = [len(_words(step)) + looks for step, looks in zip(steps, past, strict=True)]
-    heights = [LINE * n + (6 if out else 22) for n, out in zip(lines, lost, strict=True)]
+
+    label: str
+    rows: int | str
+    groups: int | str | None = None
+    past_index: bool = False
+    excluded: bool = False
+
+    @property
+    def lines(self) -> list[str]:
+        """The label in lines that leave room for the columns."""
+        return textwrap.wrap(self.label, 27 if self.groups is not None else 38) or [""]
+
+    @property
+    def height(self) -> float:
+        """Pixels that the step takes."""
+        return LINE * (len(self.lines) + self.past_index) + (6 if self.excluded else 22)
+
+    def spoken(self, group: str) -> str:
+        """The step as a screen reader says it."""
+        before, after = ("excluded, " if self.excluded else ""), (" (looks past the index)" if self.past_index else "")
+        groups = f", {count(self.groups)} {group}" if self.groups is not None else ""
+        return f"{before}{self.label}{after}: {count(self.rows)} rows{groups}"
+
+
+def flow(steps: Sequence[FlowStep], *, title: str, group: str = "") -> str:
+    """The cohort flow as SVG: one bar a step, with columns for rows and for groups.
+
+    Parameters
+    ----------
+    steps
+        From the source to the rows that are used.
+    title
+        What a screen reader says first.
+    group
+        The heading of the second column ("patients"); empty where there are no groups.
+    """
+    most = max((s.rows for s in steps if finite(s.rows) and not s.excluded), default=1) or 1
+    tops = [LINE + 6 + sum(s.height for s in steps[:i]) for i in range(len(steps))]
+    height = LINE + 10 + sum(s.height for s in steps)
 
     def paint(axes: Any) -> None:
-        axes.set(xlim=(0, WIDTH), ylim=(max(sum(heights), 1), 0))
+        axes.set(xlim=(0, WIDTH), ylim=(height, 0))
         axes.axis("off")
-        for i, step in enumerate(steps):
-            _step(axes, step, sum(heights[:i]), most)
+        for right, heading in ((_right(group), "rows"), (WIDTH - 2, group)):
+            axes.text(right, 7, heading, ha="right", va="center", color=MUTED, fontsize=10)
+        for step, top in zip(steps, tops, strict=True):
+            _paint(axes, step, top, most, group)
 
-    before, after = ("", "fell out, "), ("", " (looks past the index)")
-    told = (
-        f"{before[out]}{s['step']}{after[looks]}: {count(s['rows'])}"
-        for s, out, looks in zip(steps, lost, past, strict=True)
-    )
-    description = f"{unit} left after each step. {'; '.join(told)}."
-    return draw(paint, title=title, description=description, height=sum(heights) + 4, margins=(1, 1, 2, 2))
+    description = f"Left after each step, and excluded between the steps: {'; '.join(s.spoken(group) for s in steps)}."
+    return draw(paint, title=title, description=description, height=height, margins=(1, 1, 2, 2))
 
 
-def _words(step: Mapping[str, Any]) -> list[str]:
-    return textwrap.wrap(str(step["step"]), 40) or [""]
+def _right(group: str) -> float:
+    """Where the column of rows ends."""
+    return WIDTH - 2 - (COLUMN if group else 0)
 
 
-def _step(axes: Any, step: Mapping[str, Any], top: float, most: float) -> None:
-    past, lost, rows, below = step.get("past_index"), step.get("excluded"), step["rows"], top + 9
-    indent, style = (14, {"va": "center", "color": MUTED}) if lost else (0, {"va": "center", "color": INK})
-    told, weight = (f"− {count(rows)}", "normal") if lost else (count(rows), "bold")
-    axes.text(WIDTH - 2, below, told, ha="right", fontweight=weight, **style)
-    for word in _words(step):
-        axes.text(indent, below, word, **style)
+def _paint(axes: Any, step: FlowStep, top: float, most: float, group: str) -> None:
+    below, out = top + 9, step.excluded
+    style = {"va": "center", "color": MUTED if out else INK}
+    weight = "normal" if out else "bold"
+    counts = [(_right(group), f"− {count(step.rows)}" if out else count(step.rows))]
+    if step.groups is not None:
+        counts.append((WIDTH - 2, f"of {count(step.groups)}" if out else count(step.groups)))
+    for right, text in counts:
+        axes.text(right, below, text, ha="right", fontweight=weight, **style)
+    for line in step.lines:
+        axes.text(14 if out else 0, below, line, **style)
         below += LINE
-    if past:
-        words = "looks past the index time: labels only"
-        axes.text(indent, below, words, va="center", color=SECOND, fontsize=10)
+    if step.past_index:
+        axes.text(14 if out else 0, below, PAST_INDEX, va="center", color=SECOND, fontsize=10)
         below += LINE
-    if not lost:
+    if not out:
         axes.plot([2, WIDTH - 4], [below] * 2, color=GRID, lw=5)
-        if finite(rows) and rows > 0:
-            end = max(3, (WIDTH - 4) * rows / most)
-            axes.plot([2, end], [below] * 2, color=SECOND if past else ACCENT, lw=5)
+        if finite(step.rows) and step.rows > 0:
+            end = max(3, (WIDTH - 4) * step.rows / most)
+            axes.plot([2, end], [below] * 2, color=SECOND if step.past_index else ACCENT, lw=5)

@@ -40,11 +40,9 @@ def table(rows: Iterable[Mapping[str, Any] | Sequence[Any]], columns: Sequence[s
     )
 
 
-def scored(score: Mapping[str, Any] | None) -> Markup | None:
-    """A score for a cell: the value, and its interval on a line of its own."""
-    if not score or not finite(score.get("value")):
-        return None
-    return with_small(number(score["value"]), bounds(score).replace(" ", "\u00a0"))
+def scored(value: float | None, low: float | None, high: float | None) -> Markup | None:
+    """A score for a cell: the value, and its interval on a line of its own; None where there is no value."""
+    return with_small(number(value), bounds(low, high).replace(" ", "\u00a0")) if finite(value) else None
 
 
 def with_small(text: str, small: str) -> Markup:

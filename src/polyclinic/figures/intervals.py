@@ -38,13 +38,13 @@ class Line:
         """The line as a screen reader says it."""
         if not finite(self.value):
             return f"{self.label}: {self.note or 'no value'}"
-        return f"{self.label} {write(self.value)}, {bounds(vars(self))}"
+        return f"{self.label} {write(self.value)}, {bounds(self.low, self.high)}"
 
 
 def forest(lines: Sequence[Line], *, title: str, axis: str, zero: bool = False, reference: float | None = None) -> str:
     """An interval plot as SVG.
 
-    zero: draw the line at nought; values carry their sign. reference: a value drawn as
+    zero: draw the line at 0; values carry their sign. reference: a value drawn as
     a thin upright line (the score of all rows, behind subgroups).
     """
     write, upright = (signed, 0.0) if zero else (number, reference)
@@ -96,7 +96,7 @@ def _paint(axes: Any, line: Line, top: float, height: float, write: Any) -> None
         return
     _mark(axes, line, middle, colour)
     axes.text(right, middle - 6.5, write(line.value), color=colour, fontweight="bold", ha="right", **style)
-    axes.text(right, middle + 6.5, bounds(vars(line)), color=MUTED, fontsize=9.5, ha="right", **style)
+    axes.text(right, middle + 6.5, bounds(line.low, line.high), color=MUTED, fontsize=9.5, ha="right", **style)
     across = {"transform": style["transform"], "clip_on": False}
     axes.plot([left, right], [top + height] * 2, color=GRID, lw=0.6, **across)
 

@@ -1,7 +1,6 @@
 """How numbers are written: few digits, thousands apart, and never a score without its interval."""
 
 import math
-from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 NOTHING = "–"
@@ -54,17 +53,15 @@ def percent(share: Any, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %" if finite(share) else NOTHING
 
 
-def interval(score: Mapping[str, Any]) -> str:
+def interval(value: float | None, low: float | None, high: float | None) -> str:
     """A score with its interval, for a sentence.
 
-    >>> interval({"value": 0.786, "low": 0.761, "high": 0.811, "n": 9})
+    >>> interval(0.786, 0.761, 0.811)
     '0.786 (0.761 to 0.811)'
     """
-    value = score.get("value")
-    return f"{number(value)} ({bounds(score)})" if finite(value) else number(value)
+    return f"{number(value)} ({bounds(low, high)})" if finite(value) else number(value)
 
 
-def bounds(score: Mapping[str, Any]) -> str:
+def bounds(low: float | None, high: float | None) -> str:
     """The interval alone: `0.761 to 0.811`."""
-    low, high = score.get("low"), score.get("high")
     return f"{number(low)} to {number(high)}" if finite(low) and finite(high) else "no interval"

@@ -1,14 +1,13 @@
 """The model card: what a package is for, whom it was made from, how well it did, and where it must not be used."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 
 from polyclinic.figures.numbers import count, number, percent
 from polyclinic.packages.limits import InputLimits
 from polyclinic.packages.package import ModelPackage
-from polyclinic.reports.finding import told
-from polyclinic.reports.reading import score_name
+from polyclinic.reports.wording import in_words, score_name
 
 
 def card(package: ModelPackage, validation: Mapping[str, float]) -> str:
@@ -20,7 +19,13 @@ def card(package: ModelPackage, validation: Mapping[str, float]) -> str:
     from jinja2 import Environment
 
     environment = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=_plain)
-    filters = {"number": number, "count": count, "told": told, "score_name": score_name, "limit": _limit, "code": _code}
+    filters: dict[str, Callable[..., str]] = {
+        "number": number,
+        "count": count,
+        "in_words": in_words,
+        "score_name": score_name,
+    }
+    filters |= {"limit": _limit, "code": _code}
     environment.filters.update(filters)
     words = files("polyclinic.reports").joinpath("card.md").read_text(encoding="utf-8")
     return environment.from_string(words).render(package=package, validation=validation)

@@ -8,6 +8,8 @@ from polyclinic.errors import Place, UsageError
 from polyclinic.evaluation import predictions as predictions_table
 from polyclinic.evaluation.evaluator import best, evaluate
 from polyclinic.evaluation.settings import Evaluation
+from polyclinic.reports.composition import core_of, sections_of
+from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.publishing import environment, publish
 
 
@@ -39,7 +41,8 @@ def evaluate_file(
     names = table["model"].unique(maintain_order=True).to_list()
     chosen = best(table, names, asked)
     roles = {name: "model" if name == chosen else "baseline" for name in names}
-    document = {
+    evaluation = evaluate(table, asked, how, **rows, roles=roles, chosen=chosen)
+    content = {
         "study": files[0].stem,
         "title": f"Evaluation of {files[0].name}",
         "intended_use": "",
@@ -47,6 +50,7 @@ def evaluate_file(
         "environment": environment(),
         **told,
         "gates": [],
-        **evaluate(table, asked, how, **rows, roles=roles, chosen=chosen).document(),
+        **core_of(evaluation),
+        "sections": sections_of(evaluation),
     }
-    return publish(document, Path(out))
+    return publish(ReportDocument.of(content), Path(out)).model_dump(mode="json")

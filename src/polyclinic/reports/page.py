@@ -1,43 +1,76 @@
-"""The page: one HTML file, drawn from `report.json` alone, that needs nothing else to be read."""
+"""The page: one HTML file, drawn from the report document alone, that needs nothing else to be read."""
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING
 
-from polyclinic.figures.numbers import count, interval
-from polyclinic.reports import reading
-from polyclinic.reports.finding import finding, told
-from polyclinic.reports.reading import Report
-from polyclinic.reports.sections import sections
+from polyclinic import registry
+from polyclinic.reports.document import ReportDocument
+from polyclinic.reports.page_section import PageSection, SectionType
+from polyclinic.reports.section import Section, UnknownSection
+from polyclinic.reports.sections import (
+    calibration_check,
+    characteristics,
+    checks_and_gates,
+    cohort_flow,
+    model_comparison,
+    model_scores,
+    provenance,
+    subgroup_scores,
+)
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+Show = Callable[[ReportDocument, PageSection], None]
+
+# (place on the page, key, heading, what draws it); registered sections stand between these by their own place.
+PLACES: tuple[tuple[int, str, str, Show], ...] = (
+    (10, "cohort", "Who is in the data", cohort_flow.show),
+    (20, "table1", "What the data contain", characteristics.show),
+    (30, "scores", "Scores", model_scores.show),
+    (40, "comparison", "Comparison of the models", model_comparison.show),
+    (50, "calibration", "Calibration", calibration_check.show),
+    (70, "subgroups", "Results by subgroup", subgroup_scores.show),
+    (80, "gates", "Gates", checks_and_gates.show_gates),
+    (90, "sanity", "Checks and notes", checks_and_gates.show_checks),
+    (110, "package", "The package", provenance.show_package),
+    (120, "provenance", "How to repeat this run", provenance.show_provenance),
+)
 
 
-def render(report: Report) -> str:
+def render(report: ReportDocument) -> str:
     """The report as one self-contained HTML page: no network, no script, light and dark.
 
-    report: the content of `report.json` (see `reports.schema`). Sections without content are left out.
+    Parts of the page without content are left out. Everything that a report holds is escaped.
     """
-    words: dict[str, Any] = {"finding": report.get("finding") or finding(report), "facts": _facts(report), "told": told}
-    words |= {"warnings": [*filter(reading.warns, report["sanity"])], "style": _file("page.css")}
-    return str(_template().render(report=report, sections=sections(report), **words))
+    return _template().render(report=report, sections=page_sections(report), style=_file("page.css"))
 
 
-def _facts(report: Report) -> list[tuple[str, str, str]]:
-    """The few figures beside the finding: (what, value, small words)."""
-    group, rows = reading.main_group(report), report["cohort"].get("rows")
-    facts = [] if group and group[1] == rows else [("rows", count(rows), "")]
-    facts += [(reading.group_word(*group), count(group[1]), "")] if group else []
-    for o in reading.outcomes(report):
-        if found := o.score(o.chosen):
-            value, _, between = interval(found).partition(" (")
-            facts.append((f"{reading.score_name(o.primary)} of {o.chosen}", value, between.rstrip(")")))
-    if states := [gate["state"] for gate in report["gates"]]:
-        told = [f"{states.count(s)} {s}" for s in ("failed", "not tested") if s in states]
-        facts.append(("gates held", f"{states.count('held')} of {len(states)}", ", ".join(told)))
-    return facts
+def page_sections(report: ReportDocument) -> list[PageSection]:
+    """The sections that have something to show, in the order of the page."""
+    placed: list[tuple[int, PageSection]] = []
+    for place, key, title, show in PLACES:
+        page = PageSection(key, title)
+        show(report, page)
+        placed.append((place, page))
+    for n, section in enumerate(report.sections):
+        if not isinstance(section, UnknownSection):
+            is_first = section.kind not in (other.kind for other in report.sections[:n])
+            placed.append(_drawn(section, report, section.kind if is_first else f"{section.kind}-{n}"))
+    return [page for _, page in sorted(placed, key=lambda entry: entry[0]) if page.parts]
+
+
+def _drawn(section: Section, report: ReportDocument, key: str) -> tuple[int, PageSection]:
+    kind: SectionType[Section] = registry.load("sections", section.kind)
+    page = PageSection(key, kind.title)
+    kind.show(section, report, page)
+    return kind.place, page
 
 
 @cache
-def _template() -> Any:
+def _template() -> "Template":
     from jinja2 import Environment
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)

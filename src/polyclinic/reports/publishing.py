@@ -1,39 +1,54 @@
-"""Writing a report: what runs it was made on, and `report.json` and `report.html`, each whole or not at all."""
+"""Writing a report: what the study ran on, and `report.json` and `report.html`, each whole or not at all."""
 
-import json
 import os
 import platform
-from collections.abc import Mapping
 from importlib.metadata import distributions, version
 from pathlib import Path
-from typing import Any
 
 from polyclinic import atomic
-from polyclinic.reports import page, schema
+from polyclinic.reports import page
+from polyclinic.reports.cautions import cautions
+from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.finding import finding
+from polyclinic.reports.results import Environment
 
 LIBRARIES = ("numpy", "polars", "scikit-learn", "lightgbm", "torch", "onnxruntime")
 
 
-def environment() -> dict[str, Any]:
-    """What is needed to run it again to the same figures."""
-    return {
-        "python": platform.python_version(),
-        "polyclinic": version("polyclinic"),
-        "platform": platform.platform(terse=True),
-        "cpu": f"{platform.machine()}, {os.cpu_count()} processors",
-        "versions": {name: d.version for name in LIBRARIES for d in distributions(name=name)},
-    }
+def environment() -> Environment:
+    """What is needed to repeat the run with the same numbers."""
+    return Environment(
+        python=platform.python_version(),
+        polyclinic=version("polyclinic"),
+        platform=platform.platform(terse=True),
+        cpu=f"{platform.machine()}, {os.cpu_count()} processors",
+        versions={name: d.version for name in LIBRARIES for d in distributions(name=name)},
+    )
 
 
-def publish(document: Mapping[str, Any], out: Path, min_cell: int = 5) -> dict[str, Any]:
-    """Write `report.json` and `report.html`, each whole or not at all; gives the document with its finding.
+def in_words(document: ReportDocument) -> ReportDocument:
+    """The document with its finding and its cautions, which are written from its numbers."""
+    return document.model_copy(update={"finding": finding(document), "cautions": cautions(document)})
 
-    min_cell: smaller counts are hidden.
+
+def publish(document: ReportDocument, out: Path, min_cell: int = 5) -> ReportDocument:
+    """Write `report.json` and `report.html`, each whole or not at all.
+
+    Parameters
+    ----------
+    document
+        The report without its finding.
+    out
+        The folder of the run.
+    min_cell
+        Counts below it are suppressed in both files.
+
+    Returns
+    -------
+    ReportDocument
+        What was written: suppressed, with its finding and its cautions.
     """
-    seen = schema.suppress(document, min_cell)
-    told = {"format": 1, **seen, "finding": finding(seen)}
-    schema.validate(told)
-    atomic.write_text(out / "report.json", json.dumps(told, indent=1, ensure_ascii=False))
-    atomic.write_text(out / "report.html", page.render(told))
-    return told
+    published = in_words(document.suppressed(min_cell))
+    atomic.write_text(out / "report.json", published.to_json())
+    atomic.write_text(out / "report.html", page.render(published))
+    return published

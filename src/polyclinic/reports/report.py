@@ -1,22 +1,33 @@
 """A run's report in Python: its numbers, its page, and where everything lies."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import polars as pl
 
 from polyclinic.documents import read_json
 from polyclinic.errors import BadData, Place, UsageError
+from polyclinic.figures.html import table
+from polyclinic.reports.document import ReportDocument
+from polyclinic.reports.page_section import score_cell
+from polyclinic.reports.wording import score_name
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """folder: where the run lies; document: what `report.json` holds."""
+    """A finished run.
+
+    Attributes
+    ----------
+    folder
+        Where the run lies.
+    document
+        What `report.json` holds."""
 
     folder: Path
-    document: dict[str, Any] = field(default_factory=dict)
+    document: ReportDocument
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -25,20 +36,17 @@ class Report:
         if not path.is_file():
             what, at = "there is no report in this folder", Place(file=str(folder))
             raise UsageError(what, at=at, fix="name the folder that `polyclinic run … --out` wrote")
-        from polyclinic.reports import schema
-
         try:
-            document = read_json(path)
-            schema.validate(document)
-        except (ValueError, BadData) as error:
+            content = read_json(path)
+        except BadData as error:
             what, fix = "this report.json is not whole", "run the study again: finished steps are kept"
             raise BadData(what, at=Place(file=str(path)), fix=fix) from error
-        return cls(Path(folder), document)
+        return cls(Path(folder), ReportDocument.read(content, file=str(path)))
 
     @property
     def finding(self) -> str:
         """What was found, in plain words."""
-        return str(self.document.get("finding", ""))
+        return self.document.finding
 
     @property
     def page(self) -> Path:
@@ -57,19 +65,21 @@ class Report:
     def scores(self, split: str = "test") -> pl.DataFrame:
         """One row a model, outcome and score: value, low, high, n."""
         rows = [
-            {"model": model, "outcome": outcome, "score": score, **numbers}
-            for model, outcomes in self.document.get("models", {}).items()
+            {"model": model, "outcome": outcome, "score": name, **score.model_dump()}
+            for model, outcomes in self.document.models.items()
             for outcome, splits in outcomes.items()
-            for score, numbers in splits.get(split, {}).items()
+            for name, score in splits.of(split).items()
         ]
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def _repr_html_(self) -> str:
-        from polyclinic.figures.html import scored, table
-
-        rows = [(s["model"], s["score"], scored(s)) for s in self.scores().iter_rows(named=True)]
-        shown = table(rows, ["model", "score", "value"], str(self.document.get("title", "")))
-        return f"<p>{escape(self.finding)}</p>{shown}"
+        rows = [
+            (model, score_name(name), score_cell(score))
+            for model, outcomes in self.document.models.items()
+            for splits in outcomes.values()
+            for name, score in splits.test.items()
+        ]
+        return f"<p>{escape(self.finding)}</p>{table(rows, ['model', 'score', 'value'], self.document.title)}"
 
     def __repr__(self) -> str:
         return f"Report({self.folder}: {self.finding})"

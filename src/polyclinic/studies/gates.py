@@ -1,7 +1,7 @@
-"""Conditions written before the run: held, failed, or not tested.
+"""Conditions written before the run: passed, failed, undecided, or not tested.
 
-A gate is held where the whole interval keeps it, failed where the value itself does not, and not tested in between
-or where there is nothing to measure: too little evidence is never "held".
+A gate has passed where the whole interval keeps it, failed where the whole interval does not, is undecided in between
+or where there is no interval, and was not tested where nothing could be measured: too little evidence is never "passed".
 """
 
 import operator
@@ -93,20 +93,20 @@ def _bounds(score: str, bound: float) -> tuple[float, float]:
 
 
 def _judged(gate: str, score: Score, bounds: tuple[float, float], *, strict: bool = False) -> dict[str, Any]:
-    below, (least, most) = operator.lt if strict else operator.le, bounds
-
-    def kept(number: float) -> bool:
-        return bool(below(least, number) and below(number, most))
-
-    numbers = [score[name] for name in ("value", "low", "high")]
-    if None in numbers:
-        state, why = "not tested", "there are too few groups for an interval"
-    elif not kept(score["value"]):
-        state, why = "failed", ""
-    elif all(map(kept, numbers)):
-        state, why = "held", ""
+    least, most = bounds
+    below = operator.lt if strict else operator.le
+    low, high = score["low"], score["high"]
+    why = ""
+    if score["value"] is None:
+        state, why = "not tested", "nothing could be measured"
+    elif low is None or high is None:
+        state, why = "undecided", "there are too few groups for an interval"
+    elif below(least, low) and below(high, most):
+        state = "passed"
+    elif not below(least, high) or not below(low, most):
+        state = "failed"
     else:
-        state, why = "not tested", "the interval reaches beyond what is wanted: too little evidence"
+        state, why = "undecided", "the interval reaches beyond what is wanted: too little evidence"
     return _entry(gate, state, score, _words(bounds, strict=strict), why)
 
 

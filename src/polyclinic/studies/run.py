@@ -21,6 +21,7 @@ from polyclinic.packages.limits import limits_of
 from polyclinic.packages.package import ModelPackage
 from polyclinic.packages.question import Question
 from polyclinic.reports.card import card
+from polyclinic.reports.document import planned
 from polyclinic.reports.report import Report
 from polyclinic.samples import Samples, store
 from polyclinic.samples.assembly import SelectedRows, assemble, select_rows, unreadable
@@ -274,7 +275,7 @@ class Run:
 
         def make(folder: Path) -> None:
             document = run_report.report(self, tuned, chosen, everything)
-            (folder / "report.json").write_text(json.dumps(document, indent=1, ensure_ascii=False))
+            (folder / "report.json").write_text(document.to_json(), encoding="utf-8")
 
         code = ("polyclinic.evaluation", "polyclinic.studies", "polyclinic.outcomes", "polyclinic.reports")
         return run_report.write(self, self.steps.step("evaluate", inputs, code, make))
@@ -287,4 +288,4 @@ class Run:
         for name in [*names, "package", "answer", "evaluate"]:
             there = any((self.out / "steps").glob(f"{name}-*")) and table.reused
             steps.append({"step": name, "reused": "if nothing above it changed" if there else False})
-        return Report(self.out, {"study": self.study.name, "steps": steps})
+        return Report(self.out, planned(self.study.name, steps))

@@ -14,8 +14,12 @@ import polars as pl
 from polyclinic import atomic, config, datasets, fingerprint
 from polyclinic.evaluation.evaluator import evaluate
 from polyclinic.outcomes.outcome import Outcome
+from polyclinic.reports.composition import core_of, sections_of
+from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.publishing import environment, publish
 from polyclinic.reports.report import Report
+from polyclinic.reports.results import StepRecord
+from polyclinic.reports.sections.training_curves import Epoch, Fit, TrainingCurves
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.assembly import SelectedRows
 from polyclinic.samples.frames import write_table
@@ -79,7 +83,7 @@ def about(study: Study, source_format: str) -> dict[str, Any]:
     return {**told, "data": entry.name, "data_licence": entry.licence, "data_commercial": entry.commercial}
 
 
-def report(run: RunState, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.DataFrame) -> dict[str, Any]:
+def report(run: RunState, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.DataFrame) -> ReportDocument:
     """Everything that `report.json` holds of one run, whenever it was made."""
     study, source, name = run.study, run.study.source, chosen.candidate.name
     rows: Any = {key: getattr(run.rows, key) for key in ("row_id", "groups", "strata")}
@@ -88,19 +92,19 @@ def report(run: RunState, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl
     learned = {"calibration": dict(chosen.calibration), "threshold": chosen.threshold}
     combined = {"models": [name], "members": len(chosen.fits), **learned}
     asked = cohort(run)
-    document: dict[str, Any] = {
+    content: dict[str, Any] = {
         "study": study.name,
         "title": study.title,
         "intended_use": study.intended_use,
         "cohort": asked,
-        "training": [trained(one) for t in tuned for one in t.fits],
         "environment": environment(),
         "data": {source.data or source.format or "table": fingerprint.of_folder(run.where[0])},
         "sanity": asked.pop("sanity"),
         "package": {"portable": all(f.fitted().portable for f in chosen.fits), **combined},
-        **scored.document(),
+        **core_of(scored),
+        "sections": [*sections_of(scored), TrainingCurves(fits=[trained(one) for t in tuned for one in t.fits])],
     }
-    return {**document, "gates": judge(study.gates, document)}
+    return ReportDocument.of({**content, "gates": judge(study.gates, scored.document())})
 
 
 def cohort(run: RunState) -> dict[str, Any]:
@@ -126,7 +130,7 @@ def cohort(run: RunState) -> dict[str, Any]:
         "summary": source_summary(run.source.summary()),
     }
     if known.time is not None:
-        found["time"] = {"from": str(known.time.min())[:10], "to": str(known.time.max())[:10]}
+        found["time"] = {"first": str(known.time.min())[:10], "last": str(known.time.max())[:10]}
     return found
 
 
@@ -214,23 +218,23 @@ def _missing_codes(column: Ragged) -> list[dict[str, Any]]:
     return [{"column": names[k], "share": round(float(shares[k]), 4)} for k in most]
 
 
-def trained(one: FoldFit) -> dict[str, Any]:
+def trained(one: FoldFit) -> Fit:
     """The record of one fit: how long it took, and its curve where it has one."""
     curve = [dict(h) for h in one.fitted().history]
     losses = [h["validation"] for h in curve if "validation" in h]
     best = curve[int(np.argmin(losses))].get("epoch") if losses else None
-    named = {"model": one.candidate.name, "fold": one.fold.name}
-    return {**named, "seconds": one.seconds(), "best": best, "curve": curve}
+    epochs = [Epoch.model_validate(epoch) for epoch in curve]
+    return Fit(model=one.candidate.name, fold=one.fold.name, seconds=one.seconds(), best=best, curve=epochs)
 
 
 def write(run: RunState, evaluated: Done) -> Report:
     """Write report.json, report.html, study.yaml and the scores; what differs from run to run is added now."""
-    document = json.loads((evaluated.folder / "report.json").read_text(encoding="utf-8"))
-    document["steps"] = [
-        {"step": d.name, "seconds": d.seconds, "reused": d.reused, "folder": f"steps/{d.folder.name}"}
+    document = ReportDocument.read(json.loads((evaluated.folder / "report.json").read_text(encoding="utf-8")))
+    steps = [
+        StepRecord(step=d.name, seconds=d.seconds, reused=d.reused, folder=f"steps/{d.folder.name}")
         for d in run.steps.done.values()
     ]
-    document = publish(document, run.out, run.study.report.min_cell)
+    document = publish(document.model_copy(update={"steps": steps}), run.out, run.study.report.min_cell)
     atomic.write_text(run.out / "study.yaml", config.dump(run.study.document()))
     made = Report(run.out, document)
     write_table(made.scores(), run.out / "tables" / "scores.csv")

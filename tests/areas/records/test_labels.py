@@ -48,7 +48,7 @@ def report(labelled: Path) -> Report:
 
 
 def test_a_study_of_labels_goes_the_whole_way(report: Report) -> None:
-    assert report.document["cohort"]["rows"] == SUBJECTS
+    assert report.document.cohort.rows == SUBJECTS
     answers = report.predictions().filter(pl.col("fold") == "package")
     assert answers.height == SUBJECTS
     assert answers["predicted_boolean_probability"].null_count() == 0

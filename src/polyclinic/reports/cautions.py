@@ -1,0 +1,113 @@
+"""Before you use this: what a reader must know beside the finding, the most serious first."""
+
+from collections.abc import Callable
+
+from polyclinic.figures.numbers import count, finite, number
+from polyclinic.reports.calibration_words import calibration_verdict
+from polyclinic.reports.document import ReportDocument
+from polyclinic.reports.finding import compared_with
+from polyclinic.reports.outcome_results import CHANCE, OutcomeResults, outcomes
+from polyclinic.reports.quantities import NO_SCORE
+from polyclinic.reports.results import Caution
+from polyclinic.reports.wording import Verdict, group_word, in_words, interval, listed, plain, verdict
+
+FEW_GROUPS = 300
+"""Groups below which another seed changes scores as much as the gaps between good models."""
+
+
+def cautions(report: ReportDocument) -> list[Caution]:
+    """What was found to be doubtful, missing or easily misread; empty where nothing was."""
+    of_report: tuple[Callable[[ReportDocument], list[Caution]], ...] = (_warnings, _gates)
+    of_outcome: tuple[Callable[[OutcomeResults], list[Caution]], ...] = (
+        _chance,
+        _calibration,
+        _subgroups,
+        _not_chosen,
+        _procedure,
+    )
+    found = [caution for look in of_report for caution in look(report)]
+    found += [caution for o in outcomes(report) for look in of_outcome for caution in look(o)]
+    return found + _few(report)
+
+
+def _warnings(report: ReportDocument) -> list[Caution]:
+    """Checks that warn, in full: a leak or a doubtful label makes every number below worthless."""
+    warned = [check for check in report.sanity if check.warns]
+    return [Caution(title=plain(c.check), text=f"{in_words(c.result)}. {c.why}".strip()) for c in warned]
+
+
+def _gates(report: ReportDocument) -> list[Caution]:
+    """The gates that did not pass, with what was measured and what was wanted."""
+    if not report.gates:
+        return []
+    by_state = {state: [g for g in report.gates if g.state == state] for state in ("failed", "undecided", "not tested")}
+    words = []
+    for state, gates in by_state.items():
+        named = [f"{plain(g.gate)} (measured {g.measured}, wanted {plain(g.wanted)})" for g in gates]
+        words += [f"{state}: {listed(named, '; ')}"] if named else []
+    passed = sum(gate.state == "passed" for gate in report.gates)
+    if not words:
+        return []
+    text = f"{passed} of {len(report.gates)} conditions that were set before the run passed. {'. '.join(words)}."
+    return [Caution(title="Gates", text=text[:1].upper() + text[1:])]
+
+
+def _chance(o: OutcomeResults) -> list[Caution]:
+    """An interval that contains chance, or lies below it."""
+    auroc = o.scores(o.chosen).get("auroc", NO_SCORE)
+    if o.chosen in o.constant or auroc.low is None or auroc.high is None or auroc.low > CHANCE:
+        return []
+    words = "on these rows it is not shown to rank better than chance"
+    if auroc.high < CHANCE:
+        words = "it ranks worse than chance, so look whether the labels are reversed"
+    return [Caution(title="Chance", text=f"The AUROC of {o.chosen} is {interval(auroc)}, chance is {CHANCE}: {words}.")]
+
+
+def _calibration(o: OutcomeResults) -> list[Caution]:
+    judged = calibration_verdict(o.chosen, o.calibration(o.chosen))
+    if judged is None or o.chosen in o.constant:
+        return []
+    return [Caution(title="Calibration", text=judged.sentence)]
+
+
+def _subgroups(o: OutcomeResults) -> list[Caution]:
+    worse = []
+    for s in filter(o.is_served_worse, o.subgroups):
+        score = s.scores[o.primary]
+        worse.append(f"{plain(s.column)} {plain(s.level)} ({number(score.value)}, {interval(score)})")
+    if not worse:
+        return []
+    return [Caution(title="Subgroups", text=f"The score is clearly worse for {listed(worse)}.")]
+
+
+def _not_chosen(o: OutcomeResults) -> list[Caution]:
+    """A studied model that lost is said to have lost."""
+    lost = [m for m in o.models if not o.is_baseline(m)]
+    if not o.chosen or not lost or not o.is_baseline(o.chosen):
+        return []
+    kept = f"the package holds the baseline {o.chosen}" if o.document.package else f"the baseline {o.chosen} was"
+    sentences = [f"The study set out to test {listed(lost)}, which was not chosen: {kept}."]
+    for model in lost:
+        compared = compared_with(o, model, but=(o.chosen, *lost))
+        sentences += [f"On its own, {model} is {compared}."] if compared else []
+    return [Caution(title="The studied model was not chosen", text=" ".join(sentences))]
+
+
+def _procedure(o: OutcomeResults) -> list[Caution]:
+    if o.fold_count < 2:
+        return []
+    mean = "; the package answers with the mean of those models, which is not itself scored"
+    text = f"Each row was scored by a model of {o.fold_count} cross-fitted folds that had not learned from it. "
+    text += f"The scores estimate the procedure{mean if o.document.package else ''}."
+    return [Caution(title="What was scored", text=text)]
+
+
+def _few(report: ReportDocument) -> list[Caution]:
+    group, n = report.cohort.main_group, report.cohort.group_count
+    models = max((len(o.models) for o in outcomes(report)), default=0)
+    if not group or not finite(n) or n >= FEW_GROUPS or models < 2:
+        return []
+    level = any(verdict(c.difference, c.score) is Verdict.LEVEL for c in report.comparisons)
+    gaps = "most gaps between the models: do not rank them by small gaps" if level else "a small gap between models"
+    text = f"With {count(n)} {group_word(group, n)}, a change of the seed can move scores by as much as {gaps}."
+    return [Caution(title="Few data", text=text)]

@@ -1,0 +1,26 @@
+"""From what the evaluation hands on to the pieces of the report document: the core keys, and its sections."""
+
+from typing import Any
+
+from polyclinic.evaluation.evaluated import Evaluated
+from polyclinic.reports.section import Section
+from polyclinic.reports.sections.rank_curves import RankCurves
+from polyclinic.reports.sections.usefulness import Usefulness
+
+CORE = ("roles", "chosen", "seed", "models", "comparisons", "calibration", "subgroups")
+
+
+def core_of(evaluated: Evaluated) -> dict[str, Any]:
+    """The keys of the document itself that an evaluation fills."""
+    return {key: getattr(evaluated, key) for key in CORE}
+
+
+def sections_of(evaluated: Evaluated) -> list[Section]:
+    """The sections that an evaluation fills; those without content are left out."""
+    sections: list[Section] = []
+    if evaluated.operating or evaluated.decision:
+        content = {"points": evaluated.operating, "decision": evaluated.decision}
+        sections.append(Usefulness.model_validate(content))
+    if evaluated.curves:
+        sections.append(RankCurves.model_validate({"curves": evaluated.curves}))
+    return sections

@@ -1,0 +1,76 @@
+"""Scores: each score of each model with its interval, and the folds behind it."""
+
+from collections.abc import Iterable
+
+from polyclinic.figures.html import with_small
+from polyclinic.figures.intervals import Line, forest
+from polyclinic.reports.document import ReportDocument
+from polyclinic.reports.outcome_results import OutcomeResults, outcomes
+from polyclinic.reports.page_section import PageSection, score_cell
+from polyclinic.reports.quantities import NO_SCORE, Score
+from polyclinic.reports.results import Scores
+from polyclinic.reports.wording import group_word, lower_is_better, score_name
+
+ONE_ANSWER = "one answer for all"
+
+
+def show(report: ReportDocument, page: PageSection) -> None:
+    """A figure for each score, and a table of all of them."""
+    page.say(_how_measured(report))
+    for o in outcomes(report):
+        names = score_names(o.scores(m) for m in o.models)
+        for score in sorted(names, key=lambda s: s != o.primary):
+            title = o.titled(score_name(score))
+            axis = f"{score_name(score)} (lower is better)" if lower_is_better(score) else score_name(score)
+            lines = [score_line(o, m, score) for m in o.models]
+            page.draw(title, forest(lines, title=f"{title} of each model", axis=axis))
+        rows: list[tuple[list[object], Scores]]
+        rows = [
+            ([with_small(m, f"{split} rows")], o.scores(m, split)) for m in o.models for split in ("test", "validation")
+        ]
+        score_table(page, rows, ["model"], o.titled("Scores with 95 % intervals"))
+
+
+def _how_measured(report: ReportDocument) -> str:
+    first = next(iter(outcomes(report)), OutcomeResults(report, ""))
+    group, folds = report.cohort.main_group, first.fold_count
+    over = group_word(group) if group else "rows"
+    where = "test rows."
+    if folds > 1:
+        where = f"rows pooled over {folds} folds, each scored by a model that did not learn from it. Small ticks are the single folds."
+    words = f"Point and 95 % interval, over {over} (each left out in turn); {where} The chosen model is in colour."
+    return words + explain_constant(report)
+
+
+def explain_constant(report: ReportDocument) -> str:
+    """What the rank score of a model means that gives all rows the same answer."""
+    words = {m: o.same_answer() for o in outcomes(report) for m in o.constant}
+    return "".join(f" {m} {does}: its rank score is chance by definition." for m, does in words.items())
+
+
+def score_names(scores: Iterable[Scores]) -> list[str]:
+    """The names of all scores, each once, in order."""
+    return list(dict.fromkeys(name for one in scores for name in one))
+
+
+def score_line(o: OutcomeResults, model: str, score: str) -> Line:
+    """A model's line in a figure of one score."""
+    note = ONE_ANSWER if model in o.constant else "baseline" if o.is_baseline(model) else ""
+    folds = (fold.get(score, NO_SCORE).value for fold in o.splits(model).folds)
+    dots = tuple(value for value in folds if value is not None)
+    return line(model, o.scores(model).get(score, NO_SCORE), strong=model == o.chosen, note=note, dots=dots)
+
+
+def line(
+    label: str, score: Score, *, note: str, strong: bool = False, worse: bool = False, dots: tuple[float, ...] = ()
+) -> Line:
+    """A score as a line of a figure; one without a value says so."""
+    note = note if score.known else note or "no value"
+    return Line(label, score.value, score.low, score.high, dots, strong, worse, note)
+
+
+def score_table(page: PageSection, rows: list[tuple[list[object], Scores]], heads: list[str], caption: str) -> None:
+    """A table of scores. rows: the first cells, under `heads`, and the scores that follow them with their intervals."""
+    names = score_names(scores for _, scores in rows)
+    body = [[*first, *(score_cell(scores.get(n)) for n in names)] for first, scores in rows if scores]
+    page.tabulate(body, [*heads, *map(score_name, names)], caption)

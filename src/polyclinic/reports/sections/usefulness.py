@@ -1,0 +1,148 @@
+"""Use at a threshold: what alerts would be like, and the net benefit at every threshold (Vickers and Elkin 2006)."""
+
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, model_validator
+
+from polyclinic.figures.curves import Curve, curves
+from polyclinic.figures.numbers import number
+from polyclinic.figures.svg import MUTED
+from polyclinic.reports.document import ReportDocument
+from polyclinic.reports.outcome_results import OutcomeResults, outcomes
+from polyclinic.reports.page_section import PageSection, SectionType, score_cell
+from polyclinic.reports.quantities import NO_SCORE, Name, Number, Record, Score
+from polyclinic.reports.results import AnyScore, Scores
+from polyclinic.reports.section import Section
+from polyclinic.reports.wording import in_words, plain, score_name
+
+NET_BENEFIT = (
+    "Net benefit weighs right alerts against false ones at each threshold; a model is worth having where its "
+    "curve lies above an alert for all and an alert for none."
+)
+MOST_POINTS = 2_000
+
+
+class OperatingPoint(Record):
+    """What a model does at its threshold.
+
+    Attributes
+    ----------
+    rule
+        What was asked for: `specificity`, `sensitivity` or `threshold` → its value.
+    chosen_on
+        The split whose rows decided on the threshold.
+    scores
+        On test rows: sensitivity, specificity, ppv, npv …
+    alerts_per_100
+        Alerts per 100 rows.
+    alerts_per_day, false_alerts_per_day
+        Alerts per day that a patient is under observation; None where rows have no times.
+    """
+
+    model: Name
+    outcome: Name
+    rule: dict[Name, Number]
+    threshold: Number | None
+    chosen_on: Name = ""
+    scores: Scores
+    # The evaluation hands on alerts as a bare number, with its interval beside it.
+    alerts_per_100: Annotated[AnyScore, Field(validation_alias=AliasChoices("alerts_interval", "alerts_per_100"))]
+    alerts_per_day: Score | None = None
+    false_alerts_per_day: Score | None = None
+
+    @property
+    def wanted(self) -> tuple[str, float] | None:
+        """The score that the rule names and its wanted value; None where the threshold itself was given."""
+        return next(((name, value) for name, value in self.rule.items() if name in self.scores), None)
+
+
+class NetBenefit(Record):
+    """Net benefit of each model, of an alert for all and of none, over thresholds from 0 to 1."""
+
+    thresholds: Annotated[list[Number], Field(max_length=MOST_POINTS)]
+    models: dict[Name, Annotated[list[Number | None], Field(max_length=MOST_POINTS)]]
+    all: Annotated[list[Number | None], Field(max_length=MOST_POINTS)]
+
+    @model_validator(mode="after")
+    def _one_number_a_threshold(self) -> "NetBenefit":
+        if any(len(curve) != len(self.thresholds) for curve in (self.all, *self.models.values())):
+            raise ValueError("each curve needs one number a threshold")
+        return self
+
+
+class Usefulness(Section):
+    """Operating points of the models, and decision curves by outcome."""
+
+    kind: Literal["usefulness"] = "usefulness"
+    points: list[OperatingPoint] = Field(default_factory=list)
+    decision: dict[Name, NetBenefit] = Field(default_factory=dict)
+
+    def point(self, model: str, outcome: str) -> OperatingPoint | None:
+        """The operating point of a model; None where there is none."""
+        return next((p for p in self.points if (p.model, p.outcome) == (model, outcome)), None)
+
+
+def show(section: Usefulness, report: ReportDocument, page: PageSection) -> None:
+    """The decision curves, and a table of operating points."""
+    for o in outcomes(report):
+        if o.name in section.decision:
+            page.lead = NET_BENEFIT
+            _decision(page, o, section.decision[o.name])
+    columns = [_operating_point(p) for p in section.points]
+    measures = list(dict.fromkeys(name for column in columns for name in column))
+    rows = [[measure, *(column.get(measure) for column in columns)] for measure in measures]
+    page.tabulate(rows, ["measure", *(p.model for p in section.points)], "Operating points")
+
+
+def _operating_point(point: OperatingPoint) -> dict[str, object]:
+    column: dict[str, object] = {"Rule": plain(in_words(point.rule)), "Threshold": number(point.threshold)}
+    if point.chosen_on:
+        column["Threshold chosen on"] = f"{point.chosen_on} rows"
+    column |= {score_name(name): score_cell(score) for name, score in point.scores.items()}
+    alerts = {
+        "Alerts per 100 rows": point.alerts_per_100,
+        "Alerts per patient-day": point.alerts_per_day,
+        "False alerts per patient-day": point.false_alerts_per_day,
+    }
+    return column | {name: score_cell(score) for name, score in alerts.items() if score is not None}
+
+
+def _decision(page: PageSection, o: OutcomeResults, benefit: NetBenefit) -> None:
+    x = benefit.thresholds
+    drawn = [Curve(m, x, _drawable(benefit.models[m]), strong=m == o.chosen) for m in o.models if m in benefit.models]
+    drawn += [Curve("alert for all", x, _drawable(benefit.all), colour=MUTED)]
+    drawn += [Curve("none", x, [0.0] * len(x), colour=MUTED)]
+    highest, middle = max((v for c in drawn for v in c.y if v == v), default=0.1), len(x) // 2
+    spoken = "; ".join(f"{c.label} {number(c.y[middle])}" for c in drawn if len(c.y) > middle)
+    title = o.titled("Decision curve")
+    figure = curves(
+        drawn,
+        title=title,
+        axes_names=("threshold probability", "net benefit"),
+        description=f"Net benefit by threshold. At threshold {number(x[middle], 2) if x else '–'}: {spoken}.",
+        limits=(None, (-0.25 * highest, highest * 1.08)),
+    )
+    page.draw(title, figure)
+
+
+def _drawable(values: list[float | None]) -> list[float]:
+    return [float("nan") if value is None else value for value in values]
+
+
+SECTION = SectionType(model=Usefulness, title="Use at a threshold", place=60, show=show)
+
+
+def reached(point: OperatingPoint) -> str:
+    """Whether the operating point that was asked for was reached on test rows, in words; empty where none was."""
+    if point.wanted is None:
+        return ""
+    name, wanted = point.wanted
+    score = point.scores.get(name, NO_SCORE)
+    if score.value is None:
+        return ""
+    measured = f"{score_name(name).lower()} {number(score.value)} where {number(wanted)} was asked for"
+    if round(score.value, 3) >= wanted:
+        return f"the operating point was reached ({measured})"
+    if score.contains(wanted):
+        return f"the operating point was nearly reached ({measured}, which lies within the interval)"
+    return f"the operating point was missed ({measured})"

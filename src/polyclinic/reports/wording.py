@@ -1,0 +1,91 @@
+"""How a report names things in words: scores, groups, lists, verdicts."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from polyclinic.evaluation.scores import LOWER_IS_BETTER
+from polyclinic.figures.numbers import count, finite, number
+from polyclinic.reports.cohort_facts import CohortFacts
+from polyclinic.reports.quantities import Score
+
+SCORE_NAMES = {"ece": "Calibration error", "brier": "Brier score", "log_loss": "Log loss"}
+SCORE_NAMES |= {name: name.upper() for name in ("auroc", "auprc", "ppv", "npv")}
+
+
+class Verdict(StrEnum):
+    """What an interval says of a paired difference."""
+
+    BETTER = "clearly better"
+    WORSE = "clearly worse"
+    LEVEL = "no clear difference"
+    UNKNOWN = "no interval"
+
+
+def verdict(difference: Score, score: str) -> Verdict:
+    """What a difference in a score says; no clear difference where its interval, as it is shown, contains 0."""
+    if difference.low is None or difference.high is None:
+        return Verdict.UNKNOWN
+    if difference.contains(0):
+        return Verdict.LEVEL
+    return Verdict.BETTER if (difference.low > 0) != lower_is_better(score) else Verdict.WORSE
+
+
+def score_name(score: str) -> str:
+    """A score as people write it: `auroc` → AUROC, `dice//1` → Dice, label 1."""
+    name, _, part = score.partition("//")
+    written = SCORE_NAMES.get(name, name.replace("_", " ").capitalize())
+    return f"{written}, label {part}" if part.isdigit() else f"{written}, {part}" if part else written
+
+
+def lower_is_better(score: str) -> bool:
+    """Whether a smaller number is the better one."""
+    return score.partition("//")[0] in LOWER_IS_BETTER
+
+
+def plain(name: object) -> str:
+    """A name of the study or its data as words: `age_band` → age band, `VITAL//map` → VITAL, map."""
+    return str(name).replace("_", " ").replace("//", ", ")
+
+
+def listed(words: Sequence[str], between: str = ", ") -> str:
+    """`a, b and c`."""
+    return " and ".join([between.join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def group_word(group: str, n: object = 2) -> str:
+    """The name of a group in a sentence: subject → patients; any other by its own name."""
+    one = "patient" if group in ("subject", "subject_id") else group.replace("_", " ")
+    return one if n == 1 or one.endswith("s") else f"{one}s"
+
+
+def rows_and_groups(cohort: CohortFacts) -> str:
+    """`9,890 rows from 100 patients`; rows alone where each row is its own group."""
+    if not cohort.main_group:
+        return f"{count(cohort.rows)} rows"
+    groups = f"{count(cohort.group_count)} {group_word(cohort.main_group, cohort.group_count)}"
+    return groups if cohort.group_count == cohort.rows else f"{count(cohort.rows)} rows from {groups}"
+
+
+def in_words(value: Any) -> str:
+    """A setting or a result in words: a range, a score with its interval, named values, yes or no."""
+    if isinstance(value, Score):
+        return score_with_interval(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {in_words(one)}" for name, one in value.items())
+    if isinstance(value, list | tuple):
+        is_range = len(value) == 2 and all(map(finite, value))
+        return " to ".join(map(in_words, value)) if is_range else listed([*map(in_words, value)])
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value) if isinstance(value, float) else count(value)
+
+
+def score_with_interval(score: Score) -> str:
+    """`0.786 (0.761 to 0.811)`."""
+    return f"{number(score.value)} ({interval(score)})" if score.known else number(None)
+
+
+def interval(score: Score) -> str:
+    """The interval alone: `0.761 to 0.811`."""
+    return f"{number(score.low)} to {number(score.high)}" if score.has_interval else "no interval"
