@@ -8,17 +8,35 @@ import polars as pl
 
 from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.evaluation.scores import Array
+from polyclinic.notes import note
 from polyclinic.samples.frames import read_table
+from polyclinic.samples.prediction_columns import (
+    DICE,
+    FOLD,
+    MODEL,
+    OUTCOME,
+    PACKAGE_FOLD,
+    PATH,
+    PREDICTED,
+    PROBABILITY,
+    REFERENCE,
+    REFUSED,
+    ROW_ID,
+    RUN,
+    SPLIT,
+    SPLITS,
+    SUBJECT,
+    TIME,
+    TRUTH,
+)
 
-PROBABILITY, TRUTH = "predicted_boolean_probability", "boolean_value"
-PREDICTED = (PROBABILITY, "predicted_boolean_value", "uncalibrated_probability", "path", "refused")
-RUN = ("model", "fold", "split", "outcome")
-PARTS = ("train", "validation", "test")
-KNOWN_KEYS = (("row_id",), ("subject_id", "prediction_time"))
+KNOWN_KEYS = ((ROW_ID,), (SUBJECT, TIME))
+WEIGHTS = ("weight", "weights", "sample_weight")
+NO_ZONE = "no zone"
 
 
 def labelled(frame: pl.DataFrame, outcome: Any) -> pl.DataFrame:
-    """The rows of which it is known what happened."""
+    """The rows that have a label."""
     return frame.drop_nulls(list(getattr(outcome, "truth_columns", ())))
 
 
@@ -36,10 +54,12 @@ def read(
         table, truth, keys = _apart(table, here)
     else:
         truth = _table(labels)
-        table = table.drop(*(c for c in (TRUTH, "reference") if c in truth.columns), strict=False)
-        keys = _shared(table, truth, here, there)
+        table = table.drop(*(c for c in (TRUTH, REFERENCE) if c in truth.columns), strict=False)
+        keys = _shared(table, truth, here)
+        table, truth = _alike(table, truth, keys, here, there)
+    _note_weights(table, truth)
     _once(truth, keys, there)
-    _once(table, [*keys, "model", "fold", "split"], here)
+    _once(table, [*keys, MODEL, FOLD, SPLIT], here)
     if outcome.kind == "binary":
         table = _probabilities(table, [*keys, group], here)
         truth = _yes_or_no(truth, [*keys, group], there)
@@ -52,15 +72,15 @@ def read(
     groups = {group: _group(about, group, here)} if group else {}
     levels = {name: _column(about, name, here).to_numpy() for name in strata}
     rows = {"row_id": about["row_id"].to_numpy(), "groups": groups, "strata": levels}
-    first = (pl.col("model") == table["model"][0]) & (pl.col("split") == "test")
-    asked, found = table.filter(first), joined.filter(first)
-    unanswered = truth.join(table, on=keys, how="anti").height
-    doubts = _left_out(asked, found, unanswered) + ([] if group else _drawn_alone(found))
-    told = {"cohort": _cohort(asked, found, made, group), "sanity": doubts}
-    return joined, made, rows, told
+    first = (pl.col(MODEL) == table[MODEL][0]) & (pl.col(SPLIT) == "test")
+    predicted, matched = table.filter(first), joined.filter(first)
+    without = truth.join(table, on=keys, how="anti").height
+    checks = _left_out(predicted, matched, without) + ([] if group else _without_group(matched))
+    facts = {"cohort": _cohort(predicted, matched, made, group), "sanity": checks}
+    return joined, made, rows, facts
 
 
-def _drawn_alone(rows: pl.DataFrame) -> list[dict[str, Any]]:
+def _without_group(rows: pl.DataFrame) -> list[dict[str, Any]]:
     """That subjects have several rows, and no group was named: an entry of `sanity`."""
     who = rows.get_column("subject_id", default=pl.Series([])).drop_nulls()
     if who.n_unique() == len(who):
@@ -75,26 +95,45 @@ def _of_run(table: pl.DataFrame, name: str, kind: str, at: Place) -> pl.DataFram
 
     The package's rows fall out, unless there are no others: then they are what is to be judged.
     """
-    if "outcome" in table.columns:
-        table = table.filter(pl.col("outcome") == kind)
+    table = _of_outcome(table, kind, at)
     if "model" not in table.columns:
         table = table.with_columns(model=pl.lit(name))
-    given = {"fold": "0", "split": "test"}
-    table = table.with_columns(pl.lit(v).alias(k) for k, v in given.items() if k not in table.columns)
-    table = table.with_columns(_column(table, name, at).cast(pl.String) for name in ("model", *given))
+    defaults = {FOLD: "0", SPLIT: "test"}
+    table = table.with_columns(pl.lit(v).alias(k) for k, v in defaults.items() if k not in table.columns)
+    table = table.with_columns(_column(table, name, at).cast(pl.String) for name in (MODEL, *defaults))
     for key in ("model", "fold", "split"):
         if nameless := table[key].null_count():
             fix = "fill that column, or leave it out altogether"
             raise BadData(f"{nameless} rows have no {key}", at=Place(file=at.file, column=key), fix=fix)
-    own = table.filter(pl.col("fold") != "package")
+    own = table.filter(pl.col(FOLD) != PACKAGE_FOLD)
     if own.is_empty():
-        return table.with_columns(pl.lit(v).alias(k) for k, v in given.items())
-    if unknown := sorted(set(own["split"]) - set(PARTS)):
-        raise UnknownName("split", unknown[0], PARTS, at=Place(file=at.file, column="split"))
+        return table.with_columns(pl.lit(v).alias(k) for k, v in defaults.items())
+    if unknown := sorted(set(own["split"]) - set(SPLITS)):
+        raise UnknownName("split", unknown[0], SPLITS, at=Place(file=at.file, column="split"))
     if "test" not in own["split"]:
         fix = "give the rows that no model learned from as `test`"
         raise BadData("no row is of the split 'test'", at=Place(file=at.file, column="split"), fix=fix)
     return own
+
+
+def _of_outcome(table: pl.DataFrame, kind: str, at: Place) -> pl.DataFrame:
+    """The rows of one outcome; those of others are noted."""
+    if OUTCOME not in table.columns:
+        return table
+    own = table.filter(pl.col(OUTCOME) == kind)
+    if own.is_empty():
+        what, where = f"no row is of the outcome {kind!r}", Place(file=at.file, column=OUTCOME)
+        raise BadData(what, at=where, fix="name the outcome of the predictions with --outcome, or leave the column out")
+    if others := table.height - own.height:
+        note("rows of another outcome", f"{others:,} of {table.height:,} rows are not {kind}", "They are not scored.")
+    return own
+
+
+def _note_weights(*tables: pl.DataFrame) -> None:
+    """Weights of rows are not used, and a reader may think they are."""
+    if weights := sorted({c for table in tables for c in table.columns if c.lower() in WEIGHTS}):
+        why = "Every row counts once; leave out rows that should not count."
+        note("weights of rows", f"the column {', '.join(weights)} is not used", why)
 
 
 def _joined(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str], at: Place) -> pl.DataFrame:
@@ -119,10 +158,10 @@ def _scorable(joined: pl.DataFrame, outcome: Any, at: Place) -> None:
         raise BadData(what, at=Place(file=at.file, column=TRUTH), fix=fix)
 
 
-def _cohort(asked: pl.DataFrame, found: pl.DataFrame, outcome: Any, group: str | None) -> dict[str, Any]:
+def _cohort(predicted: pl.DataFrame, matched: pl.DataFrame, outcome: Any, group: str | None) -> dict[str, Any]:
     """The flow, how many rows and groups are scored, and what their targets are; of the first model."""
-    rows = labelled(found, outcome)
-    steps = {"rows of the predictions": asked, "with a row in the labels": found, "labelled": rows}
+    rows = labelled(matched, outcome)
+    steps = {"rows of the predictions": predicted, "with a row in the labels": matched, "labelled": rows}
     groups = {name: {group: f[group].n_unique()} if group in f.columns else {} for name, f in steps.items()}
     size = {name: {"rows": f.height, "groups": groups[name]} for name, f in steps.items()}
     flow = [{"step": name, **n, "past_index": name == "labelled"} for name, n in size.items()]
@@ -131,13 +170,13 @@ def _cohort(asked: pl.DataFrame, found: pl.DataFrame, outcome: Any, group: str |
     return {"attrition": flow, **size["labelled"], "targets": targets}
 
 
-def _left_out(asked: pl.DataFrame, found: pl.DataFrame, unanswered: int) -> list[dict[str, Any]]:
+def _left_out(predicted: pl.DataFrame, matched: pl.DataFrame, without: int) -> list[dict[str, Any]]:
     """What was left out because one file has a row that the other lacks: entries of `sanity`."""
-    counts = {"predictions without a row in the labels": (asked.height - found.height, asked.height)}
-    counts["labels without a prediction"] = (unanswered, unanswered + found.height)
+    counts = {"predictions without a row in the labels": (predicted.height - matched.height, predicted.height)}
+    counts["labels without a prediction"] = (without, without + matched.height)
     why = "Rows that only one file has are not scored; keys written otherwise are the usual reason."
-    told = {check: f"{n:,} of {of:,}" for check, (n, of) in counts.items() if n}
-    return [{"check": check, "applies": True, "result": result, "why": why} for check, result in told.items()]
+    results = {check: f"{n:,} of {of:,}" for check, (n, of) in counts.items() if n}
+    return [{"check": check, "applies": True, "result": result, "why": why} for check, result in results.items()]
 
 
 def _table(path: Path) -> pl.DataFrame:
@@ -145,7 +184,7 @@ def _table(path: Path) -> pl.DataFrame:
     frame = read_table(path)
     if frame.is_empty():
         raise BadData("there are no rows", at=Place(file=str(path)), fix="name a table that holds some")
-    here = [c for c in ("path", "reference") if frame.schema.get(c) == pl.String]
+    here = [c for c in (PATH, REFERENCE) if frame.schema.get(c) == pl.String]
     folder = path.resolve().parent
     return frame.with_columns(pl.col(here).map_elements(lambda p: str(folder / p), return_dtype=pl.String))
 
@@ -156,29 +195,72 @@ def _apart(table: pl.DataFrame, at: Place) -> tuple[pl.DataFrame, pl.DataFrame, 
     if keys is None:
         keys = ["row_id"]
         table = table.with_columns(row_id=pl.int_range(pl.len()).over("model"))
-    told = [c for c in table.columns if c in (*keys, *RUN, *PREDICTED) or c.startswith("dice//")]
-    if PROBABILITY not in told:
-        told += [c for c in table.columns if c not in told and table.schema[c].is_float()]
+    own = [c for c in table.columns if c in (*keys, *RUN, *PREDICTED) or c.startswith(DICE)]
+    if PROBABILITY not in own:
+        own += [c for c in table.columns if c not in own and table.schema[c].is_float()]
     truth = table.unique(keys, keep="first", maintain_order=True)
     if TRUTH in table.columns and (n := table.unique([*keys, TRUTH]).height - truth.height):
-        fix = "tell the truth of a row once, or alike for every model"
+        fix = "give each row one truth, alike for every model"
         raise BadData(f"{n} rows have two truths", at=Place(file=at.file, column=TRUTH), fix=fix)
-    return table.select(told), truth.drop(c for c in told if c not in keys), keys
+    return table.select(own), truth.drop(c for c in own if c not in keys), keys
 
 
-def _shared(table: pl.DataFrame, truth: pl.DataFrame, here: Place, there: Place) -> list[str]:
-    keys = [c for c in table.columns if c in truth.columns and c not in (*RUN, *PREDICTED, TRUTH)]
+def _shared(table: pl.DataFrame, truth: pl.DataFrame, at: Place) -> list[str]:
+    """The columns that name a row in both tables."""
+    keys = [
+        c
+        for c in table.columns
+        if c in truth.columns and c not in {*RUN, *PREDICTED, TRUTH} and c.lower() not in WEIGHTS
+    ]
     if not keys:
         columns = f"{', '.join(table.columns)}; {', '.join(truth.columns)}"
         fix = "give both the columns that name a row, for example subject_id and prediction_time"
-        raise BadData(f"predictions and labels share no column ({columns})", at=here, fix=fix)
-    for key in keys:
-        pair = table.schema[key], truth.schema[key]
-        alike = pair[0] == pair[1] or all(t.is_temporal() for t in pair) or all(t.is_integer() for t in pair)
-        if not alike:
-            what = f"the column {key!r} is {pair[0]} in the predictions and {pair[1]} in the labels"
-            raise BadData(what, at=Place(file=there.file, column=key), fix="write it alike in both files")
+        raise BadData(f"predictions and labels share no column ({columns})", at=at, fix=fix)
     return keys
+
+
+def _alike(
+    table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str], here: Place, there: Place
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both tables with keys that can be compared: whole numbers of one width, times of one precision, text as text.
+
+    Other programs write times in nanoseconds (pandas) or milliseconds, which mean the same instants. Raises `BadData`
+    where the kinds differ, or one table's times have a zone and the other's do not.
+    """
+    for key in keys:
+        kinds = [_comparable(frame.schema[key]) for frame in (table, truth)]
+        zones = [_zone(kind) for kind in kinds]
+        if all(zones) and len(set(zones)) > 1 and NO_ZONE in zones:
+            what = f"the times are in mixed zones: {key} has {zones[0]} in the predictions and {zones[1]} in the labels"
+            fix = "write the times of both files with their zone, or of both on the clock of the site"
+            raise BadData(what, at=Place(file=here.file, column=key), fix=fix)
+        if len(set(map(type, kinds))) > 1:
+            what = f"the column {key!r} is {kinds[0]} in the predictions and {kinds[1]} in the labels"
+            raise BadData(what, at=Place(file=there.file, column=key), fix="write it alike in both files")
+        table, truth = (_cast(frame, key, kinds[0]) for frame in (table, truth))
+    return table, truth
+
+
+def _comparable(kind: pl.DataType) -> pl.DataType:
+    """The kind under which two columns are compared."""
+    if kind.is_integer():
+        return pl.Int64()
+    if isinstance(kind, (pl.Categorical, pl.Enum)):
+        return pl.String()
+    if isinstance(kind, pl.Date):
+        return pl.Datetime("us")
+    return pl.Datetime("us", kind.time_zone) if isinstance(kind, pl.Datetime) else kind
+
+
+def _zone(kind: pl.DataType) -> str:
+    """The zone of times, or that they have none; empty for anything else."""
+    return (kind.time_zone or NO_ZONE) if isinstance(kind, pl.Datetime) else ""
+
+
+def _cast(frame: pl.DataFrame, key: str, kind: pl.DataType) -> pl.DataFrame:
+    if isinstance(kind, pl.Datetime) and kind.time_zone:
+        return frame.with_columns(pl.col(key).dt.convert_time_zone("UTC").dt.cast_time_unit("us"))
+    return frame.with_columns(pl.col(key).cast(kind))
 
 
 def _once(frame: pl.DataFrame, keys: Sequence[str], at: Place) -> None:
@@ -191,16 +273,17 @@ def _sole(frame: pl.DataFrame, wanted: str, other: Sequence[str | None], at: Pla
     """The column of that name, or the only one that it could be."""
     if wanted in frame.columns:
         return wanted
-    left = frame.drop(c for c in (*other, *RUN, *PREDICTED, "row_id") if c in frame.columns)
-    found = [c.name for c in left if (_answers(c) is not None if wanted == TRUTH else c.dtype.is_float())]
-    if len(found) != 1:
-        listed = ", ".join(map(repr, found)) or f"none of {', '.join(map(repr, frame.columns))}"
+    known = {*other, *RUN, *PREDICTED, ROW_ID}
+    rest = frame.select(c for c in frame.columns if c not in known and c.lower() not in WEIGHTS)
+    fitting = [c.name for c in rest if (_answers(c) is not None if wanted == TRUTH else c.dtype.is_float())]
+    if len(fitting) != 1:
+        listed = ", ".join(map(repr, fitting)) or f"none of {', '.join(map(repr, frame.columns))}"
         what, holds = "the probability", "a number from 0 to 1"
         if wanted == TRUTH:
             what, holds = "what happened", "true, false or nothing where it is not known"
         fix = f"call it {wanted!r}, with {holds} in each row"
         raise BadData(f"cannot tell which column is {what}: {listed}", at=at, fix=fix)
-    return found[0]
+    return fitting[0]
 
 
 def _answers(column: pl.Series) -> pl.Series | None:
@@ -223,8 +306,8 @@ def _yes_or_no(truth: pl.DataFrame, other: Sequence[str | None], at: Place) -> p
 
 def _probabilities(table: pl.DataFrame, other: Sequence[str | None], at: Place) -> pl.DataFrame:
     name = _sole(table, PROBABILITY, other, at)
-    given = table if "refused" not in table.columns else table.filter(pl.col("refused").is_null())
-    column = _column(given, name, at)
+    answered = table if REFUSED not in table.columns else table.filter(pl.col(REFUSED).is_null())
+    column = _column(answered, name, at)
     wrong = ~column.cast(pl.Float64, strict=False).is_between(0, 1).fill_null(False)
     if wrong.any():
         where = Place(file=at.file, column=name, row=wrong.arg_max())
@@ -235,6 +318,8 @@ def _probabilities(table: pl.DataFrame, other: Sequence[str | None], at: Place) 
 
 def _group(frame: pl.DataFrame, name: str, at: Place) -> Array:
     column = _column(frame, name, at)
+    if column.dtype.is_float():
+        column = column.fill_nan(None)  # as pandas writes what is missing
     if column.has_nulls():
         where = Place(file=at.file, column=name)
         fix = "fill that column, or name another for --group; without it, each row stands alone"

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from polyclinic.errors import BadData, Place
-from polyclinic.evaluation.predictions import PROBABILITY
 from polyclinic.evaluation.scores import Array
+from polyclinic.samples.prediction_columns import PROBABILITY
 
 
 @dataclass(frozen=True, eq=False)

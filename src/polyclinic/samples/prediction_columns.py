@@ -1,0 +1,30 @@
+"""The columns of the predictions table, named and typed once; those of meds-evaluation where it has one."""
+
+import polars as pl
+
+ROW_ID, SUBJECT, TIME = "row_id", "subject_id", "prediction_time"
+OUTCOME, MODEL, FOLD, SPLIT = "outcome", "model", "fold", "split"
+TRUTH, VALUE, PROBABILITY = "boolean_value", "predicted_boolean_value", "predicted_boolean_probability"
+UNCALIBRATED, PATH, REFERENCE, REFUSED = "uncalibrated_probability", "path", "reference", "refused"
+DICE = "dice//"
+
+IDENTITY: dict[str, pl.DataType] = {ROW_ID: pl.Int64(), SUBJECT: pl.Int64(), TIME: pl.Datetime("us")}
+"""Which row a prediction is for."""
+
+RUN: dict[str, pl.DataType] = {OUTCOME: pl.String(), MODEL: pl.String(), FOLD: pl.String(), SPLIT: pl.String()}
+"""Which outcome is predicted, by which model, and whether the row was held out. `fold` is `package` for its answers."""
+
+PREDICTED: dict[str, pl.DataType] = {
+    PROBABILITY: pl.Float64(),
+    VALUE: pl.Boolean(),
+    UNCALIBRATED: pl.Float64(),
+    PATH: pl.String(),
+    REFUSED: pl.String(),
+}
+"""What was predicted, by kind of outcome: a probability or the path of a picture; or why nothing was."""
+
+LABELS: dict[str, pl.DataType] = {TRUTH: pl.Boolean(), REFERENCE: pl.String()}
+"""What happened, by kind of outcome."""
+
+PACKAGE_FOLD = "package"
+SPLITS = ("train", "validation", "test")

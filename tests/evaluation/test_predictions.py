@@ -1,0 +1,110 @@
+"""Predictions made elsewhere are joined with labels, and what is not used is noted."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from polyclinic import notes
+from polyclinic.errors import BadData
+from polyclinic.reports.external import evaluate_file
+
+ROWS = 120
+START = datetime(2026, 1, 1)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Labels as `cohort` writes them, and predictions for the same rows."""
+    rng = np.random.default_rng(0)
+    keys = pl.DataFrame(
+        {
+            "subject_id": np.arange(ROWS) // 3,
+            "prediction_time": [START + timedelta(hours=i % 3, microseconds=i) for i in range(ROWS)],
+        }
+    )
+    y = rng.random(ROWS) < 0.4
+    keys.with_columns(boolean_value=pl.Series(y)).write_parquet(tmp_path / "labels.parquet")
+    return tmp_path, keys.with_columns(risk=pl.Series(np.where(y, 0.6, 0.4) + 0.3 * (rng.random(ROWS) - 0.5)))
+
+
+def auroc(folder, predictions, **options):
+    predictions.write_parquet(folder / "mine.parquet")
+    options = {"labels": folder / "labels.parquet", "group": "subject_id", **options}
+    report = evaluate_file(folder / "mine.parquet", out=folder / "out", **options)
+    return report["models"]["mine"]["binary"]["test"]["auroc"]
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_times_of_any_precision_join(files, unit):
+    folder, predictions = files
+    whole = predictions.with_columns(pl.col("prediction_time").dt.truncate("1h"))
+    labels = pl.read_parquet(folder / "labels.parquet").with_columns(pl.col("prediction_time").dt.truncate("1h"))
+    labels.write_parquet(folder / "labels.parquet")
+    assert auroc(folder, whole.cast({"prediction_time": pl.Datetime(unit)}))["n"] == ROWS
+
+
+def test_nanoseconds_as_pandas_writes_them_give_what_microseconds_give(files):
+    folder, predictions = files
+    assert auroc(folder, predictions.cast({"prediction_time": pl.Datetime("ns")})) == auroc(folder, predictions)
+
+
+def test_times_with_a_zone_beside_times_without_one_are_refused_by_name(files):
+    folder, predictions = files
+    zoned = predictions.with_columns(pl.col("prediction_time").dt.replace_time_zone("UTC"))
+    with pytest.raises(
+        BadData, match="mixed zones: prediction_time has UTC in the predictions and no zone in the labels"
+    ):
+        auroc(folder, zoned)
+
+
+def test_one_instant_in_two_zones_is_one_row(files):
+    folder, predictions = files
+    labels = pl.read_parquet(folder / "labels.parquet")
+    there = pl.col("prediction_time").dt.replace_time_zone("UTC").dt.convert_time_zone("America/Chicago")
+    labels.with_columns(there).write_parquet(folder / "labels.parquet")
+    zoned = predictions.with_columns(pl.col("prediction_time").dt.replace_time_zone("UTC"))
+    assert auroc(folder, zoned)["n"] == ROWS
+
+
+@pytest.mark.parametrize("kind", [pl.Int32, pl.UInt64, pl.Int64])
+def test_whole_numbers_of_any_width_join(files, kind):
+    folder, predictions = files
+    assert auroc(folder, predictions.cast({"subject_id": kind}))["n"] == ROWS
+
+
+def test_text_beside_numbers_is_refused(files):
+    folder, predictions = files
+    with pytest.raises(BadData, match="'subject_id' is String in the predictions and Int64 in the labels"):
+        auroc(folder, predictions.cast({"subject_id": pl.String}))
+
+
+def test_a_column_of_weights_is_no_probability_and_is_noted(files):
+    folder, predictions = files
+    with notes.collection() as noted:
+        weighted = auroc(folder, predictions.with_columns(weight=pl.lit(0.5)))
+    assert weighted == auroc(folder, predictions)
+    assert [(n.check, n.result) for n in noted] == [("weights of rows", "the column weight is not used")]
+
+
+def test_rows_of_another_outcome_are_noted(files):
+    folder, predictions = files
+    other = predictions.head(30).with_columns(outcome=pl.lit("length of stay"))
+    both = pl.concat([predictions.with_columns(outcome=pl.lit("binary")), other])
+    with notes.collection() as noted:
+        assert auroc(folder, both)["n"] == ROWS
+    assert [n.result for n in noted] == ["30 of 150 rows are not binary"]
+    with pytest.raises(BadData, match="no row is of the outcome 'binary'"):
+        auroc(folder, other)
+
+
+def test_a_group_that_is_missing_is_an_error_as_pandas_writes_it_too(files):
+    folder, predictions = files
+    ward = pl.when(pl.int_range(pl.len()) < 20).then(float("nan")).otherwise(1.0)
+    labels = pl.read_parquet(folder / "labels.parquet")
+    labels.with_columns(ward=ward).write_parquet(folder / "labels.parquet")
+    with pytest.raises(BadData, match="20 rows have no 'ward'"):
+        auroc(folder, predictions, group="ward")
