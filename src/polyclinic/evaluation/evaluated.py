@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from polyclinic.evaluation.concentration import Concentration
 from polyclinic.evaluation.estimates import Estimate
 
 
@@ -44,6 +45,8 @@ class OperatingPoint:
         Sensitivity, specificity, ppv and npv on test rows.
     alerts_per_100
         Alerts per 100 test rows, with their interval in `alerts_interval`.
+    alerts_per_day, false_alerts_per_day
+        Alerts for each day that a patient is watched; None where rows are not questions on a grid of times.
     """
 
     model: str
@@ -54,6 +57,8 @@ class OperatingPoint:
     scores: Mapping[str, Estimate]
     alerts_per_100: float | None
     alerts_interval: Estimate
+    alerts_per_day: Estimate | None = None
+    false_alerts_per_day: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,10 @@ class Evaluated:
         Model → outcome → scores.
     calibration, operating, decision, curves
         Empty where the answer is not one probability a row.
+    prevalence
+        Outcome → the share of positive test rows: what AUPRC and Brier score are to be read beside.
+    concentration
+        How the test rows are spread over the groups that the intervals are over; None without rows.
     """
 
     roles: Mapping[str, str]
@@ -149,6 +158,8 @@ class Evaluated:
     operating: Sequence[OperatingPoint] = ()
     decision: Mapping[str, Any] = field(default_factory=dict)
     curves: Mapping[str, Any] = field(default_factory=dict)
+    prevalence: Mapping[str, Estimate] = field(default_factory=dict)
+    concentration: Concentration | None = None
 
     def document(self) -> dict[str, Any]:
         """The same as mappings and lists, as JSON has them."""

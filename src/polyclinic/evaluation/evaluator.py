@@ -8,28 +8,36 @@ import numpy as np
 import polars as pl
 
 from polyclinic.evaluation import calibration, decision
+from polyclinic.evaluation.concentration import concentration
 from polyclinic.evaluation.estimates import Estimate
 from polyclinic.evaluation.evaluated import Comparison, Evaluated, ModelScores, OperatingPoint, Subgroup
 from polyclinic.evaluation.jackknife import Jackknife, jackknife
+from polyclinic.evaluation.patient_days import alert_rates, observed_days
 from polyclinic.evaluation.predictions import labelled
 from polyclinic.evaluation.scored_rows import ScoredRows
-from polyclinic.evaluation.scores import LOWER_IS_BETTER, RANKING, Array, at_threshold, finite, of_all
+from polyclinic.evaluation.scores import LOWER_IS_BETTER, RANKING, SHARE, Array, at_threshold, finite, of_all, row_mean
 from polyclinic.evaluation.settings import Evaluation
 from polyclinic.evaluation.subgroups import SubgroupAnalysis
 from polyclinic.notes import note
+from polyclinic.samples.prediction_columns import TIME
 
 HELD_OUT = ("validation", "test")
+DAILY = ("alerts_per_day", "false_alerts_per_day")
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluator:
-    """One outcome of a study under evaluation. From `calibration` on: where the answer is one probability a row."""
+    """One outcome of a study under evaluation. From `probabilities` on: where the answer is one probability a row.
+
+    group: the name of the groups that the intervals are over.
+    """
 
     outcome: Any
     settings: Evaluation
     roles: Mapping[str, str]
     chosen: str
     seed: int
+    group: str
     validation: ScoredRows
     test: ScoredRows
 
@@ -132,12 +140,28 @@ class Evaluator:
         threshold = self.threshold(model)
         y_true, probability = self.probabilities(self.test, model)
         at = at_threshold(y_true, probability, np.nan if threshold is None else threshold)
+        if threshold is not None and (days := self.observed_days()) is not None:
+            at |= alert_rates(y_true, probability, threshold, days)
         replicates = jackknife(at, self.test.groups, y_true=y_true, seed=self.seed)
         scores = {score: replicates.estimate(score) for score in at}
-        alerts = scores.pop("alerts_per_100")
+        alerts, rates = scores.pop("alerts_per_100"), [scores.pop(name, None) for name in DAILY]
         rows = "validation" if self.validation.frames else "test"
         rule, kind = dict(self.settings.operating_point), self.outcome.kind
-        return OperatingPoint(model, kind, rule, threshold, rows, scores, alerts.value, alerts)
+        return OperatingPoint(model, kind, rule, threshold, rows, scores, alerts.value, alerts, *rates)
+
+    def observed_days(self) -> Array | None:
+        """The days that each test row stands for; None where rows are not questions on a grid of times."""
+        frame = next(iter(self.test.frames.values()))
+        if TIME not in frame.columns or frame[TIME].has_nulls() or not frame.schema[TIME].is_temporal():
+            return None
+        return observed_days(self.test.groups, frame[TIME].to_numpy())
+
+    def prevalence(self) -> Estimate:
+        """The share of positive test rows."""
+        y_true = self.labels(self.test)
+        assert y_true is not None
+        share = row_mean(y_true, SHARE)
+        return jackknife({"prevalence": share}, self.test.groups, y_true=y_true, seed=self.seed).estimate("prevalence")
 
     def decision(self) -> dict[str, Any]:
         """Net benefit of each model, of an alert for all and of none, over the thresholds."""
@@ -172,6 +196,8 @@ class Evaluator:
             operating=self.operating() if useful else (),
             decision={kind: self.decision()} if useful else {},
             curves={kind: self.curves()} if useful else {},
+            prevalence={kind: self.prevalence()} if useful else {},
+            concentration=concentration(self.group, self.test.groups, self.labels(self.test)),
         )
 
 
@@ -209,11 +235,11 @@ def evaluate(
     if settings.bootstrap is not None:
         why = "Intervals come from leaving out groups; write `intervals: {over: …}` in place of `bootstrap`."
         note("evaluation.bootstrap.resamples", "has no effect", why)
-    over = settings.interval_groups(groups, row_id)
+    over, group = settings.interval_groups(groups, row_id), settings.over or next(iter(groups), "row")
     rows = labelled(predictions.filter(pl.col("fold") != "package"), outcome)
     rows = rows.filter(pl.col("refused").is_null()) if "refused" in rows.columns else rows
     validation, test = (ScoredRows.of(rows, split, roles, row_id, over) for split in HELD_OUT)
-    return Evaluator(outcome, settings, roles, chosen, seed, validation, test).evaluated(strata)
+    return Evaluator(outcome, settings, roles, chosen, seed, group, validation, test).evaluated(strata)
 
 
 def best(predictions: pl.DataFrame, models: Sequence[str], outcome: Any, score: str | None = None) -> str:
