@@ -1,22 +1,43 @@
-"""A column that is the label is found and named."""
+"""An input that is the label stops the run; one that nearly gives it is named."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from polyclinic import notes
 from polyclinic.errors import BadData
-from polyclinic.evaluation.leak import single_column
+from polyclinic.evaluation.leak import screen_inputs
 from polyclinic.outcomes.binary import Binary
-from polyclinic.samples import Dense
+from polyclinic.samples import Dense, Ragged
 
 
 def planted(n=200):
+    """The first number and the newest `level` tell the answer, with a little noise: they are known, and strong."""
     return Binary().planted(n, 0)
 
 
-def test_an_honest_column_is_left_alone_however_strong():
-    single_column(planted())
+def honest(n=1000):
+    """Inputs that say something, none of them much."""
+    samples, rng = planted(n), np.random.default_rng(1)
+    weak = np.stack([samples.y + rng.normal(0, s, n) for s in (1.0, 1.5)], axis=1).astype(np.float32)
+    return samples.with_column("x", Dense(weak, ("a", "b")), "input").with_column(
+        "events", Dense(rng.normal(size=n).astype(np.float32)), "input"
+    )
+
+
+def with_events(samples, code, value):
+    """Two events a row: noise, and then one of another code where `code` is 1."""
+    rows = len(samples)
+    rng = np.random.default_rng(2)
+    codes = np.stack([np.zeros(rows, int), np.where(code > 0, 1, 0)], axis=1).ravel()
+    values = np.stack([rng.normal(size=rows), value], axis=1).ravel().astype(np.float32)
+    times = np.tile([0, 1], rows) + np.repeat(np.arange(rows) * 10, 2)
+    start = np.arange(rows) * 2
+    column = Ragged(start, start + 2, {"code": codes, "time": times, "value": values}, {"code": ("noise", "signal")})
+    return samples.with_column("events", column, "input")
 
 
 @pytest.mark.parametrize(
@@ -29,14 +50,77 @@ def test_an_honest_column_is_left_alone_however_strong():
     ],
     ids=["the label", "turned and scaled", "missing where negative", "separating"],
 )
-def test_a_column_that_tells_the_label_is_named(leak):
+def test_a_column_that_tells_the_label_stops_the_run(leak):
     samples = planted()
     pair = np.stack([samples.X[:, 1], leak(samples.y.astype(float))], axis=1)
     with pytest.raises(BadData, match="outcome//b") as caught:
-        single_column(samples.with_column("outcome", Dense(pair, ("a", "b")), "input"))
+        screen_inputs(samples.with_column("outcome", Dense(pair, ("a", "b")), "input"))
     assert caught.value.at.column == "outcome//b"
+
+
+def test_a_code_that_only_positive_rows_have_stops_the_run():
+    samples = honest()
+    with pytest.raises(BadData, match="'signal'"):
+        screen_inputs(with_events(samples, samples.y, np.zeros(len(samples))))
+
+
+def test_inputs_that_say_little_each_are_not_named():
+    with notes.collection() as noted:
+        assert screen_inputs(honest()) == []
+    assert noted == []
+
+
+def test_an_input_that_nearly_gives_the_answer_is_named_with_the_next_best():
+    samples, rng = honest(), np.random.default_rng(3)
+    late = samples.y + rng.normal(0, 0.45, len(samples))
+    with notes.collection() as noted:
+        (found,) = screen_inputs(samples.with_column("late", Dense(late.astype(np.float32)), "input"))
+    assert (found.name, found.how) == ("late", "its value")
+    assert 0.9 < found.auroc < 0.99
+    assert 0.7 < found.next_best < 0.85
+    assert noted[0].result.startswith("late: its value alone gives an AUROC of 0.9")
+
+
+def test_a_level_that_all_positives_have_is_named_though_many_others_have_it_too():
+    """As a follow-up status of `not reached` is: all who died have it, and a third of the living."""
+    samples, rng = honest(), np.random.default_rng(3)
+    unreached = (samples.y > 0) | (rng.random(len(samples)) < 0.3)
+    levels = np.stack([unreached, ~unreached], axis=1).astype(np.float32)
+    found = screen_inputs(samples.with_column("status", Dense(levels, ("unreached", "well")), "input"))
+    assert {one.name for one in found} == {"status//unreached", "status//well"}
+
+
+def test_gaps_that_all_positives_have_are_named():
+    samples, rng = honest(), np.random.default_rng(3)
+    gap = (samples.y > 0) | (rng.random(len(samples)) < 0.3)
+    column = np.where(gap, np.nan, rng.normal(size=len(samples))).astype(np.float32)
+    found = screen_inputs(samples.with_column("follow-up", Dense(column), "input"))
+    assert [one.name for one in found] == ["follow-up"]
+
+
+def test_of_a_timed_input_the_newest_value_of_each_code_is_held_against_the_target():
+    samples, rng = honest(), np.random.default_rng(3)
+    near = samples.y + rng.normal(0, 0.4, len(samples))
+    found = screen_inputs(with_events(samples, np.ones(len(samples)), near))
+    assert [(one.name, one.how) for one in found] == [("signal", "its value")]
+    assert screen_inputs(with_events(samples, np.ones(len(samples)), rng.normal(size=len(samples)))) == []
+
+
+def test_of_a_timed_input_it_matters_too_whether_a_code_is_there():
+    samples, rng = honest(), np.random.default_rng(3)
+    there = np.where(rng.random(len(samples)) < 0.05, 1 - samples.y, samples.y)
+    value = np.where(there > 0, np.nan, rng.normal(size=len(samples)))
+    found = screen_inputs(with_events(samples, there, value))
+    assert [(one.name, one.how) for one in found] == [("signal", "whether it is there")]
 
 
 def test_a_handful_of_rows_that_a_column_separates_by_chance_is_no_leak():
     samples = planted().take(np.arange(12))
-    single_column(samples.with_column("lucky", Dense(samples.y), "input"))
+    assert screen_inputs(samples.with_column("lucky", Dense(samples.y), "input")) == []
+
+
+def test_no_label_at_all_is_an_error():
+    samples = planted()
+    nothing = replace(samples.columns["y"], values=np.full(len(samples), np.nan, np.float32))
+    with pytest.raises(BadData, match="no row has a label"):
+        screen_inputs(samples.with_column("y", nothing, "target"))

@@ -1,39 +1,180 @@
-"""A column that gives the label away: looked for before anything is trained."""
+"""Inputs that give the answer away: each one is held against the target by itself, before anything is trained."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from polyclinic.errors import BadData, Place
-from polyclinic.evaluation.scores import auroc, of_all
-from polyclinic.samples import Dense, Samples
+from polyclinic.evaluation.scores import Array, auroc, of_all
+from polyclinic.notes import note
+from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.samples import names_of, of_rows
 
 PERFECT = 0.9999
+"""The AUROC at which an input is the answer, whatever else there is: the run stops."""
+
+NEARLY = 0.90
+"""The AUROC of one input from which on it is named. The best single measurements of acute illness reach .75 to .85
+(blood pressure now for blood pressure in two hours, a severity score for death in hospital); what is written after the
+outcome reaches more."""
+
+NEARLY_ALL, MANY = 0.98, 0.50
+"""A level, or a gap, that nearly all positives have and at most half of the negatives (or the reverse) is named too: it
+says who cannot have the outcome, as the follow-up status does of patients who died before it."""
+
 FEWEST = 10
 """Rows of each class from which on a perfect separation is no chance any more (1 in 92,378 for one column)."""
 
+MOST_ROWS, MOST_CODES = 4_000, 300
+"""Of timed inputs so many rows and of the most frequent codes so many are looked at: enough to see .90, and quick."""
 
-def single_column(samples: Samples) -> None:
-    """Raise `BadData` naming a dense input that by itself tells the yes-or-no target, or whose gaps do.
+How: TypeAlias = Literal["its value", "its level", "whether it is there"]
 
-    Looks at all labelled rows; does nothing where the target is no dense column of two values.
+
+@dataclass(frozen=True, slots=True)
+class SuspectInput:
+    """An input that nearly gives the answer by itself.
+
+    Attributes
+    ----------
+    name
+        The input, or the code of a timed one.
+    how
+        What of it tells the answer.
+    auroc
+        Of that alone, from 0.5 to 1.
+    next_best
+        The AUROC of the best input that is not suspected; 0.5 where there is none.
+    """
+
+    name: str
+    how: How
+    auroc: float
+    next_best: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Screened:
+    name: str
+    how: How
+    auroc: float
+    rules_out: bool
+
+
+def screen_inputs(samples: Samples) -> list[SuspectInput]:
+    """Hold each input by itself against a yes-or-no target, and note those that nearly give the answer.
+
+    Of dense inputs the value, the category and the gaps are looked at; of timed ones, by code, the newest value and
+    whether there is one. Does nothing where the target is no dense column of two values, or has fewer than ten rows of
+    either.
+
+    Raises
+    ------
+    BadData
+        Where no row has a label, and where an input is the answer.
     """
     target = next(iter(samples.having("target").values()), None)
     if not isinstance(target, Dense):
-        return
+        return []
     rows = np.flatnonzero(samples.labelled)
     if not len(rows):
         what = "no row has a label: there is nothing to learn"
         raise BadData(what, fix="check the target column or the labels")
     y_true = np.asarray(target.values[rows], float).reshape(len(rows), -1)[:, 0]
     if not np.isin(y_true, (0, 1)).all() or min(y_true.sum(), (1 - y_true).sum()) < FEWEST:
-        return
+        return []
+    screened = list(_screen(samples, rows, y_true))
+    for one in screened:
+        if one.auroc >= PERFECT:
+            _refuse(one.name)
+    return _noted(screened)
+
+
+def _screen(samples: Samples, rows: Array, y_true: Array) -> Iterator[_Screened]:
     for name, column in of_rows(samples, Dense).items():
-        features = np.asarray(column.values[rows], float).reshape(len(rows), -1).T
-        for feature, values in zip(names_of(name, column), features, strict=True):
-            tells = of_all(auroc(y_true, np.where(np.isnan(values), -np.inf, values)), len(rows))
-            if max(tells, 1 - tells) >= PERFECT:
-                what = f"the input {feature!r} tells the target all by itself (AUROC 1.0): "
-                what += "it is the label, or was written after it"
-                fix = f"take {feature!r} out of the inputs (of a table: `without: [{feature}]`), "
-                fix += "or give it the time at which it became known"
-                raise BadData(what, at=Place(column=feature), fix=fix)
+        values = np.asarray(column.values[rows], float).reshape(len(rows), -1)
+        for feature, one in zip(names_of(name, column), values.T, strict=True):
+            yield _feature(feature, one, y_true)
+        if values.shape[1] > 1 and np.isin(values, (0, 1)).all() and (values.sum(axis=1) <= 1).all():
+            category = np.where(values.any(axis=1), values.argmax(axis=1), values.shape[1])
+            yield _Screened(name, "its level", _auroc(y_true, _rates_elsewhere(category, y_true)), False)
+    step = max(1, len(rows) // MOST_ROWS)
+    for column in of_rows(samples, Ragged).values():
+        if {"code", "time", "value"} <= set(column.values):
+            yield from _codes(column.take(rows[::step]), y_true[::step])
+
+
+def _feature(name: str, values: Array, y_true: Array) -> _Screened:
+    """A number by its value, with gaps as the least and as the greatest, and by its gaps alone."""
+    gaps = np.isnan(values)
+    filled = [values] if not gaps.any() else [np.where(gaps, end, values) for end in (-np.inf, np.inf)]
+    by_value = max(_auroc(y_true, each) for each in filled)
+    by_gaps = _auroc(y_true, gaps.astype(float)) if gaps.any() else 0.5
+    is_flag = bool(np.isin(values[~gaps], (0, 1)).all())
+    rules_out = _rules_out(gaps, y_true) or (is_flag and _rules_out(values == 1, y_true))
+    return _Screened(
+        name, "whether it is there" if by_gaps >= by_value else "its value", max(by_value, by_gaps), rules_out
+    )
+
+
+def _codes(column: Ragged, y_true: Array) -> Iterator[_Screened]:
+    """Each of the most frequent codes: its newest value, and whether there is one."""
+    if min(y_true.sum(), (1 - y_true).sum()) < FEWEST:
+        return
+    row, position = column.elements()
+    code = column.values["code"][position].astype(np.int64)
+    frequent = np.argsort(-np.bincount(code, minlength=len(column.levels["code"])), kind="stable")[:MOST_CODES]
+    order = np.lexsort((column.values["time"][position], code, row))
+    row, code, value = row[order], code[order], column.values["value"][position][order]
+    newest = np.flatnonzero(np.append((row[1:] != row[:-1]) | (code[1:] != code[:-1]), True)) if len(row) else row
+    row, code, value = row[newest], code[newest], value[newest]
+    for one in frequent:
+        of_code = code == one
+        if of_code.any():
+            name, there = column.levels["code"][one], np.full(len(y_true), np.nan)
+            present = np.isin(np.arange(len(y_true)), row[of_code])
+            there[row[of_code]] = value[of_code]
+            by_value = _feature(name, there, y_true)
+            by_presence = _auroc(y_true, present.astype(float))
+            if by_presence >= by_value.auroc:
+                yield _Screened(name, "whether it is there", by_presence, _rules_out(present, y_true))
+            else:
+                yield by_value
+
+
+def _auroc(y_true: Array, values: Array) -> float:
+    """From 0.5 to 1, whichever way it points."""
+    area = of_all(auroc(y_true, values), len(y_true))
+    return max(area, 1 - area)
+
+
+def _rates_elsewhere(category: Array, y_true: Array) -> npt.NDArray[np.float64]:
+    """For each row the share of positives among the other rows of its category."""
+    rows, positive = np.bincount(category), np.bincount(category, y_true)
+    return np.asarray((positive[category] - y_true + y_true.mean()) / rows[category])
+
+
+def _rules_out(flag: npt.NDArray[np.bool_], y_true: Array) -> bool:
+    """Whether nearly all of one class have the flag, or nearly none, and at least half of the other class do not."""
+    shares = flag[y_true > 0].mean(), flag[y_true <= 0].mean()
+    return any(max(a, 1 - a) >= NEARLY_ALL and abs(a - b) >= MANY for a, b in (shares, shares[::-1]))
+
+
+def _refuse(name: str) -> None:
+    what = f"the input {name!r} gives the target all by itself (AUROC 1.0): it is the label, or was written after it"
+    fix = f"take {name!r} out of the inputs (of a table: `without: [{name}]`), or give it the time at which it became known"
+    raise BadData(what, at=Place(column=name), fix=fix)
+
+
+def _noted(screened: list[_Screened]) -> list[SuspectInput]:
+    suspected = [s for s in screened if s.auroc >= NEARLY or s.rules_out]
+    next_best = max((s.auroc for s in screened if s not in suspected), default=0.5)
+    suspects = [SuspectInput(s.name, s.how, s.auroc, next_best) for s in suspected]
+    for one in suspects:
+        result = f"{one.name}: {one.how} alone gives an AUROC of {one.auroc:.3f}; the best of the others gives {next_best:.3f}"
+        why = "Is it known at the time of the prediction? If it is written later, leave it out: the scores would not hold."
+        note("an input that nearly gives the answer", result, why)
+    return suspects

@@ -14,7 +14,7 @@ import polars as pl
 from polyclinic import atomic, config, datasets, fingerprint, progress, registry
 from polyclinic.errors import BadData, Interrupted, Place
 from polyclinic.evaluation.evaluator import best
-from polyclinic.evaluation.leak import single_column
+from polyclinic.evaluation.leak import screen_inputs
 from polyclinic.evaluation.scores import of_all
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.limits import limits_of
@@ -182,7 +182,7 @@ class Run:
             refused = unreadable(self.question, asked)
             kept = asked[[i for i in range(asked.height) if i not in refused]]
             made = assemble(self.question, self.source, SelectedRows(kept))
-            single_column(made)
+            screen_inputs(made)
             store.save(made, folder / "samples")
 
         return self.steps.step("samples", inputs, code, make)
