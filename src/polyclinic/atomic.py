@@ -36,6 +36,22 @@ def folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def together(path: Path, *, last: str) -> Iterator[Path]:
+    """A temporary folder whose files and folders take their places in the folder `path` when the block ends well.
+
+    last: the file that vouches for the others: an older one goes first, and the new one comes last, so that whoever
+    stops this halfway leaves none. A folder replaces the one of its name.
+    """
+    with _beside(path / last) as part:
+        yield part
+        (path / last).unlink(missing_ok=True)
+        for new in sorted(part.iterdir(), key=lambda item: item.name == last):
+            if new.is_dir() and (path / new.name).exists():
+                shutil.rmtree(path / new.name)
+            new.replace(path / new.name)
+
+
+@contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """A temporary folder beside `path`; a full disk becomes an error that says where and what to do."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -112,9 +112,7 @@ class _Walk:
                 self.add_definition(module, used)
             elif used in imports:
                 self.add_import(*imports[used])
-        self.add_loads(node)
-        for imported in _imports(node):
-            self.add_import(*imported)
+        self.add_text(_Text.of(node))
 
     def add_module(self, module: str) -> None:
         """A module, and the packages around it, whose `__init__` runs when it is imported."""
@@ -138,19 +136,13 @@ class _Walk:
         else:
             self.add_module(module)
 
-    def add_loads(self, tree: ast.AST) -> None:
-        """What a module loads by a literal name: libraries by `need`, registered names by `load` or `entry`."""
-        for call in ast.walk(tree):
-            if not isinstance(call, ast.Call):
-                continue
-            words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            called = ast.unparse(call.func).rpartition(".")[2]
-            if called in ("need", "import_module") and words:
-                self.add_import(words[0], "")
-            elif called in ("load", "entry") and len(words) >= 2 and words[0] in registry.KINDS:
-                kind, name = words[:2]
-                if name in registry.entries(kind) and (kind not in JUDGING or kind in self.follow):
-                    self.add_target(registry.entry(kind, name).target)
+    def add_text(self, text: "_Text") -> None:
+        """What a piece of source imports, and what it loads by a literal name."""
+        for imported in text.imports:
+            self.add_import(*imported)
+        for kind, name in text.loads:
+            if name in registry.entries(kind) and (kind not in JUDGING or kind in self.follow):
+                self.add_target(registry.entry(kind, name).target)
 
     def visit(self, module: str) -> None:
         """Read a module that waits."""
@@ -158,15 +150,53 @@ class _Walk:
         if module in self.sources or source is None:
             return
         self.sources[module] = fingerprint.of_file(source)
-        tree = _tree(module)
-        for imported in _imports(tree):
-            self.add_import(*imported)
-        self.add_loads(tree)
-        for name in _data_files(tree):
-            if (file := source.parent / name).is_file():
-                self.sources[f"{module}:{name}"] = fingerprint.of_file(file)
+        text = _module_text(module)
+        self.add_text(text)
+        for name in text.files:
+            if (file := source.with_suffix(name) if name in DATA_FILES else source.parent / name).is_file():
+                self.sources[f"{module}:{file.name}"] = fingerprint.of_file(file)
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """What a piece of source says of other code.
+
+    Attributes
+    ----------
+    imports
+        (module, attribute) of its imports and of libraries that it loads by name.
+    loads
+        (kind, name) of registered names that it loads by a literal.
+    files
+        String constants that may name a data file beside the module, or its suffix.
+    """
+
+    imports: tuple[tuple[str, str], ...]
+    loads: tuple[tuple[str, str], ...]
+    files: tuple[str, ...]
+
+    @classmethod
+    def of(cls, tree: ast.AST) -> "_Text":
+        """Read a piece of source."""
+        imports, loads = list(_imports(tree)), []
+        for call in ast.walk(tree):
+            if not isinstance(call, ast.Call):
+                continue
+            words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            if called in ("need", "import_module") and words:
+                imports.append((words[0], ""))
+            elif called in ("load", "entry") and len(words) >= 2 and words[0] in registry.KINDS:
+                loads.append((words[0], words[1]))
+        return cls(tuple(imports), tuple(loads), tuple(_data_files(tree)))
+
+
+@cache
+def _module_text(module: str) -> _Text:
+    return _Text.of(_tree(module))
+
+
+@cache
 def source_of(module: str) -> Path | None:
     """The file of a module, found from its top package downwards: to find it by its whole name imports its parents."""
     package, *below = module.split(".")
@@ -272,9 +302,10 @@ def _names(node: ast.AST) -> Iterator[str]:
 
 
 def _data_files(tree: ast.AST) -> Iterator[str]:
-    """String constants that may name a file beside the module: mappings, schemas, pages."""
+    """String constants that may name a file beside the module (mappings, schemas, pages), or the suffix of its own."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 100:
-            suffix = Path(node.value).suffix
-            if suffix in DATA_FILES and "\n" not in node.value:
-                yield node.value
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        name = node.value
+        if len(name) < 100 and "\n" not in name and (name in DATA_FILES or Path(name).suffix in DATA_FILES):
+            yield name

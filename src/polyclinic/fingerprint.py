@@ -1,11 +1,12 @@
-"""SHA-256 of files, folders, values and of the installed code: the keys of steps and packages."""
+"""SHA-256 of files, folders, arrays and values: the keys of steps and packages."""
 
 import hashlib
 import json
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 
 def of_file(path: Path) -> str:
@@ -33,16 +34,10 @@ def of_folder(root: Path) -> str:
     return of_value(of_files(root))
 
 
-@cache
-def of_code(*modules: str) -> str:
-    """SHA-256 of the sources of the named packages (`polyclinic.samples`, …)."""
-    return of_value({name: of_value(_sources(name)) for name in modules})
-
-
-def _sources(module: str) -> dict[str, str]:
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        return {}
-    origin = Path(spec.origin)
-    found = of_files(origin.parent if origin.name == "__init__.py" else origin)
-    return {name: digest for name, digest in found.items() if name.endswith((".py", ".yaml"))}
+def of_arrays(*arrays: npt.NDArray[Any]) -> str:
+    """One SHA-256 of arrays: their types, shapes and values."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -80,7 +80,7 @@ def test_the_run_prints_its_finding_and_where_things_lie(run):
 def test_run_again_reuses_every_step(run, folder):
     done = call("run", folder / "falls.yaml", "--out", run, "--dry-run", "--json")
     steps = json.loads(done.stdout)
-    assert [s["reused"] for s in steps if s["step"] in ("ingest", "cohort", "samples")] == [True] * 3
+    assert [s["reused"] for s in steps if s["name"] in ("ingest", "cohort", "samples")] == ["yes"] * 3
 
 
 def test_predict_at_a_time_is_refused_where_the_rows_have_none(run, folder):

@@ -17,12 +17,16 @@ from polyclinic.evaluation.settings import Evaluation, IntervalSettings, Resampl
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Raw
 from polyclinic.outcomes.voxels import Voxels
-from polyclinic.reports.external import evaluate_file
+from polyclinic.reports import external
 
 SETTINGS = Evaluation(subgroups=("side",))
 ROLES = {"deep": "model", "flat": "baseline", "noise": "baseline"}
 STRENGTH = {"deep": 3.0, "flat": 0.7, "noise": 0.0}
 SAMPLES = Binary().planted(600, 0)
+
+
+def document_of(*files, **how):
+    return external.evaluate(*files, **how).document.model_dump(mode="json")
 
 
 def table(samples=SAMPLES, folds=5):
@@ -202,7 +206,7 @@ def files(tmp_path):
 
 def test_a_file_of_predictions_gives_the_report_and_the_page(files):
     folder, labels, risk = files
-    found = evaluate_file(folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "out")
+    found = document_of(folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "out")
     expected = metrics.roc_auc_score(labels["boolean_value"], risk["risk"])
     assert found["models"]["mine"]["binary"]["test"]["auroc"]["value"] == pytest.approx(expected)
     assert found["cohort"]["groups"] == {"subject_id": 100}
@@ -216,8 +220,8 @@ def test_a_file_of_predictions_gives_the_report_and_the_page(files):
 def test_truth_beside_the_predictions_gives_the_same_scores(files):
     folder, labels, risk = files
     risk.join(labels, on=["subject_id", "prediction_time"]).write_csv(folder / "both.csv")
-    one = evaluate_file(folder / "mine.parquet", labels=folder / "labels.csv", group="site", out=folder / "a")
-    two = evaluate_file(folder / "both.csv", group="site", out=folder / "b")
+    one = document_of(folder / "mine.parquet", labels=folder / "labels.csv", group="site", out=folder / "a")
+    two = document_of(folder / "both.csv", group="site", out=folder / "b")
     a, b = (r["models"][m]["binary"]["test"]["auroc"] for r, m in ((one, "mine"), (two, "both")))
     assert a == pytest.approx(b)
 
@@ -228,7 +232,7 @@ def test_labels_may_be_floating_point_and_missing_as_nan(files, name):
     truth = labels.with_columns(pl.col("boolean_value").cast(pl.Float64).alias(name))
     truth[0, name] = float("nan")
     truth.select("subject_id", "prediction_time", name).write_parquet(folder / "floats.parquet")
-    found = evaluate_file(folder / "mine.parquet", labels=folder / "floats.parquet", out=folder / "out")
+    found = document_of(folder / "mine.parquet", labels=folder / "floats.parquet", out=folder / "out")
     positive = labels["boolean_value"][1:].sum()
     assert found["cohort"]["targets"] == {"binary": {"positive": positive, "labelled": 299}}
 
@@ -237,7 +241,7 @@ def test_several_models_are_told_apart_by_a_column_and_paired(files):
     folder, _, risk = files
     other = risk.with_columns(model=pl.lit("b"), risk=pl.lit(0.3))
     pl.concat([risk.with_columns(model=pl.lit("a")), other], how="diagonal").write_csv(folder / "two.csv")
-    found = evaluate_file(folder / "two.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
+    found = document_of(folder / "two.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
     assert {(c["a"], c["b"]) for c in found["comparisons"]} == {("a", "b")}
     assert found["models"]["b"]["binary"]["test"]["auroc"]["value"] == 0.5
     assert found["calibration"]["b"]["binary"]["before"]["slope"]["value"] is None
@@ -248,7 +252,7 @@ def test_models_may_be_named_by_numbers(files, names):
     folder, _labels, risk = files
     several = pl.concat([risk.with_columns(model=pl.lit(name)) for name in names])
     several.write_parquet(folder / "seeds.parquet")
-    found = evaluate_file(folder / "seeds.parquet", labels=folder / "labels.csv", out=folder / "o")
+    found = document_of(folder / "seeds.parquet", labels=folder / "labels.csv", out=folder / "o")
     assert list(found["models"]) == [str(name).lower() if isinstance(name, bool) else str(name) for name in names]
 
 
@@ -262,7 +266,7 @@ def test_a_column_of_lists_or_bytes_is_told(files, column, value):
     )
     table.write_parquet(folder / "odd.parquet")
     with pytest.raises(BadData, match=f"the column '{column}' holds"):
-        evaluate_file(folder / "odd.parquet", group="site", out=folder / "o")
+        document_of(folder / "odd.parquet", group="site", out=folder / "o")
 
 
 def test_validation_rows_choose_and_otherwise_the_first_model_is_reported_on():
@@ -278,7 +282,7 @@ def refused(files, predictions, labels=None, group="subject_id"):
     if labels is not None:
         labels.write_csv(truth)
     with pytest.raises((BadData, UnknownName)) as caught:
-        evaluate_file(folder / "wrong.csv", labels=truth, group=group, out=folder / "o")
+        document_of(folder / "wrong.csv", labels=truth, group=group, out=folder / "o")
     assert not (folder / "o").exists()
     return str(caught.value)
 
@@ -314,7 +318,7 @@ def test_pictures_are_evaluated_too(tmp_path):
     case = pl.Series("case", [f"c{i}" for i in range(4)])
     made.select(case, "path").write_csv(tmp_path / "maps.csv")
     voxels.truth(samples).select(case, "reference").write_csv(tmp_path / "truth.csv")
-    found = evaluate_file(
+    found = document_of(
         tmp_path / "maps.csv", labels=tmp_path / "truth.csv", group="case", out=tmp_path / "o", outcome="voxels"
     )
     expected = np.nanmean(made.select("dice//front", "dice//back").to_numpy(), axis=1).mean()
@@ -326,13 +330,13 @@ def test_the_report_of_a_finished_run_is_not_written_over(files):
     folder, *_ = files
     (folder / "run" / "package").mkdir(parents=True)
     with pytest.raises(UsageError, match="folder of a run"):
-        evaluate_file(folder / "mine.parquet", labels=folder / "labels.csv", out=folder / "run")
+        document_of(folder / "mine.parquet", labels=folder / "labels.csv", out=folder / "run")
     assert not (folder / "run" / "report.json").exists()
 
 
 def test_the_predictions_of_a_run_are_all_matched(finished, tmp_path):
     finished.predictions().filter(pl.col("row_id") >= 30).write_parquet(tmp_path / "later.parquet")
-    found = evaluate_file(tmp_path / "later.parquet", out=tmp_path / "out")
+    found = document_of(tmp_path / "later.parquet", out=tmp_path / "out")
     assert found["sanity"] == []
     assert found["cohort"]["rows"] == 330
 
@@ -342,18 +346,18 @@ def test_rows_that_only_one_file_has_are_counted_on_the_page(files):
     risk.head(250).with_columns(
         subject_id=pl.when(pl.int_range(pl.len()) < 30).then(pl.col("subject_id") + 5000).otherwise("subject_id")
     ).write_csv(folder / "mine.csv")
-    found = evaluate_file(folder / "mine.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
+    found = document_of(folder / "mine.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
     told = {entry["check"]: entry["result"] for entry in found["sanity"]}
     assert told == {"predictions without a row in the labels": "30 of 250", "labels without a prediction": "80 of 300"}
     assert "labels without a prediction" in [c["title"] for c in found["cautions"]]
-    whole = evaluate_file(folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "p")
+    whole = document_of(folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "p")
     assert whole["sanity"] == []
 
 
 def test_a_table_without_the_columns_of_its_outcome_names_the_missing_one(files):
     folder, _, _ = files
     with pytest.raises(UnknownName, match="unknown column \\(of what happened, voxels\\) 'reference'"):
-        evaluate_file(folder / "mine.parquet", labels=folder / "labels.csv", outcome="voxels", out=folder / "o")
+        document_of(folder / "mine.parquet", labels=folder / "labels.csv", outcome="voxels", out=folder / "o")
 
 
 def test_the_answers_of_a_package_are_judged_where_there_are_no_others(files):
@@ -361,7 +365,7 @@ def test_the_answers_of_a_package_are_judged_where_there_are_no_others(files):
     own = risk.rename({"risk": "predicted_boolean_probability"})
     own.with_columns(fold=pl.lit("package"), split=pl.lit("all")).write_csv(folder / "own.csv")
     found, plain = (
-        evaluate_file(folder / name, labels=folder / "labels.csv", group="subject_id", out=folder / "o")
+        document_of(folder / name, labels=folder / "labels.csv", group="subject_id", out=folder / "o")
         for name in ("own.csv", "mine.parquet")
     )
     scores = [next(iter(one["models"].values()))["binary"]["test"] for one in (found, plain)]
@@ -380,7 +384,7 @@ def test_columns_of_a_run_that_say_nothing_are_errors(files, change, says):
     folder, _, risk = files
     risk.with_columns(pl.lit(v, pl.String).alias(k) for k, v in change.items()).write_csv(folder / "odd.csv")
     with pytest.raises((BadData, UnknownName), match=says):
-        evaluate_file(folder / "odd.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
+        document_of(folder / "odd.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
 
 
 def test_models_that_tell_another_truth_of_one_row_are_an_error(files):
@@ -389,13 +393,13 @@ def test_models_that_tell_another_truth_of_one_row_are_an_error(files):
     other = one.with_columns(model=pl.lit("b"), boolean_value=1 - pl.col("boolean_value"))
     pl.concat([one, other.cast(one.schema)]).write_csv(folder / "both.csv")
     with pytest.raises(BadData, match="300 rows have two truths"):
-        evaluate_file(folder / "both.csv", group="subject_id", out=folder / "o")
+        document_of(folder / "both.csv", group="subject_id", out=folder / "o")
 
 
 def test_rows_of_one_subject_without_a_group_are_a_warning(files):
     folder, _, _ = files
     given = {"labels": folder / "labels.csv", "out": folder / "o"}
-    alone = evaluate_file(folder / "mine.parquet", **given)
+    alone = document_of(folder / "mine.parquet", **given)
     assert [entry["result"] for entry in alone["sanity"]] == ["300 rows of 100 subjects"]
     assert "rows of one subject" in [c["title"] for c in alone["cautions"]]
-    assert evaluate_file(folder / "mine.parquet", group="subject_id", **given)["sanity"] == []
+    assert document_of(folder / "mine.parquet", group="subject_id", **given)["sanity"] == []

@@ -8,9 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from polyclinic import notes
 from polyclinic.errors import BadData
-from polyclinic.reports.external import evaluate_file
+from polyclinic.reports.external import evaluate
 
 ROWS = 120
 START = datetime(2026, 1, 1)
@@ -31,11 +30,14 @@ def files(tmp_path):
     return tmp_path, keys.with_columns(risk=pl.Series(np.where(y, 0.6, 0.4) + 0.3 * (rng.random(ROWS) - 0.5)))
 
 
-def auroc(folder, predictions, **options):
+def report(folder, predictions, **options):
     predictions.write_parquet(folder / "mine.parquet")
     options = {"labels": folder / "labels.parquet", "group": "subject_id", **options}
-    report = evaluate_file(folder / "mine.parquet", out=folder / "out", **options)
-    return report["models"]["mine"]["binary"]["test"]["auroc"]
+    return evaluate(folder / "mine.parquet", out=folder / "out", **options).document.model_dump(mode="json")
+
+
+def auroc(folder, predictions, **options):
+    return report(folder, predictions, **options)["models"]["mine"]["binary"]["test"]["auroc"]
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
@@ -84,19 +86,19 @@ def test_text_beside_numbers_is_refused(files):
 
 def test_a_column_of_weights_is_no_probability_and_is_noted(files):
     folder, predictions = files
-    with notes.collection() as noted:
-        weighted = auroc(folder, predictions.with_columns(weight=pl.lit(0.5)))
-    assert weighted == auroc(folder, predictions)
-    assert [(n.check, n.result) for n in noted] == [("weights of rows", "the column weight is not used")]
+    weighted, plain = (report(folder, frame) for frame in (predictions.with_columns(weight=pl.lit(0.5)), predictions))
+    assert weighted["models"] == plain["models"]
+    noted = [(note["check"], note["result"]) for note in weighted["notes"]]
+    assert noted == [("weights of rows", "the column weight is not used")]
 
 
 def test_rows_of_another_outcome_are_noted(files):
     folder, predictions = files
     other = predictions.head(30).with_columns(outcome=pl.lit("length of stay"))
     both = pl.concat([predictions.with_columns(outcome=pl.lit("binary")), other])
-    with notes.collection() as noted:
-        assert auroc(folder, both)["n"] == ROWS
-    assert [n.result for n in noted] == ["30 of 150 rows are not binary"]
+    found = report(folder, both)
+    assert found["models"]["mine"]["binary"]["test"]["auroc"]["n"] == ROWS
+    assert [note["result"] for note in found["notes"]] == ["30 of 150 rows are not binary"]
     with pytest.raises(BadData, match="no row is of the outcome 'binary'"):
         auroc(folder, other)
 

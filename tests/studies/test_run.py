@@ -17,13 +17,13 @@ from sklearn.preprocessing import StandardScaler
 from tests.deaths import patients, study
 
 from polyclinic import fingerprint
-from polyclinic.errors import BadData, Interrupted, UnknownName
+from polyclinic.errors import BadData, Interrupted, UnknownName, UsageError
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.predict import predict
 from polyclinic.reports import schema
 from polyclinic.reports.report import Report
 from polyclinic.samples import store
-from polyclinic.studies.run import run
+from polyclinic.studies.run import plan, run
 
 
 def steps(report: Report) -> dict[str, bool]:
@@ -80,7 +80,7 @@ def test_each_folds_parts_repeat_its_out_of_fold_rows(finished: Report) -> None:
 
 def test_a_changed_line_of_the_evaluation_trains_nothing_again(finished: Report) -> None:
     changed = study(patients())
-    changed["evaluation"] = {"intervals": {"over": "patient"}, "subgroups": ["sex"]}
+    changed["evaluation"] |= {"operating_point": {"specificity": 0.8}}
     again = run(changed, out=finished.folder)
     reused = steps(again)
     assert all(reused[name] for name in reused if name.startswith(("ingest", "cohort", "samples", "fit")))
@@ -97,27 +97,37 @@ def test_other_subgroups_train_nothing_again(finished: Report, tmp_path: Path) -
 
 
 def test_a_changed_model_is_fitted_again_and_the_others_are_not(finished: Report) -> None:
-    plan = run(study(patients(), models=["logistic"], baselines=["naive"]), out=finished.folder)
-    assert steps(plan)["fit-naive-0"]
+    fewer = run(study(patients(), models=["logistic"], baselines=["naive"]), out=finished.folder)
+    assert steps(fewer)["fit-naive-0"]
     again = run(study(patients(), models=[{"gbm": {"learning_rate": 0.2}}]), out=finished.folder)
     assert not steps(again)["fit-gbm-0"]
     assert steps(again)["fit-logistic-0"]
 
 
-def test_a_dry_run_lists_the_steps_and_does_nothing(tmp_path: Path) -> None:
+def test_a_plan_lists_the_steps_and_does_nothing(tmp_path: Path) -> None:
     patients().write_parquet(tmp_path / "rows.parquet")
-    given = study(patients()) | {"source": {"frame": str(tmp_path / "rows.parquet")}}
-    plan = run(given, out=tmp_path / "run", dry_run=True)
-    names = [s.step for s in plan.document.steps]
-    assert names[:3] == ["ingest", "cohort", "samples"]
+    planned = plan(study(patients()) | {"source": {"frame": str(tmp_path / "rows.parquet")}}, out=tmp_path / "run")
+    names = [step.name for step in planned.steps]
+    assert names[:4] == ["ingest", "cohort", "samples", "leak"]
     assert names[-1] == "evaluate"
+    assert {step.reused for step in planned.steps} == {"no"}
     assert not (tmp_path / "run").exists()
 
 
-def test_a_dry_run_of_a_data_frame_lists_the_steps_too(tmp_path: Path) -> None:
-    plan = run(study(patients()), out=tmp_path / "run", dry_run=True)
-    assert [s.step for s in plan.document.steps][:3] == ["ingest", "cohort", "samples"]
-    assert [p.name for p in (tmp_path / "run").iterdir()] == ["source.parquet"]
+def test_a_plan_of_a_data_frame_writes_nothing_either(tmp_path: Path) -> None:
+    planned = plan(study(patients()), out=tmp_path / "run")
+    assert len(planned.steps) == 4 + 3 * 3 + 3
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_plan_of_a_finished_run_says_that_it_is_reused_and_one_of_another_seed_that_it_is_not(
+    finished: Report,
+) -> None:
+    again, other = (plan(study(patients(), seed=seed), out=finished.folder) for seed in (5, 6))
+    assert [step.reused for step in again.steps] == ["yes"] * 13 + ["depends"] * 3
+    assert {step.reused for step in other.steps if step.name.startswith("fit")} == {"no"}
+    assert all(step.seconds is not None for step in other.steps)
+    assert other.seconds == pytest.approx(sum(step.seconds for step in other.steps if step.reused == "no"))
 
 
 def test_permuting_the_test_labels_changes_no_byte_of_the_package(tmp_path: Path) -> None:
@@ -149,7 +159,7 @@ def test_a_stopped_run_goes_on_from_its_finished_steps(tmp_path: Path) -> None:
     with pytest.raises(Interrupted, match="what was finished is kept"):
         run(study(patients(), models=["gbm", Stopped()]), out=tmp_path / "run", allow_code=True)
     assert not (tmp_path / "run" / "report.html").exists()
-    assert not list((tmp_path / "run" / "steps").glob(".*"))
+    assert not [path for path in (tmp_path / "run" / "steps").glob(".*") if path.is_dir()]
     again = run(study(patients()), out=tmp_path / "run")
     assert all(steps(again)[f"fit-gbm-{k}"] for k in range(3))
 
@@ -217,11 +227,22 @@ def test_patients_that_the_split_does_not_keep_apart_are_warned_of(tmp_path: Pat
     assert not run(study(patients(240), **small), out=tmp_path / "apart").document.sanity
 
 
-def test_a_stopped_run_leaves_no_report_of_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_stops_before_its_report_leaves_the_one_before_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small = {"models": ["logistic"], "baselines": [], "gates": {}}
     run(study(patients(120), **small), out=tmp_path)
+    before = fingerprint.of_files(tmp_path / "package"), (tmp_path / "report.json").read_bytes()
     monkeypatch.setattr("polyclinic.studies.run_report.report", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(Interrupted):
         run(study(patients(120), seed=9, **small), out=tmp_path)
-    assert not (tmp_path / "report.json").exists()
-    assert (tmp_path / "package").exists()
+    assert before == (fingerprint.of_files(tmp_path / "package"), (tmp_path / "report.json").read_bytes())
+
+
+def test_the_folder_of_a_run_is_runs_and_its_name_where_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert plan(study(patients())).folder == Path("runs/deaths")
+    with pytest.raises(UsageError, match="no name for a folder"):
+        plan(study(patients(), name="../deaths"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from polyclinic import config
 from polyclinic.errors import PolyclinicError, UsageError
-from polyclinic.studies.study import Study
+from polyclinic.studies.study_parser import load_study
 
 GOOD = """\
 name: mine
@@ -31,10 +31,10 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def test_defaults_are_written_out_and_the_study_reads_back(tmp_path: Path) -> None:
-    first = Study.load(written(tmp_path, GOOD))
+    first = load_study(written(tmp_path, GOOD))
     document = first.document()
     assert document["split"]["validation"] == 0.15
-    assert Study.load(document).document() == document
+    assert load_study(document).document() == document
 
 
 @pytest.mark.parametrize(
@@ -73,24 +73,24 @@ def test_defaults_are_written_out_and_the_study_reads_back(tmp_path: Path) -> No
 )
 def test_a_mistake_is_named_with_its_line(tmp_path: Path, change, line, says) -> None:
     with pytest.raises(PolyclinicError) as error:
-        Study.load(written(tmp_path, GOOD.replace(*change)))
+        load_study(written(tmp_path, GOOD.replace(*change)))
     assert says in str(error.value)
     if line is not None:
         assert f"mine.study.yaml:{line}" in str(error.value)
 
 
 def test_set_changes_one_key(tmp_path: Path) -> None:
-    assert Study.load(written(tmp_path, GOOD), ["split.folds=3"]).split.folds == 3
+    assert load_study(written(tmp_path, GOOD), ["split.folds=3"]).split.folds == 3
 
 
 def test_set_with_an_unknown_key_suggests_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'folds'"):
-        Study.load(written(tmp_path, GOOD), ["split.fold=3"])
+        load_study(written(tmp_path, GOOD), ["split.fold=3"])
 
 
 def test_set_reaches_a_model_of_the_list_and_leaves_the_others(tmp_path: Path) -> None:
     several = written(tmp_path, GOOD.replace("[gbm]", "[{gbm: {rounds: 7}}, logistic]"))
-    document = Study.load(several, ["models.gbm.leaves=5", "models.logistic.coverage=0.9"]).document()
+    document = load_study(several, ["models.gbm.leaves=5", "models.logistic.coverage=0.9"]).document()
     gbm, logistic = document["models"]
     assert (gbm["gbm"]["rounds"], gbm["gbm"]["leaves"], logistic["logistic"]["coverage"]) == (7, 5, 0.9)
 
@@ -101,20 +101,20 @@ def test_set_reaches_a_model_of_the_list_and_leaves_the_others(tmp_path: Path) -
 )
 def test_set_on_a_model_of_the_list_names_its_mistake(tmp_path: Path, assignment: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        Study.load(written(tmp_path, GOOD), [assignment])
+        load_study(written(tmp_path, GOOD), [assignment])
 
 
 def test_a_rule_that_set_breaks_is_placed_at_the_set(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--set evaluation\.operating_point\.speed=1"):
-        Study.load(written(tmp_path, GOOD), ["evaluation.operating_point.speed=1"])
+        load_study(written(tmp_path, GOOD), ["evaluation.operating_point.speed=1"])
 
 
 def test_models_by_name_are_all_there(tmp_path: Path) -> None:
     by_name = written(tmp_path, GOOD.replace(" [gbm]", "\n  gbm: {leaves: 5}\n  logistic:\n"))
-    assert [c.name for c in Study.load(by_name).candidates] == ["gbm", "logistic"]
+    assert [c.name for c in load_study(by_name).candidates] == ["gbm", "logistic"]
 
 
-SHIPPED = config.plain(Study.load("hypotension").document())
+SHIPPED = config.plain(load_study("hypotension").document())
 
 
 def keys_of(node: object) -> list[tuple[object, ...]]:
@@ -134,12 +134,12 @@ def test_no_value_in_any_place_of_a_study_is_more_than_a_told_mistake(keys: tupl
         node = node[key]
     node[keys[-1]] = value
     with contextlib.suppress(PolyclinicError):
-        Study.load(document)
+        load_study(document)
 
 
 def test_a_misspelt_shipped_study_suggests_the_nearest() -> None:
     with pytest.raises(PolyclinicError, match="unknown study"):
-        Study.load("hypotensoin")
+        load_study("hypotensoin")
 
 
 @pytest.mark.parametrize(
@@ -148,9 +148,9 @@ def test_a_misspelt_shipped_study_suggests_the_nearest() -> None:
 )
 def test_a_setting_out_of_range_is_refused_before_anything_runs(tmp_path: Path, setting: str) -> None:
     with pytest.raises(UsageError, match=setting.partition("=")[0]):
-        Study.load(written(tmp_path, GOOD), [setting])
+        load_study(written(tmp_path, GOOD), [setting])
 
 
 def test_one_model_need_not_be_a_list(tmp_path: Path) -> None:
-    found = Study.load(written(tmp_path, GOOD.replace("[gbm]", "gbm")))
+    found = load_study(written(tmp_path, GOOD.replace("[gbm]", "gbm")))
     assert [c.name for c in found.candidates] == ["gbm"]

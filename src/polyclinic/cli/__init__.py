@@ -8,7 +8,7 @@ from typer import Exit, Option, Typer
 
 from polyclinic import openmp
 from polyclinic.cli import data
-from polyclinic.cli.manners import Polite
+from polyclinic.cli.application import CommandGroup
 
 COMMANDS = (
     "demo", "list", "ingest", "describe", "cohort", "run", "evaluate",
@@ -17,7 +17,7 @@ COMMANDS = (
 
 app = Typer(
     name="polyclinic",
-    cls=Polite,
+    cls=CommandGroup,
     epilog="Begin with [bold]polyclinic demo[/bold]. Every command explains itself: polyclinic run --help",
     rich_markup_mode="rich",
     no_args_is_help=True,
@@ -27,8 +27,8 @@ app = Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         import polyclinic
 
         print(polyclinic.__version__)
@@ -38,7 +38,7 @@ def _version(asked: bool) -> None:
 @app.callback()
 def options(
     debug: bool = Option(False, "--debug", help="Show a traceback when something fails; may stand anywhere."),
-    version: bool = Option(False, "--version", help="Print the version.", is_eager=True, callback=_version),
+    version: bool = Option(False, "--version", help="Print the version.", is_eager=True, callback=_print_version),
 ) -> None:
     """From clinical data as it lies to a validated, portable model."""
 

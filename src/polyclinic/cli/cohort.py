@@ -6,17 +6,17 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from polyclinic.cli import screen
+from polyclinic.cli import output
 
 EXAMPLE = "polyclinic cohort timeline/ mortality.yaml --out labels.parquet"
 
 
 def command(
-    timeline: screen.Events,
+    timeline: output.Events,
     task: Annotated[str, Argument(help="A task: a YAML file (every ACES file is one), or a name.")],
     out: Annotated[Path, Option(help="The Parquet (or .csv) file of labels to write (MEDS label schema).")],
     predicates: Annotated[Path | None, Option(help="A file of predicates that completes the task.")] = None,
-    as_json: screen.AsJson = False,
+    as_json: output.AsJson = False,
 ) -> None:
     """Ask a task of a timeline: labels, and who fell out where."""
     from polyclinic.cohorts.extract import extract
@@ -40,14 +40,14 @@ def command(
     if as_json:
         size = {"rows": found.labels.height, "positive": found.positive}
         flow = {"set_aside": found.set_aside, "attrition": steps, "sanity": warnings}
-        screen.show_json({"out": str(out), **size, **flow})
+        output.show_json({"out": str(out), **size, **flow})
         return
     for step in steps:
         step["groups"] = ", ".join(f"{count:,} {name}" for name, count in step["groups"].items())
-    screen.tree({"set aside": found.set_aside} if found.set_aside else {})
-    screen.tree({"attrition": steps})
+    output.tree({"set aside": found.set_aside} if found.set_aside else {})
+    output.tree({"attrition": steps})
     for warning in warnings:
-        screen.say(f"warning: {warning['check']}: {warning['result']}\n  {warning['why']}")
+        output.say(f"warning: {warning['check']}: {warning['result']}\n  {warning['why']}")
     rows = found.labels.height
     share = f", {found.positive:,} positive ({100 * found.positive / rows:.1f} %)" if rows and labelled else ""
-    screen.say(f"{rows:,} labels{share} written to {out}")
+    output.say(f"{rows:,} labels{share} written to {out}")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from typer import Argument, Option, Typer
 
-from polyclinic.cli import screen
+from polyclinic.cli import output
 
 Name = Annotated[str, Argument(help="A name from `polyclinic data list`.")]
 Accept = Option("--accept-licence", help="Say once that you accept a licence that is not plainly free.")
@@ -13,16 +13,16 @@ app = Typer(help="Open data sets: list them, get one, or print where it lies.", 
 
 
 @app.command("list", epilog="Example:  polyclinic data list --json")
-def listing(as_json: screen.AsJson = False) -> None:
+def listing(as_json: output.AsJson = False) -> None:
     """List every registered set with source, licence, size and the study that it serves."""
     from polyclinic import datasets
 
     rows = [dataset.row() for dataset in datasets.listing().values()]
     columns = ["name", "licence", "commercial", "bytes", "study"]
     if as_json:
-        screen.show_json(rows)
+        output.show_json(rows)
     else:
-        screen.table(columns, [[row[c] for c in columns] for row in rows])
+        output.table(columns, [[row[c] for c in columns] for row in rows])
 
 
 @app.command(epilog="Example:  polyclinic data get clif-demo")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from polyclinic.cli import run, screen
+from polyclinic.cli import output, run
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,23 +17,23 @@ EXAMPLE = "polyclinic demo --out demo"
 
 
 def command(
-    out: Annotated[Path, Option(help="The folder of the run.")] = Path("demo"), settings: screen.Settings = None
+    out: Annotated[Path, Option(help="The folder of the run.")] = Path("demo"), settings: output.Settings = None
 ) -> None:
     """Real ICU patients, a model, its report and its package, in two to three minutes.
 
     Runs the shipped study `hypotension` on the open MIMIC-IV demo (100 patients, 2 MB), then asks its package about one patient."""
     from polyclinic.studies.run import run as work
 
-    screen.say("Will mean arterial pressure fall below 65 mmHg within the next two hours?\n")
+    output.say("Will mean arterial pressure fall below 65 mmHg within the next two hours?\n")
     made = work(STUDY, out=out, settings=settings or [])
     ingested = next(step.folder for step in made.document.steps if step.step == "ingest")
     timeline = out / ingested / "source"
     patient = ask_for_one_patient(made.predictions(), timeline, out)
-    run.tell(made)
-    screen.say(f"\nOne patient through the package, without torch ({out / 'one_patient.parquet'}):")
+    run.show_report(made)
+    output.say(f"\nOne patient through the package, without torch ({out / 'one_patient.parquet'}):")
     columns = ["prediction_time", "predicted_boolean_probability"]
-    screen.table(["asked at", "probability"], patient.select(columns).tail(5).iter_rows())
-    screen.say(f"""
+    output.table(["asked at", "probability"], patient.select(columns).tail(5).iter_rows())
+    output.say(f"""
 Three things to try next
   1. open {made.page} and read the finding, then whom the model serves worst
   2. polyclinic run {STUDY} --set evaluation.operating_point.specificity=0.95 --out {out}

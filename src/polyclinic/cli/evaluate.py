@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from polyclinic.cli import screen
+from polyclinic.cli import output
 
 EXAMPLE = "polyclinic evaluate mine.csv --labels labels.csv --group subject_id --out runs/mine"
 
@@ -18,13 +18,13 @@ def command(
     group: Annotated[str | None, Option(help="Column whose rows belong together (the patient).")] = None,
     out: Annotated[Path, Option(help="The folder of the report.")] = Path("runs/evaluation"),
     outcome: Annotated[str, Option(help="A name from `polyclinic list outcomes`.")] = "binary",
-    as_json: screen.AsJson = False,
+    as_json: output.AsJson = False,
 ) -> None:
     """The same report for predictions made by anything."""
-    from polyclinic.reports.external import evaluate_file
+    from polyclinic.reports.external import evaluate
 
-    report = evaluate_file(predictions, labels=labels, group=group, out=out, outcome=outcome)
+    report = evaluate(predictions, labels=labels, group=group, out=out, outcome=outcome)
     if as_json:
-        screen.show_json(report)
+        output.show_json(report.document.model_dump(mode="json"))
     else:
-        screen.say(f"{report['finding']}\nreport   {out / 'report.html'}")
+        output.say(f"{report.finding}\nreport   {report.page}")

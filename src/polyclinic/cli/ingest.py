@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from polyclinic.cli import screen
+from polyclinic.cli import output
 
 EXAMPLE = "polyclinic ingest clif tables/ --out timeline/"
 
@@ -20,7 +20,7 @@ def command(
     zone: Annotated[
         str | None, Option(help="The clock of the site, such as Europe/Berlin, for times with zones.")
     ] = None,
-    as_json: screen.AsJson = False,
+    as_json: output.AsJson = False,
 ) -> None:
     """Read a source in its own format, every row accounted for.
 
@@ -29,7 +29,7 @@ def command(
 
     summary = read(format_name, source, out, max_quarantined=max_quarantined, zone=zone).summary()
     if as_json:
-        screen.show_json(summary)
+        output.show_json(summary)
         return
-    screen.tree(summary)
-    screen.say(f"\nwritten to {out}; look at it with: polyclinic describe {out}")
+    output.tree(summary)
+    output.say(f"\nwritten to {out}; look at it with: polyclinic describe {out}")

@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument
 
 from polyclinic import registry
-from polyclinic.cli import screen
+from polyclinic.cli import output
 from polyclinic.code_closure import source_of
 from polyclinic.errors import UnknownName
 
@@ -18,18 +18,18 @@ EXAMPLE = "polyclinic list models"
 
 def command(
     kind: Annotated[str | None, Argument(help=f"One of {', '.join(KINDS)}; all of them if left out.")] = None,
-    as_json: screen.AsJson = False,
+    as_json: output.AsJson = False,
 ) -> None:
     """List areas, formats, models, outcomes, studies and data sets."""
     if kind is not None and kind not in KINDS:
         raise UnknownName("kind", kind, KINDS)
     found = {k: rows_of(k) for k in ((kind,) if kind else KINDS)}
     if as_json:
-        screen.show_json(found)
+        output.show_json(found)
         return
     for name, rows in found.items():
         if rows:
-            screen.table(["name", "area", "from", "what it is"], [[*r.values()] for r in rows], title=name)
+            output.table(["name", "area", "from", "what it is"], [[*r.values()] for r in rows], title=name)
 
 
 def rows_of(kind: str) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from polyclinic.cli import screen
+from polyclinic.cli import output
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,7 +17,7 @@ EXAMPLE = "polyclinic predict demo/package timeline/ --out predictions.parquet"
 
 
 def command(
-    package: screen.Package,
+    package: output.Package,
     source: Annotated[Path, Argument(help="Data in the package's format, an ingested folder, or MEDS.")],
     out: Annotated[Path | None, Option(help="The Parquet file to write; printed if left out.")] = None,
     format_name: Annotated[str | None, Option("--format", help="The format of SOURCE, where it is not plain.")] = None,
@@ -25,21 +25,21 @@ def command(
     index: Annotated[
         Path | None, Option(help="Table of index times (subject_id, prediction_time), for a package without a task.")
     ] = None,
-    as_json: screen.AsJson = False,
+    as_json: output.AsJson = False,
 ) -> None:
     """Ask a package about new data; no outcome and no torch needed."""
     from polyclinic.packages.predict import predict as answer
 
     frame = answer(package, source, format=format_name, out=out, at=at, index=index)
     if as_json:
-        screen.show_json(frame.to_dicts() if out is None else {"rows": frame.height, "out": str(out)})
+        output.show_json(frame.to_dicts() if out is None else {"rows": frame.height, "out": str(out)})
     elif out is None:
         shown, title = short(frame.head(20)), f"{frame.height:,} rows, the first {min(frame.height, 20)}"
-        screen.table(shown.columns, shown.iter_rows(), title=title)
+        output.table(shown.columns, shown.iter_rows(), title=title)
     else:
         refused = frame.height - frame["refused"].null_count()
         said = f", {refused:,} of them refused (see the column `refused`)" if refused else ""
-        screen.say(f"{frame.height:,} rows written to {out}{said}")
+        output.say(f"{frame.height:,} rows written to {out}{said}")
 
 
 def short(frame: pl.DataFrame) -> pl.DataFrame:

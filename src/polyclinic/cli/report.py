@@ -5,13 +5,13 @@ from typing import Annotated
 
 from typer import Argument
 
-from polyclinic.cli import screen
+from polyclinic.cli import output
 
 EXAMPLE = "polyclinic report runs/hypotension"
 
 
 def command(
-    run: Annotated[Path, Argument(help="The folder of a finished run.")], as_json: screen.AsJson = False
+    run: Annotated[Path, Argument(help="The folder of a finished run.")], as_json: output.AsJson = False
 ) -> None:
     """Draw the page of a finished run again from its report.json."""
     from polyclinic import atomic
@@ -20,7 +20,7 @@ def command(
 
     found = Report.open(run)
     if as_json:
-        screen.show_json(found.document.model_dump(mode="json"))
+        output.show_json(found.document.model_dump(mode="json"))
         return
     atomic.write_text(found.page, render(found.document))
-    screen.say(f"report   {found.page}")
+    output.say(f"report   {found.page}")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from polyclinic.cli import screen
+from polyclinic.cli import output
 
 if TYPE_CHECKING:
     from polyclinic.reports.report import Report
+    from polyclinic.studies.plan import Plan
 
 Study = Annotated[str, Argument(help="A name from `polyclinic list studies`, or a YAML file.")]
 AllowCode = Annotated[
@@ -23,35 +25,43 @@ EXAMPLE = "polyclinic run hypotension --set split.folds=3 --out runs/hypotension
 def command(
     study: Study,
     out: Annotated[Path | None, Option(help="The folder of the run; runs/NAME if left out.")] = None,
-    settings: screen.Settings = None,
+    settings: output.Settings = None,
     dry_run: Annotated[bool, DryRun] = False,
     allow_code: AllowCode = False,
-    as_json: screen.AsJson = False,
+    as_json: output.AsJson = False,
 ) -> None:
     """Run a study: data, models, report and package.
 
     Steps that nothing has changed are reused, so the same command goes on after a stop."""
     from polyclinic.errors import CheckFailed
-    from polyclinic.studies.run import run as work
+    from polyclinic.studies import run as studies
 
-    folder = out or Path("runs") / Path(study).stem.removesuffix(".study")
-    made = work(study, out=folder, settings=settings or [], dry_run=dry_run, allow_code=allow_code)
     if dry_run:
-        steps = [{"step": s.step, "reused": s.reused} for s in made.document.steps]
-        screen.show_json(steps) if as_json else screen.tree({"steps": steps})
+        show_plan(studies.plan(study, out=out, settings=settings or [], allow_code=allow_code), as_json=as_json)
         return
-    screen.show_json(made.document.model_dump(mode="json")) if as_json else tell(made)
-    if failed := [gate.gate for gate in made.document.gates if gate.state == "failed"]:
+    report = studies.run(study, out=out, settings=settings or [], allow_code=allow_code)
+    output.show_json(report.document.model_dump(mode="json")) if as_json else show_report(report)
+    if failed := [gate.gate for gate in report.document.gates if gate.state == "failed"]:
         fix = "read why in the report before anybody uses the package"
-        raise CheckFailed(f"gate not held: {', '.join(failed)}", fix=fix)
+        raise CheckFailed(f"gate failed: {', '.join(failed)}", fix=fix)
 
 
-def tell(made: Report) -> None:
+def show_plan(plan: Plan, *, as_json: bool) -> None:
+    """The steps, which are there already, and how long the others took before."""
+    if as_json:
+        output.show_json([asdict(step) for step in plan.steps])
+        return
+    marks = {"yes": "reused", "no": "to be made", "depends": "depends on the steps before it"}
+    rows = [[step.name, marks[step.reused], step.seconds] for step in plan.steps]
+    output.table(["step", "", "seconds when last made"], rows, title=f"{plan.study}, in {plan.folder}")
+
+
+def show_report(made: Report) -> None:
     """The finding, the gates, and where things lie."""
     from rich.padding import Padding
     from rich.text import Text
 
-    screen.say(Padding(Text(made.finding), (1, 0)))
+    output.say(Padding(Text(made.finding), (1, 0)))
     for gate in made.document.gates:
-        screen.say(f"gate {screen.cell(gate.gate)}: {gate.state} (measured {screen.cell(gate.measured)})")
-    screen.say(f"report   {made.page}\npackage  {made.package}")
+        output.say(f"gate {output.cell(gate.gate)}: {gate.state} (measured {output.cell(gate.measured)})")
+    output.say(f"report   {made.page}\npackage  {made.package}")

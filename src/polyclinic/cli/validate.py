@@ -1,6 +1,6 @@
 """`polyclinic validate`: read a study, check every key, and print it with all defaults written out."""
 
-from polyclinic.cli import screen
+from polyclinic.cli import output
 from polyclinic.cli.run import AllowCode
 from polyclinic.cli.run import Study as Name
 
@@ -8,11 +8,13 @@ EXAMPLE = "polyclinic validate my.study.yaml"
 
 
 def command(
-    study: Name, settings: screen.Settings = None, allow_code: AllowCode = False, as_json: screen.AsJson = False
+    study: Name, settings: output.Settings = None, allow_code: AllowCode = False, as_json: output.AsJson = False
 ) -> None:
-    """Check a study and print it with every default written out."""
-    from polyclinic import config
-    from polyclinic.studies.study import Study
+    """Check a study and print it with every default written out.
 
-    document = Study.load(study, settings or [], allow_code=allow_code).document()
-    screen.show_json(document) if as_json else print(config.dump(document), end="")
+    The target, groups and subgroups are looked for among the columns of a table that is there."""
+    from polyclinic import config
+    from polyclinic.studies.study_parser import load_study
+
+    document = load_study(study, settings or [], allow_code=allow_code, check_columns=True).document()
+    output.show_json(document) if as_json else print(config.dump(document), end="")

@@ -20,8 +20,8 @@ from polyclinic.evaluation.settings import Evaluation
 from polyclinic.evaluation.subgroups import SubgroupAnalysis
 from polyclinic.notes import note
 from polyclinic.samples.prediction_columns import TIME
+from polyclinic.samples.splits import HELD_OUT
 
-HELD_OUT = ("validation", "test")
 DAILY = ("alerts_per_day", "false_alerts_per_day")
 
 

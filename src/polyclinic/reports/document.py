@@ -137,14 +137,6 @@ class ReportDocument(Record):
         return json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def planned(study: str, steps: list[dict[str, Any]]) -> ReportDocument:
-    """The document of a dry run: the steps, and nothing that they would find."""
-    empty: dict[str, Any] = {key: {} for key in ("chosen", "models", "calibration", "environment", "data")}
-    empty |= {key: [] for key in ("comparisons", "subgroups", "sanity", "gates")}
-    cohort = {"attrition": [], "rows": 0, "groups": {}, "targets": {}}
-    return ReportDocument.of({"study": study, "steps": steps, "cohort": cohort, "seed": 0, **empty})
-
-
 def _not_a_report(error: ValidationError) -> BadData:
     """The first fault with its key, without the value, which may be long or someone's."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)

@@ -1,8 +1,8 @@
 """What an area's inputs hand over: columns, groups and strata for rows that the cohort or a table named."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, runtime_checkable
 
 import polars as pl
 
@@ -50,3 +50,22 @@ class Inputs(Protocol):
     def outside(self, rows: pl.DataFrame) -> Mapping[str, Sequence[int]]:
         """Column → positions of the rows in which it holds what no row of the study held (a new category)."""
         return {}
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """Inputs that read files: what these hold decides the samples as the rows do."""
+
+    def files(self, rows: pl.DataFrame) -> Iterable[str]:
+        """The paths of the files that these inputs read for `rows`; see `Inputs.columns`."""
+
+
+@runtime_checkable
+class OfTables(Protocol):
+    """Inputs whose columns and levels the rows of the study decide, once and for all."""
+
+    groups: tuple[str, ...]
+    strata: tuple[str, ...]
+
+    def resolved(self, rows: pl.DataFrame, leave_out: Sequence[str]) -> Self:
+        """The same with every column and level written out."""

@@ -16,6 +16,9 @@ from polyclinic.samples.columns import Index
 from polyclinic.samples.frames import read_table
 from polyclinic.samples.samples import Samples
 
+HELD_OUT = ("validation", "test")
+"""The parts of a fold from which no weights are learned."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:

@@ -1,27 +1,25 @@
 """Fitting every candidate on every fold, and what its fold models answer for rows that they did not learn from."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 
-from polyclinic import config, registry, seeds
-from polyclinic.evaluation.evaluator import HELD_OUT
+from polyclinic import config, fingerprint, registry, seeds
 from polyclinic.models.model import Session
-from polyclinic.outcomes.outcome import Raw, concatenate
+from polyclinic.outcomes.outcome import Outcome, Raw, concatenate
 from polyclinic.packages.fitted import Fitted
 from polyclinic.samples import Samples
 from polyclinic.samples.identity import with_identity
-from polyclinic.samples.splits import Fold
-from polyclinic.studies.steps import Done, Steps
+from polyclinic.samples.splits import HELD_OUT, Fold
+from polyclinic.studies.data_steps import StudySamples, file_formats
+from polyclinic.studies.steps import FinishedStep, StepCode, Steps
 from polyclinic.studies.study import Candidate, Study
 from polyclinic.training.loop import fit
-
-CODE = ("polyclinic.training", "polyclinic.packages", "polyclinic.outcomes", "polyclinic.samples")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,50 +28,67 @@ class FoldFit:
 
     candidate: Candidate
     fold: Fold
-    done: Done
+    step: FinishedStep
 
     def fitted(self) -> Fitted:
         """The fold's model, read back: what answers is what was stored."""
-        return Fitted.read(self.done.folder / "state", self.done.folder / "parts")
+        return Fitted.read(self.step.folder / "state", self.step.folder / "parts")
 
     def answers(self, part: str) -> Raw:
         """Linked answers for the validation or the test rows, one a row."""
-        return Raw(np.load(self.done.folder / f"{part}.npy"))
-
-    def seconds(self) -> float:
-        """How long the fit took when it was made."""
-        return float((self.done.folder / "seconds.txt").read_text())
+        return Raw(np.load(self.step.folder / f"{part}.npy"))
 
 
-def fit_fold(
-    study: Study, samples: Samples, fold: Fold, candidate: Candidate, steps: Steps, above: Mapping[str, Any]
-) -> FoldFit:
+@dataclass(frozen=True, eq=False)
+class FitWork:
+    """One candidate that is to be fitted on one fold, and the step that it is: its name, what goes in, its code."""
+
+    candidate: Candidate
+    fold: Fold
+    session: Session
+    name: str
+    inputs: Mapping[str, Any]
+    code: StepCode
+
+    @classmethod
+    def of(cls, study: Study, samples: StudySamples, fold: Fold, candidate: Candidate) -> Self:
+        """The work that a study asks for."""
+        outcome, training = study.question.outcome, study.training
+        seed = seeds.derive(study.seed, candidate.name, fold.name)
+        session = Session(seed=seed, device=training.device, threads=training.threads, allow_code=study.allow_code)
+        inputs = {
+            "samples": samples.fit_key,
+            "rows": fingerprint.of_arrays(fold.train, fold.validation, fold.test),
+            "outcome": [outcome.kind, study.question.target],
+            "model": [candidate.name, candidate.registered, config.settings_of(candidate.model)],
+            "session": {"seed": seed, "device": training.device, "threads": training.threads},
+        }
+        named = registry.entry("models", candidate.registered), registry.entry("outcomes", outcome.kind)
+        code = StepCode(make_fit, (*(entry.target for entry in named), *file_formats(samples.rows)))
+        return cls(candidate, fold, session, f"fit-{candidate.name}-{fold.name}", inputs, code)
+
+    def seconds(self, steps: Steps) -> float | None:
+        """How long it will take, judged by the last fit of this candidate in this folder; 0 where it is there."""
+        if steps.has(self.name, self.inputs, self.code):
+            return 0.0
+        return steps.seconds_of(f"fit-{self.candidate.name}")
+
+
+def fit_fold(work: FitWork, samples: StudySamples, outcome: Outcome, steps: Steps) -> FoldFit:
     """Fit one candidate on one fold, or reuse what was fitted before."""
-    module = registry.entry("models", candidate.registered).target.partition(":")[0]
-    seed = seeds.derive(study.seed, candidate.name, fold.name)
-    how = study.training
-    session = Session(seed=seed, device=how.device, threads=how.threads, allow_code=study.allow_code)
-    model = [candidate.name, candidate.registered, config.settings_of(candidate.model)]
-    inputs = {**above, "fold": fold.name, "model": model, "session": _decisive(session)}
-
-    def make(folder: Path) -> None:
-        began = time.perf_counter()
-        outcome = study.question.outcome
-        train, validation = samples.take(fold.train), samples.take(fold.validation)
-        _checked(outcome, train, f"the training rows of fold {fold.name}")
-        fitted = fit(candidate.model, train, validation, outcome, session).named(candidate.registered)
-        (folder / "seconds.txt").write_text(f"{time.perf_counter() - began:.2f}")
-        fitted.save(folder / "state", folder / "parts")
-        for part in HELD_OUT:
-            _keep(folder, part, fitted, samples.take(getattr(fold, part)), outcome)
-
-    name = f"fit-{candidate.name}-{fold.name}"
-    return FoldFit(candidate, fold, steps.step(name, inputs, (*CODE, "polyclinic.models", module), make))
+    make = partial(make_fit, work=work, rows=samples.rows, outcome=outcome)
+    return FoldFit(work.candidate, work.fold, steps.step(work.name, work.inputs, work.code, make))
 
 
-def _decisive(session: Session) -> dict[str, Any]:
-    """What of the session decides how a fit comes out; whether code is allowed does not."""
-    return {"seed": session.seed, "device": session.device, "threads": session.threads}
+def make_fit(folder: Path, work: FitWork, rows: Samples, outcome: Outcome) -> None:
+    """Fit a candidate on the training rows of a fold; write its state, its parts and its answers for held out rows."""
+    candidate, fold = work.candidate, work.fold
+    train, validation = rows.take(fold.train), rows.take(fold.validation)
+    _checked(outcome, train, f"the training rows of fold {fold.name}")
+    fitted = fit(candidate.model, train, validation, outcome, work.session).named(candidate.registered)
+    fitted.save(folder / "state", folder / "parts")
+    for part in HELD_OUT:
+        _keep(folder, part, fitted, rows.take(getattr(fold, part)), outcome)
 
 
 def _checked(outcome: Any, rows: Samples, where: str) -> Any:
@@ -127,7 +142,7 @@ def tune(study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Any, 
             found = outcome.predictions(after, rows, threshold=threshold, folder=out)
             found = found.with_columns(uncalibrated_probability=pl.Series(before.values[:, 0]))
         else:
-            found = linked(pl.read_parquet(one.done.folder / f"{part}.parquet"), one.done.folder, out)
+            found = linked(pl.read_parquet(one.step.folder / f"{part}.parquet"), one.step.folder, out)
         head = identity(rows, outcome.kind, one.candidate.name, one.fold.name, part)
         return head.hstack(outcome.truth(rows).drop(found.columns, strict=False)).hstack(found)
 
@@ -154,8 +169,9 @@ def linked(table: pl.DataFrame, step: Path, out: Path) -> pl.DataFrame:
     moved = []
     for path in table["path"]:
         name = target / Path(path).parent.name / Path(path).name
-        if not name.exists():
+        if not (name.exists() and name.samefile(step / path)):
             name.parent.mkdir(parents=True, exist_ok=True)
+            name.unlink(missing_ok=True)
             name.hardlink_to(step / path)
         moved.append(name.relative_to(out).as_posix())
     return table.with_columns(path=pl.Series(moved, dtype=pl.String))

@@ -1,291 +1,317 @@
-"""`polyclinic run`: from a study to its predictions, its report and its package, step by step."""
+"""`polyclinic.run` and `polyclinic.plan`: from a study to its predictions, its report and its package, step by step."""
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from polyclinic import atomic, config, datasets, fingerprint, progress, registry
-from polyclinic.errors import BadData, Interrupted, Place
+from polyclinic import atomic, config, notes, progress, registry
+from polyclinic.code_closure import JUDGING
+from polyclinic.errors import Interrupted, Place, UsageError
 from polyclinic.evaluation.evaluator import best
-from polyclinic.evaluation.leak import screen_inputs
 from polyclinic.evaluation.scores import of_all
 from polyclinic.outcomes.outcome import Outcome
-from polyclinic.packages.limits import limits_of
+from polyclinic.packages.limits import Policy, limits_of
 from polyclinic.packages.package import ModelPackage
 from polyclinic.packages.question import Question
 from polyclinic.reports.card import card
-from polyclinic.reports.document import planned
+from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.report import Report
-from polyclinic.samples import Samples, store
-from polyclinic.samples.assembly import SelectedRows, assemble, select_rows, unreadable
+from polyclinic.samples import Samples
 from polyclinic.samples.frames import as_polars, read_table, write_table
-from polyclinic.samples.splits import Fold, split
-from polyclinic.studies import fits, run_report
-from polyclinic.studies.steps import Done, Steps, key_of
+from polyclinic.samples.splits import Fold
+from polyclinic.studies import run_report
+from polyclinic.studies.data_steps import (
+    IngestedSource,
+    StudyCohort,
+    StudySamples,
+    cohort_step,
+    file_formats,
+    ingest_step,
+    leak_step,
+    samples_step,
+)
+from polyclinic.studies.fits import FitWork, Tuned, fit_fold, linked, tune
+from polyclinic.studies.plan import Plan, PlannedStep
+from polyclinic.studies.run_report import EvaluatedRun
+from polyclinic.studies.steps import FinishedStep, StepCode, Steps, only_run
 from polyclinic.studies.study import Study
-from polyclinic.timelines.ingest import detect, ingest, open_source
-from polyclinic.timelines.rows import RowTable
+from polyclinic.studies.study_parser import FOLDER_NAME, StudyLike, load_study
 from polyclinic.timelines.timeline import Timeline
 
-READING = ("polyclinic.timelines", "polyclinic.datasets")
-ASKING = ("polyclinic.cohorts", "polyclinic.timelines", "polyclinic.samples.assembly")
+LAST_STEPS = ("package", "answer", "evaluate")
 
 
 def run(
-    study: str | Path | Mapping[str, Any] | Study,
-    *,
-    out: Path | str,
-    settings: Sequence[str] = (),
-    dry_run: bool = False,
-    allow_code: bool = False,
+    study: StudyLike, *, out: Path | str | None = None, settings: Sequence[str] = (), allow_code: bool = False
 ) -> Report:
     """Run a study, or what of it has not been run before.
 
-    study: a registered name, a file, or a mapping (whose source may be `{"frame": a data frame}` and whose models
-    may be scikit-learn estimators). settings: `key=value` strings. dry_run: list the steps, do nothing but keep a frame.
-    allow_code: models may name estimators from outside scikit-learn and LightGBM, whose code is then run.
-    Raises `PolyclinicError`; a stopped run goes on from its finished steps when it is called again.
+    Parameters
+    ----------
+    study
+        A registered name, a YAML file, or a mapping, whose source may be `{"frame": a data frame}` and whose models
+        may be scikit-learn estimators.
+    out
+        The folder of the run; `runs/` and the study's name if left out.
+    settings
+        `key=value` strings, each of which changes one key of the study.
+    allow_code
+        Whether models may name estimators from outside scikit-learn and LightGBM, whose code is then run.
+
+    Returns
+    -------
+    Report
+        The report of the run, as it stands in `report.json`.
+
+    Raises
+    ------
+    PolyclinicError
+        For whatever is wrong with the study or its data. A run that was stopped goes on from its finished steps when
+        it is called again.
     """
-    folder = Path(out)
-    read = Study.load(kept_frame(study, folder), settings, allow_code=allow_code)
+    document, folder = _study_and_folder(study, out)
+    checked = load_study(with_stored_frame(document, folder), settings, allow_code=allow_code)
     try:
-        return Run(read, folder, Steps(folder / "steps", planned=dry_run)).report()
+        with only_run(folder / "steps"), notes.collection() as own:
+            return _report(checked, folder, Steps(folder / "steps"), own)
     except KeyboardInterrupt as stop:
         what, fix = "stopped; what was finished is kept", "run the same command again to go on"
         raise Interrupted(what, fix=fix) from stop
 
 
-def kept_frame(study: Any, out: Path) -> Any:
-    """A data frame given as source is kept with the run, so that the run can be made again, or planned."""
+def plan(
+    study: StudyLike, *, out: Path | str | None = None, settings: Sequence[str] = (), allow_code: bool = False
+) -> Plan:
+    """List the steps of a study, and which of them are there already; nothing is made or written.
+
+    Parameters
+    ----------
+    study, out, settings, allow_code
+        As in `run`.
+
+    Returns
+    -------
+    Plan
+        The steps in their order.
+
+    Raises
+    ------
+    PolyclinicError
+        For whatever is wrong with the study.
+    """
+    document, folder = _study_and_folder(study, out)
+    with tempfile.TemporaryDirectory() as scratch:
+        checked = load_study(with_stored_frame(document, Path(scratch)), settings, allow_code=allow_code)
+        return Plan(checked.name, folder, tuple(_planned(checked, Steps(folder / "steps", planned=True))))
+
+
+def _study_and_folder(study: StudyLike, out: Path | str | None) -> tuple[StudyLike, Path]:
+    """The study, and the folder of its run: `runs/` and the study's name where none is named."""
+    if out is not None:
+        return study, Path(out)
+    if isinstance(study, Study):
+        name = study.name
+    elif isinstance(study, Mapping):
+        name = str(study.get("name") or "study")
+    else:
+        name = Path(study).stem.removesuffix(".study")
+    if not FOLDER_NAME.fullmatch(name):
+        what = f"the name of the study, {name!r}, is no name for a folder"
+        raise UsageError(what, at=Place(key="name"), fix="name a folder for the run: --out FOLDER, or out=")
+    return study, Path("runs") / name
+
+
+def with_stored_frame(study: StudyLike, folder: Path) -> StudyLike:
+    """A study whose source is a data frame, with the frame stored in a folder, so that the run can be made again."""
     source = study.get("source") if isinstance(study, Mapping) else None
-    frame = source.get("frame") if isinstance(source, Mapping) else None
-    if frame is None or isinstance(frame, (str, Path)):
+    if not isinstance(study, Mapping) or not isinstance(source, Mapping):
         return study
-    path = out / "source.parquet"
+    frame = source.get("frame")
+    if frame is None or isinstance(frame, str | Path):
+        return study
+    path = folder / "source.parquet"
     write_table(as_polars(frame), path)
-    return {**study, "source": {**source, "frame": str(path)}}  # type: ignore[dict-item]
+    return {**study, "source": {**source, "frame": str(path)}}
 
 
-@dataclass
-class Run:
-    """One study on its way through the steps."""
+def _planned(study: Study, steps: Steps) -> Iterator[PlannedStep]:
+    """The steps before the models exactly; the fits exactly where the samples are there; the others by name."""
+    source = ingest_step(study, steps)
+    cohort = cohort_step(study, source, steps)
+    samples = samples_step(study, source, cohort, steps)
+    leak_step(samples, steps)
+    if samples.step.exists:
+        for work in fit_work(study, samples, samples.folds(study.split, study.seed)):
+            fit_fold(work, samples, study.question.outcome, steps)
+    for step in steps.finished.values():
+        yield PlannedStep(step.name, "yes" if step.reused else "no", steps.seconds_of(step.name))
+    if not samples.step.exists:
+        for name in (f"fit-{c.name}-{k}" for c in study.candidates for k in range(study.split.folds or 1)):
+            yield PlannedStep(name, "no", steps.seconds_of(name))
+    all_reused = samples.step.exists and all(step.reused for step in steps.finished.values())
+    for name in LAST_STEPS:
+        yield PlannedStep(name, "depends" if all_reused else "no", steps.seconds_of(name))
 
-    study: Study
-    out: Path
-    steps: Steps
-    learned_from: str = ""  # the key of the samples, whatever strata they are broken down by
 
-    @cached_property
-    def outcome(self) -> Outcome:
-        """The outcome that is predicted."""
-        return self.study.question.outcome  # type: ignore[no-any-return]
+def _report(study: Study, folder: Path, steps: Steps, own: Sequence[notes.Note]) -> Report:
+    """Every step in turn.
 
-    def report(self) -> Report:
-        """Every step in turn; in a dry run, the steps alone."""
-        read = self.ingested()
-        rows = self.cohort(read)
-        table = self.samples(read, rows)
-        if self.steps.planned:
-            return self._plan(table)
-        tuned = self.fitted()
-        chosen = self.chosen(tuned)
-        package = self.package(chosen)
-        answered = self.answered(read, package)
-        return self.written(tuned, chosen, package, answered)
+    own: what is noted outside the steps while this runs.
+    """
+    source = ingest_step(study, steps)
+    cohort = cohort_step(study, source, steps)
+    samples = samples_step(study, source, cohort, steps)
+    leak_step(samples, steps)
+    study.evaluation.check_names(samples.rows.groups, samples.rows.strata)
+    folds = samples.folds(study.split, study.seed)
+    models = fitted_models(study, samples, folds, steps, folder)
+    chosen = choose(study, models)
+    package = package_step(study, source, samples, chosen, steps)
+    answers = answer_step(samples, source, cohort, package, steps)
+    predictions = predictions_table(study.question.outcome, samples.rows, models, answers, folder)
+    evaluated = EvaluatedRun(study, source, cohort, samples, folds, models, chosen, predictions)
+    step = evaluate_step(evaluated, package, steps)
+    return publish(evaluated, step, package, steps, [*steps.notes(), *own], folder)
 
-    # -- the data ----------------------------------------------------------------------------------------------------
 
-    def ingested(self) -> Done:
-        """The source as a timeline or a table of rows."""
-        source = self.study.source
-        path, format = self.where
-        inputs = {"format": format, "files": fingerprint.of_folder(path), "bound": source.max_quarantined}
-        module = registry.entry("formats", format).target.partition(":")[0]
+# -- the models ------------------------------------------------------------------------------------------------------
 
-        def make(folder: Path) -> None:
-            ingest(format, path, folder / "source", max_quarantined=source.max_quarantined)
 
-        return self.steps.step("ingest", inputs, (*READING, module), make)
+def fit_work(study: Study, samples: StudySamples, folds: Sequence[Fold]) -> list[FitWork]:
+    """Every candidate on every fold. Baselines first: they are quick, and show early what is wrong with the data."""
+    ordered = sorted(study.candidates, key=lambda candidate: candidate.role)
+    return [FitWork.of(study, samples, fold, candidate) for candidate in ordered for fold in folds]
 
-    @cached_property
-    def where(self) -> tuple[Path, str]:
-        """Where the source lies, and the format it is read in."""
-        source = self.study.source
-        if source.data is not None:
-            return datasets.get(source.data), datasets.listing()[source.data].format
-        path = Path(source.frame or source.timeline or str(source.path))
-        if not path.exists():
-            what = f"no such file or folder: {path}"
-            raise BadData(what, at=Place(key="source"), fix="check `source` of the study")
-        given = "table" if source.frame else "meds" if source.timeline else source.format
-        return path, given or detect(path)
 
-    @cached_property
-    def source(self) -> Timeline | RowTable:
-        """The ingested source, opened."""
-        return open_source(self.steps.done["ingest"].folder / "source")
+def fitted_models(
+    study: Study, samples: StudySamples, folds: Sequence[Fold], steps: Steps, folder: Path
+) -> list[Tuned]:
+    """Every candidate on every fold, tuned on pooled validation answers."""
+    work, outcome = fit_work(study, samples, folds), study.question.outcome
+    tracked = progress.track(work, text="fitting", total=len(work), expected=lambda one: one.seconds(steps))
+    fits = [fit_fold(one, samples, outcome, steps) for one in tracked]
+    by_candidate = [[fit for fit in fits if fit.candidate is candidate] for candidate in study.candidates]
+    return [tune(study, samples.rows, each, outcome, folder) for each in by_candidate]
 
-    @cached_property
-    def question(self) -> Question:
-        """The question with everything resolved that the rows decide: the columns of a table and their levels."""
-        question, separate = self.study.question, self.study.split.separate
-        if not isinstance(self.source, RowTable):
-            return question
-        rows, strata = self.source.rows(), self.study.evaluation.subgroups
-        left_out = [str(question.target.get("column")), *separate]
-        inputs = dict(question.inputs)
-        for name, reader in question.readers.items():
-            if hasattr(reader, "resolved"):  # its groups and strata are what is kept apart and broken down by
-                groups = reader.groups or tuple(n for n in separate if n != "row")
-                named = replace(reader, groups=groups, strata=reader.strata or strata)
-                inputs[name] = config.settings_of(named.resolved(rows, left_out))
-        return replace(question, inputs=inputs)
 
-    def cohort(self, read: Done) -> Done:
-        """The rows that are asked, and who fell out on the way."""
-        question = self.study.question
-        labels = fingerprint.of_file(Path(question.labels)) if question.labels else None
-        inputs = {"ingest": read.key, "task": question.task_document, "labels": labels, "target": question.target}
+def choose(study: Study, models: Sequence[Tuned]) -> Tuned:
+    """The candidate with the best score on pooled validation rows; test rows are not read."""
+    named = {model.candidate.name: model for model in models}
+    table = pl.concat([model.table for model in models], how="diagonal")
+    return named[best(table, list(named), study.question.outcome, study.choose.by)]
 
-        def make(folder: Path) -> None:
-            asked = select_rows(question, self.source)
-            if len(asked.refused) == asked.rows.height:
-                fix = "see that the labels name subjects and times as the source does"
-                raise BadData("of no row of the labels anything is known by its time", fix=fix)
-            told = asked.rows.filter(~pl.col("row_id").is_in(list(asked.refused)))
-            told.write_parquet(folder / "rows.parquet")
-            facts = run_report.asked_of(asked, self.source)
-            (folder / "asked.json").write_text(json.dumps(facts))
 
-        return self.steps.step("cohort", inputs, ASKING, make)
+# -- what leaves -----------------------------------------------------------------------------------------------------
 
-    def samples(self, read: Done, rows: Done) -> Done:
-        """Samples for every row that is asked."""
-        given = self.study.question.inputs
-        modules = [registry.entry("inputs", name).target.partition(":")[0] for name in given]
-        apart, strata = self.study.split.separate, self.study.evaluation.subgroups
-        inputs = {"ingest": read.key, "cohort": rows.key, "inputs": given}
-        inputs |= {"separate": apart} if "table" in given else {}
-        code = (*ASKING, "polyclinic.samples", *modules)
-        self.learned_from = key_of("samples", inputs, code)
-        inputs |= {"strata": strata} if "table" in given else {}
 
-        def make(folder: Path) -> None:
-            asked = pl.read_parquet(rows.folder / "rows.parquet")
-            refused = unreadable(self.question, asked)
-            kept = asked[[i for i in range(asked.height) if i not in refused]]
-            made = assemble(self.question, self.source, SelectedRows(kept))
-            screen_inputs(made)
-            store.save(made, folder / "samples")
+def package_step(
+    study: Study, source: IngestedSource, samples: StudySamples, chosen: Tuned, steps: Steps
+) -> FinishedStep:
+    """The mean of the chosen model's folds, with its calibration, threshold, limits and card."""
+    about = run_report.about(study, source.location.format_name)
+    combined = [dict(chosen.calibration), chosen.threshold, config.settings_of(study.split)]
+    inputs = {"fits": [fit.step.key for fit in chosen.fits], "about": about, "combined": combined}
+    inputs["limits"] = config.settings_of(study.limits)
+    make = partial(write_package, samples=samples, chosen=chosen, about=about, outside=study.limits.outside)
+    return steps.step("package", inputs, StepCode(write_package, _targets(study, samples), JUDGING), make)
 
-        return self.steps.step("samples", inputs, code, make)
 
-    # -- the models --------------------------------------------------------------------------------------------------
+def write_package(
+    folder: Path, samples: StudySamples, chosen: Tuned, about: Mapping[str, Any], outside: Policy
+) -> None:
+    """Write the package of the chosen model to the folder `package` of a step."""
+    learned = samples.rows.take(np.unique(np.concatenate([fit.fold.train for fit in chosen.fits])))
+    held_out = samples.rows.take(np.unique(np.concatenate([fit.fold.validation for fit in chosen.fits])))
+    members, limits = [fit.fitted() for fit in chosen.fits], limits_of(learned, held_out, outside=outside)
+    package = ModelPackage(samples.question, members, about, chosen.calibration, chosen.threshold, limits)
+    validation = chosen.table.filter(split="validation")
+    measures = samples.question.outcome.measures(validation)
+    scores = {name: of_all(score, validation.height) for name, score in measures.items()}
+    package.save(folder / "package", card(package, scores))
 
-    def fitted(self) -> list[fits.Tuned]:
-        """Every candidate on every fold, tuned on pooled validation answers."""
-        study, rows = self.study, self.rows
-        study.evaluation.check_names(rows.groups, rows.strata)
-        outcome, apart = [self.outcome.kind, study.question.target], config.settings_of(study.split)
-        above = {"samples": self.learned_from, "outcome": outcome, "split": apart}
-        # Baselines first: they are quick, and what is wrong with the data is heard of early.
-        ordered = sorted(study.candidates, key=lambda c: c.role)
-        work = [(c, f) for c in ordered for f in self.folds]
-        tracked = progress.track(work, text="fitting", total=len(work))
-        made = [fits.fit_fold(study, rows, fold, one, self.steps, above) for one, fold in tracked]
-        folds = [[f for f in made if f.candidate is one] for one in study.candidates]
-        return [fits.tune(study, rows, each, self.outcome, self.out) for each in folds]
 
-    @cached_property
-    def rows(self) -> Samples:
-        """The samples, as memory maps."""
-        return store.load(self.steps.done["samples"].folder / "samples")
+def answer_step(
+    samples: StudySamples, source: IngestedSource, cohort: StudyCohort, package: FinishedStep, steps: Steps
+) -> FinishedStep:
+    """Every selected row, answered by the package itself: what `polyclinic predict` repeats."""
+    inputs = {"package": package.key, "ingest": source.step.key, "cohort": cohort.step.key, "files": samples.fit_key}
+    code = StepCode(write_answers, tuple(file_formats(samples.rows)))
+    make = partial(write_answers, package=package.folder / "package", question=samples.question, source=source)
+    return steps.step("answer", inputs, code, make)
 
-    @cached_property
-    def folds(self) -> list[Fold]:
-        """Who is learned from, who decides, who is held out."""
-        how = self.study.split
-        groups = self.rows.groups
-        if how.separate == ("subject",) and "subject" not in groups:
-            how = replace(how, separate=tuple(groups))
-        return split(self.rows, how, self.study.seed)
 
-    def chosen(self, tuned: Sequence[fits.Tuned]) -> fits.Tuned:
-        """The candidate with the best score on pooled validation rows; test rows are not read."""
-        named = {t.candidate.name: t for t in tuned}
-        table = pl.concat([t.table for t in tuned], how="diagonal")
-        return named[best(table, list(named), self.outcome, self.study.choose.by)]
+def write_answers(folder: Path, package: Path, question: Question, source: IngestedSource) -> None:
+    """Write what the package answers for the source; files go to the folder `files` of the step."""
+    timed = question.labels is not None and isinstance(source.data, Timeline)
+    index = read_table(Path(str(question.labels))) if timed else None
+    answers = ModelPackage.open(package).predict(source.data, index=index, folder=folder / "files")
+    answers.write_parquet(folder / "answers.parquet")
 
-    # -- what leaves -------------------------------------------------------------------------------------------------
 
-    def package(self, chosen: fits.Tuned) -> Done:
-        """The mean of the chosen model's folds, with its calibration, threshold, limits and card."""
-        about = run_report.about(self.study, self.where[1])
-        combined = [dict(chosen.calibration), chosen.threshold, config.settings_of(self.study.split)]
-        inputs = {"fits": [f.done.key for f in chosen.fits], "about": about, "combined": combined}
-        inputs["limits"] = config.settings_of(self.study.limits)
+def _targets(study: Study, samples: StudySamples) -> tuple[str, ...]:
+    """The registered targets that the package and the evaluation of a study reach: outcome, measures, readers."""
+    outcome = study.question.outcome
+    measures = [m for m in outcome.scores if m in registry.entries("measures")]
+    named = [registry.entry("outcomes", outcome.kind), *(registry.entry("measures", m) for m in measures)]
+    return (*(entry.target for entry in named), *file_formats(samples.rows))
 
-        def make(folder: Path) -> None:
-            learned = np.unique(np.concatenate([f.fold.train for f in chosen.fits]))
-            validation = np.unique(np.concatenate([f.fold.validation for f in chosen.fits]))
-            kept, outside = (self.rows.take(some) for some in (learned, validation)), self.study.limits.outside
-            members, limits = [f.fitted() for f in chosen.fits], limits_of(*kept, outside=outside)
-            made = ModelPackage(self.question, members, about, chosen.calibration, chosen.threshold, limits)
-            known = chosen.table.filter(split="validation")
-            scores = {n: of_all(score, known.height) for n, score in self.outcome.measures(known).items()}
-            made.save(folder / "package", card(made, scores))
 
-        code = ("polyclinic.packages", "polyclinic.reports.card", "polyclinic.outcomes")
-        return self.steps.step("package", inputs, code, make)
+def predictions_table(
+    outcome: Outcome, rows: Samples, models: Sequence[Tuned], answers: FinishedStep, folder: Path
+) -> pl.DataFrame:
+    """The predictions of every model, and below them what the package answered."""
+    own = linked(pl.read_parquet(answers.folder / "answers.parquet"), answers.folder, folder)
+    truth = outcome.truth(rows).with_columns(row_id=pl.Series(rows.row_id))
+    own = own.join(truth, on="row_id", how="left", maintain_order="left")
+    return pl.concat([*(model.table for model in models), own], how="diagonal_relaxed")
 
-    def answered(self, read: Done, package: Done) -> Done:
-        """Every row that is asked, answered by the package itself: what `polyclinic predict` repeats."""
-        inputs = {"package": package.key, "ingest": read.key}
 
-        def make(folder: Path) -> None:
-            made, labels = ModelPackage.open(package.folder / "package"), self.question.labels
-            timed = labels is not None and isinstance(self.source, Timeline)
-            index = read_table(Path(str(labels))) if timed else None
-            answers = made.predict(self.source, index=index, folder=folder / "files")
-            answers.write_parquet(folder / "answers.parquet")
+def evaluate_step(evaluated: EvaluatedRun, package: FinishedStep, steps: Steps) -> FinishedStep:
+    """The document of the report, but for what differs from run to run."""
+    inputs = {
+        "fits": [fit.step.key for model in evaluated.models for fit in model.fits],
+        "learned": [_learned(model) for model in evaluated.models],
+        "package": package.key,
+        "samples": evaluated.samples.step.key,
+        "study": evaluated.study.document(),
+    }
+    code = StepCode(write_evaluation, _targets(evaluated.study, evaluated.samples), JUDGING)
+    return steps.step("evaluate", inputs, code, partial(write_evaluation, evaluated=evaluated))
 
-        return self.steps.step("answer", inputs, (*ASKING, "polyclinic.packages"), make)
 
-    def written(self, tuned: list[fits.Tuned], chosen: fits.Tuned, package: Done, answered: Done) -> Report:
-        """predictions.parquet, report.json, report.html, study.yaml and package/, each whole or not at all."""
-        own = fits.linked(pl.read_parquet(answered.folder / "answers.parquet"), answered.folder, self.out)
-        truth = self.outcome.truth(self.rows).with_columns(row_id=pl.Series(self.rows.row_id))
-        own = own.join(truth, on="row_id", how="left", maintain_order="left")
-        everything = pl.concat([*(t.table for t in tuned), own], how="diagonal_relaxed")
-        # What an earlier run left must not stand beside this one's package, should it be stopped here.
-        for old in ("report.json", "report.html"):
-            (self.out / old).unlink(missing_ok=True)
-        write_table(everything, self.out / "predictions.parquet")
-        with atomic.folder(self.out / "package") as part:
-            shutil.copytree(package.folder / "package", part, dirs_exist_ok=True)
-        keys = [f.done.key for t in tuned for f in t.fits]
-        inputs = {"fits": keys, "package": package.key, "study": self.study.document()}
+def _learned(model: Tuned) -> list[Any]:
+    """What a model learned from validation answers."""
+    return [dict(model.calibration), model.threshold]
 
-        def make(folder: Path) -> None:
-            document = run_report.report(self, tuned, chosen, everything)
-            (folder / "report.json").write_text(document.to_json(), encoding="utf-8")
 
-        code = ("polyclinic.evaluation", "polyclinic.studies", "polyclinic.outcomes", "polyclinic.reports")
-        return run_report.write(self, self.steps.step("evaluate", inputs, code, make))
+def write_evaluation(folder: Path, evaluated: EvaluatedRun) -> None:
+    """Write the document of the report to `report.json` of a step."""
+    (folder / "report.json").write_text(run_report.report(evaluated).to_json(), encoding="utf-8")
 
-    def _plan(self, table: Done) -> Report:
-        """The steps of a dry run: those before the models are known to be reused or not, the others are named."""
-        folds = self.study.split.folds or 1
-        names = [f"fit-{c.name}-{k}" for c in self.study.candidates for k in range(folds)]
-        steps = [{"step": d.name, "reused": d.reused} for d in self.steps.done.values()]
-        for name in [*names, "package", "answer", "evaluate"]:
-            there = any((self.out / "steps").glob(f"{name}-*")) and table.reused
-            steps.append({"step": name, "reused": "if nothing above it changed" if there else False})
-        return Report(self.out, planned(self.study.name, steps))
+
+def publish(
+    evaluated: EvaluatedRun,
+    step: FinishedStep,
+    package: FinishedStep,
+    steps: Steps,
+    run_notes: Sequence[notes.Note],
+    folder: Path,
+) -> Report:
+    """Write everything that a run leaves beside its steps.
+
+    All of it is made first, and then put in the place of what an earlier run left: report.json goes first and comes
+    last, so that no report ever stands beside the package of another run.
+    """
+    document = ReportDocument.read(json.loads((step.folder / "report.json").read_text(encoding="utf-8")))
+    with atomic.together(folder, last="report.json") as stage:
+        document = run_report.write(evaluated, document, steps, run_notes, stage)
+        write_table(evaluated.predictions, stage / "predictions.parquet")
+        shutil.copytree(package.folder / "package", stage / "package")
+    return Report(folder, document)

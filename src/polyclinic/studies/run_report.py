@@ -2,75 +2,59 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from polyclinic import atomic, config, datasets, fingerprint
+from polyclinic import atomic, config, datasets
+from polyclinic.evaluation.evaluated import Evaluated
 from polyclinic.evaluation.evaluator import evaluate
-from polyclinic.outcomes.outcome import Outcome
+from polyclinic.notes import Note
 from polyclinic.reports.composition import core_of, sections_of
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.publishing import environment, publish
 from polyclinic.reports.report import Report
-from polyclinic.reports.results import StepRecord
+from polyclinic.reports.results import NoteRecord, StepRecord
 from polyclinic.reports.sections.training_curves import Epoch, Fit, TrainingCurves
 from polyclinic.samples import Dense, Ragged, Samples
-from polyclinic.samples.assembly import SelectedRows
 from polyclinic.samples.frames import write_table
 from polyclinic.samples.samples import names_of, of_rows
 from polyclinic.samples.splits import Fold
+from polyclinic.studies.data_steps import IngestedSource, StudyCohort, StudySamples
 from polyclinic.studies.fits import FoldFit, Tuned
 from polyclinic.studies.gates import judge
-from polyclinic.studies.steps import Done, Steps
+from polyclinic.studies.steps import Steps
 from polyclinic.studies.study import Study
-from polyclinic.timelines.rows import RowTable
-from polyclinic.timelines.timeline import Timeline
 
 MOST_CODES = 20
 
 
-class RunState(Protocol):
-    """What a report reads of a run."""
+@dataclass(frozen=True, eq=False)
+class EvaluatedRun:
+    """What a report is made from.
+
+    Attributes
+    ----------
+    models
+        Every candidate with its fold models, in the order of the study.
+    chosen
+        The one of them that the package holds.
+    predictions
+        The predictions of every model and of the package.
+    """
 
     study: Study
-    out: Path
-    steps: Steps
-
-    @property
-    def outcome(self) -> Outcome: ...
-
-    @property
-    def rows(self) -> Samples: ...
-
-    @property
-    def folds(self) -> list[Fold]: ...
-
-    @property
-    def source(self) -> Timeline | RowTable: ...
-
-    @property
-    def where(self) -> tuple[Path, str]: ...
-
-
-def asked_of(asked: SelectedRows, source: Timeline | RowTable) -> dict[str, Any]:
-    """`attrition`, who fell out at each step, before and behind the index; `set_aside`, the values that do not count; `sanity`."""
-    if asked.cohort is not None:
-        steps = [asdict(step) for step in asked.cohort.attrition]
-        told = {"set_aside": dict(asked.cohort.set_aside), "sanity": asked.cohort.warnings()}
-        return {"attrition": steps, **told}
-    if isinstance(source, RowTable):
-        counts = {"rows of the source": source.summary()["rows_in"], "rows that can be read": asked.rows.height}
-    else:
-        counts = {"rows of the labels": asked.rows.height}
-        counts["of whom something is known by then"] = asked.rows.height - len(asked.refused)
-    flow = [{"step": name, "rows": rows, "groups": {}, "past_index": False} for name, rows in counts.items()]
-    return {"attrition": flow, "set_aside": {}, "sanity": []}
+    source: IngestedSource
+    cohort: StudyCohort
+    samples: StudySamples
+    folds: Sequence[Fold]
+    models: Sequence[Tuned]
+    chosen: Tuned
+    predictions: pl.DataFrame
 
 
 def about(study: Study, source_format: str) -> dict[str, Any]:
@@ -83,55 +67,74 @@ def about(study: Study, source_format: str) -> dict[str, Any]:
     return {**told, "data": entry.name, "data_licence": entry.licence, "data_commercial": entry.commercial}
 
 
-def report(run: RunState, tuned: Sequence[Tuned], chosen: Tuned, predictions: pl.DataFrame) -> ReportDocument:
+def report(run: EvaluatedRun) -> ReportDocument:
     """Everything that `report.json` holds of one run, whenever it was made."""
-    study, source, name = run.study, run.study.source, chosen.candidate.name
-    rows: Any = {key: getattr(run.rows, key) for key in ("row_id", "groups", "strata")}
-    roles = {t.candidate.name: t.candidate.role for t in tuned}
-    scored = evaluate(predictions, run.outcome, study.evaluation, **rows, roles=roles, chosen=name, seed=study.seed)
-    learned = {"calibration": dict(chosen.calibration), "threshold": chosen.threshold}
-    combined = {"models": [name], "members": len(chosen.fits), **learned}
-    asked = cohort(run)
+    study, source, chosen = run.study, run.study.source, run.chosen
+    flow, evaluated = cohort(run), scores(run)
+    fits = [trained(fit) for model in run.models for fit in model.fits]
     content: dict[str, Any] = {
         "study": study.name,
         "title": study.title,
         "intended_use": study.intended_use,
-        "cohort": asked,
+        "cohort": flow,
         "environment": environment(),
-        "data": {source.data or source.format or "table": fingerprint.of_folder(run.where[0])},
-        "sanity": asked.pop("sanity"),
-        "package": {"portable": all(f.fitted().portable for f in chosen.fits), **combined},
-        **core_of(scored),
-        "sections": [*sections_of(scored), TrainingCurves(fits=[trained(one) for t in tuned for one in t.fits])],
+        "data": {source.data or source.format or "table": run.source.location.digest},
+        "sanity": flow.pop("sanity"),
+        "package": {
+            "portable": all(fit.fitted().portable for fit in chosen.fits),
+            "models": [chosen.candidate.name],
+            "members": len(chosen.fits),
+            "calibration": dict(chosen.calibration),
+            "threshold": chosen.threshold,
+        },
+        **core_of(evaluated),
+        "sections": [*sections_of(evaluated), TrainingCurves(fits=fits)],
     }
-    return ReportDocument.of({**content, "gates": judge(study.gates, scored.document())})
+    return ReportDocument.of({**content, "gates": judge(study.gates, evaluated.document())})
 
 
-def cohort(run: RunState) -> dict[str, Any]:
+def scores(run: EvaluatedRun) -> Evaluated:
+    """What the evaluation found; see `evaluate`."""
+    rows, study = run.samples.rows, run.study
+    return evaluate(
+        run.predictions,
+        study.question.outcome,
+        study.evaluation,
+        row_id=rows.row_id,
+        groups=rows.groups,
+        strata=rows.strata,
+        roles={model.candidate.name: model.candidate.role for model in run.models},
+        chosen=run.chosen.candidate.name,
+        seed=study.seed,
+    )
+
+
+def cohort(run: EvaluatedRun) -> dict[str, Any]:
     """The cohort: flow, groups, targets, table 1, what is missing, how rows were divided; `sanity`."""
-    rows, kind, parts = run.rows, run.outcome.kind, ("train", "validation", "test")
+    rows, outcome, parts = run.samples.rows, run.study.question.outcome, ("train", "validation", "test")
     divided = np.unique(np.concatenate([getattr(f, p) for f in run.folds for p in parts]))
     every, known = rows.take(rows.labelled), rows.take(divided)
     size = {"rows": len(known), "groups": groups(known)}
-    asked = json.loads((run.steps.done["cohort"].folder / "asked.json").read_text())
-    steps = asked["attrition"]
+    facts = run.cohort.attrition
+    steps = list(facts["attrition"])
     if steps and steps[-1]["rows"] != len(every):
         steps.append({"step": "labelled", "rows": len(every), "groups": groups(every), "past_index": True})
     if len(known) != len(every):
         steps.append({"step": "named in the split file", **size, "past_index": False})
-    found: dict[str, Any] = {
-        **asked,
-        "sanity": asked["sanity"] + both_sides(rows, run.folds),
+    document: dict[str, Any] = {
+        "attrition": steps,
+        "set_aside": facts["set_aside"],
+        "sanity": facts["sanity"] + both_sides(rows, run.folds),
         **size,
-        "targets": {kind: run.outcome.summary(known)},
-        "table1": table1(known, kind),
+        "targets": {outcome.kind: outcome.summary(known)},
+        "table1": table1(known, outcome.kind),
         "missing": missing(known),
-        "splits": [division(rows.take(getattr(f, p)), f.name, p, kind) for f in run.folds for p in parts],
-        "summary": source_summary(run.source.summary()),
+        "splits": [division(rows.take(getattr(f, p)), f.name, p, outcome.kind) for f in run.folds for p in parts],
+        "summary": source_summary(run.source.data.summary()),
     }
     if known.time is not None:
-        found["time"] = {"first": str(known.time.min())[:10], "last": str(known.time.max())[:10]}
-    return found
+        document["time"] = {"first": str(known.time.min())[:10], "last": str(known.time.max())[:10]}
+    return document
 
 
 def division(rows: Samples, fold: str, part: str, kind: str) -> dict[str, Any]:
@@ -224,18 +227,23 @@ def trained(one: FoldFit) -> Fit:
     losses = [h["validation"] for h in curve if "validation" in h]
     best = curve[int(np.argmin(losses))].get("epoch") if losses else None
     epochs = [Epoch.model_validate(epoch) for epoch in curve]
-    return Fit(model=one.candidate.name, fold=one.fold.name, seconds=one.seconds(), best=best, curve=epochs)
+    return Fit(model=one.candidate.name, fold=one.fold.name, seconds=one.step.seconds, best=best, curve=epochs)
 
 
-def write(run: RunState, evaluated: Done) -> Report:
-    """Write report.json, report.html, study.yaml and the scores; what differs from run to run is added now."""
-    document = ReportDocument.read(json.loads((evaluated.folder / "report.json").read_text(encoding="utf-8")))
-    steps = [
-        StepRecord(step=d.name, seconds=d.seconds, reused=d.reused, folder=f"steps/{d.folder.name}")
-        for d in run.steps.done.values()
+def write(
+    run: EvaluatedRun, document: ReportDocument, steps: Steps, run_notes: Sequence[Note], folder: Path
+) -> ReportDocument:
+    """Write report.json, report.html, study.yaml and the scores; gives the document as written.
+
+    What differs from run to run is added now: the steps and what was noted.
+    """
+    records = [
+        StepRecord(step=step.name, seconds=step.seconds, reused=step.reused, folder=f"steps/{step.folder.name}")
+        for step in steps.finished.values()
     ]
-    document = publish(document.model_copy(update={"steps": steps}), run.out, run.study.report.min_cell)
-    atomic.write_text(run.out / "study.yaml", config.dump(run.study.document()))
-    made = Report(run.out, document)
-    write_table(made.scores(), run.out / "tables" / "scores.csv")
-    return made
+    noted = [NoteRecord.model_validate(asdict(note)) for note in dict.fromkeys(run_notes)]
+    document = document.model_copy(update={"steps": records, "notes": noted})
+    document = publish(document, folder, run.study.report.min_cell)
+    atomic.write_text(folder / "study.yaml", config.dump(run.study.document()))
+    write_table(Report(folder, document).scores(), folder / "tables" / "scores.csv")
+    return document

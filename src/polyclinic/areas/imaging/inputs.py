@@ -39,6 +39,10 @@ class ImagingInputs(Inputs):
         cases = self._cases(rows).fill_null("unknown").to_numpy().astype(str)
         return InputColumns({self.column: image}, {"case": cases})
 
+    def files(self, rows: pl.DataFrame) -> list[str]:
+        """The volumes' paths."""
+        return rows[self.column].drop_nulls().to_list() if self.column in rows.columns else []
+
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
         """Position → why a volume cannot be read, judged by its header."""
         paths = enumerate(rows[self.column].fill_null(""))

@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from polyclinic import cli
-from polyclinic.cli.manners import OWN_FAULT, Polite
+from polyclinic.cli.application import INTERNAL_ERROR, CommandGroup
 from polyclinic.errors import BadData, CheckFailed, Interrupted, Place, PolyclinicError, UsageError
 
 SECRET = "Rosalind Franklin"
@@ -32,14 +32,14 @@ CODES = {
     "ctrl-c": 4,
     "no-file": 3,
     "memory": 3,
-    "ours": OWN_FAULT,
-    "panic": OWN_FAULT,
+    "ours": INTERNAL_ERROR,
+    "panic": INTERNAL_ERROR,
 }
 
 
 @pytest.fixture
 def app() -> typer.Typer:
-    app = typer.Typer(cls=Polite, pretty_exceptions_enable=False)
+    app = typer.Typer(cls=CommandGroup, pretty_exceptions_enable=False)
 
     @app.command()
     def fail(cause: str) -> None:

@@ -1,4 +1,4 @@
-"""How the commands behave: they show how far they are, and when something goes wrong, what, where, what to do."""
+"""The group of commands: progress while a command runs, and a few plain lines and an exit code when one fails."""
 
 import traceback
 from pathlib import Path
@@ -10,11 +10,11 @@ from typer.core import TyperGroup
 from polyclinic import progress
 from polyclinic.errors import Interrupted, Place, PolyclinicError
 
-OWN_FAULT = 70
+INTERNAL_ERROR = 70
 """Exit code of a fault in polyclinic itself (EX_SOFTWARE), so that it is never taken for a finding."""
 
 
-class Polite(TyperGroup):
+class CommandGroup(TyperGroup):
     """Takes `--debug` anywhere on the line, shows progress, and turns failures into a few plain lines and an exit code."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -23,7 +23,7 @@ class Polite(TyperGroup):
         return super().parse_args(ctx, [word for word in args if word != "--debug"])
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
+        """Run the command."""
         try:
             with progress.reporting(progress.Console()):
                 return super().invoke(ctx)
@@ -32,24 +32,23 @@ class Polite(TyperGroup):
                 raise
             if self.debug:
                 traceback.print_exception(cause)
-            error = _in_words(cause)
-            tell(error)
-            foreseen = isinstance(cause, KeyboardInterrupt | PolyclinicError | OSError | MemoryError)
-            raise typer.Exit(error.exit_code if foreseen else OWN_FAULT) from None
+            error = _as_error(cause)
+            print_error(error)
+            expected = isinstance(cause, KeyboardInterrupt | PolyclinicError | OSError | MemoryError)
+            raise typer.Exit(error.exit_code if expected else INTERNAL_ERROR) from None
 
 
-def tell(error: PolyclinicError) -> None:
+def print_error(error: PolyclinicError) -> None:
     """Print an error for a person: what in red, where and what to do below it."""
     from rich.console import Console
     from rich.text import Text
 
     where = f"\n  where       {error.at}" if error.at and str(error.at) else ""
-    todo = f"\n  what to do  {error.fix}" if error.fix else ""
-    told = Text(error.what, "bold red") + Text(where + todo)
-    Console(stderr=True, highlight=False, soft_wrap=True).print(told)
+    fix = f"\n  what to do  {error.fix}" if error.fix else ""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(error.what, "bold red") + Text(where + fix))
 
 
-def _in_words(cause: BaseException) -> PolyclinicError:
+def _as_error(cause: BaseException) -> PolyclinicError:
     """The failure as an error of ours. The message of a library is not shown: it may quote a patient's value."""
     if isinstance(cause, PolyclinicError):
         return cause

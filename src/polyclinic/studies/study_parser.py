@@ -1,0 +1,280 @@
+"""From a name, a file or a mapping to a checked `Study`: every mistake is named with its key and line."""
+
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+from polyclinic import config, registry
+from polyclinic.cohorts.task_parser import load_task
+from polyclinic.errors import Place, UnknownName, UsageError
+from polyclinic.models.model import NamesCode
+from polyclinic.packages.question import Question
+from polyclinic.studies.study import BLOCKS, KEYS, ROLES, Candidate, Study, StudySource
+from polyclinic.timelines.rows import RowTable
+from polyclinic.timelines.tables import first_file, scan
+
+StudyLike: TypeAlias = str | Path | Mapping[str, Any] | Study
+Role: TypeAlias = Literal["model", "baseline"]
+
+SHAPES: dict[str, tuple[Any, str]] = {
+    "target": (Mapping, "target: {column: y, kind: binary}"),
+    "inputs": (Mapping, "inputs: {records: {lookback: 24h}}"),
+    "models": ((str, list, Mapping), "models: [gbm]"),
+    "baselines": ((str, list, Mapping), "baselines: [naive]"),
+}
+OWNERS = {"data": "datasets", "format": "formats"}
+FOLDER_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+"""Names that become the name of a folder: letters, digits, `.`, `_` and `-`, no leading dot."""
+
+
+@runtime_checkable
+class HasParams(Protocol):
+    """An estimator of scikit-learn."""
+
+    def get_params(self, deep: bool = True) -> Mapping[str, Any]:
+        """Name → setting."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A model of polyclinic."""
+
+    def prepare(self, train: Any) -> Any:
+        """What is learned from training rows."""
+
+
+def load_study(
+    study: StudyLike, settings: Sequence[str] = (), *, allow_code: bool = False, check_columns: bool = False
+) -> Study:
+    """Read and check a study.
+
+    Parameters
+    ----------
+    study
+        A registered name, a file, the folder of a run, or a mapping.
+    settings
+        `key=value` strings, each of which changes one key.
+    allow_code
+        Whether its models may name code from outside polyclinic, scikit-learn and LightGBM.
+    check_columns
+        Whether the columns that it names are looked for in its source, where that is a table that is already there.
+
+    Raises
+    ------
+    UsageError
+        With key and line, for what is unknown or does not fit.
+    """
+    if isinstance(study, Study):
+        return study
+    document, file = _document(study)
+    document = copy.deepcopy(document)
+    for assignment in settings:
+        config.set_key(document, assignment)
+    parser = StudyParser(document, config.plain(document), file, allow_code)
+    checked = parser.study()
+    if check_columns:
+        parser.check_columns(checked)
+    return checked
+
+
+def _document(study: str | Path | Mapping[str, Any]) -> tuple[Any, str]:
+    """The document of a study and the name of its file."""
+    if isinstance(study, Mapping):
+        return study, "<study>"
+    path = Path(study)
+    if path.is_dir():
+        path = path / "study.yaml"
+    if not path.suffix and not path.exists():
+        path = registry.entry("studies", str(study)).path()
+    document = config.read(path)
+    if not isinstance(document, Mapping):
+        at, fix = Place(file=str(path)), "see `polyclinic list studies`"
+        raise UsageError("not a study: there are no keys", at=at, fix=fix)
+    return document, str(path)
+
+
+@dataclass(frozen=True, eq=False)
+class StudyParser:
+    """A study's document on its way to a `Study`.
+
+    Attributes
+    ----------
+    marked
+        The document that remembers its lines.
+    document
+        The same as plain values.
+    """
+
+    marked: Any
+    document: Mapping[str, Any]
+    file: str
+    allow_code: bool = False
+
+    def study(self) -> Study:
+        """Check every block."""
+        document, seed = self.document, self.document.get("seed", 0)
+        config.known_keys(document, KEYS, node=self.marked, keys=(), file=self.file)
+        for key in ("name", "source"):
+            if document.get(key) in (None, ""):
+                raise UsageError(f"the study has no {key!r}", at=self._at(), fix=f"add a line `{key}: …`")
+        if type(seed) is not int or seed < 0:
+            raise UsageError(f"seed is {seed!r}", at=self._at("seed"), fix="write a whole number from 0")
+        for key, (shape, example) in SHAPES.items():
+            if not isinstance(document.get(key) or {}, shape):
+                raise UsageError(f"{key} is {document[key]!r}", at=self._at(key), fix=f"for example  {example}")
+        blocks: dict[str, Any] = {key: self._built(cls, document.get(key), key) for key, cls in BLOCKS.items()}
+        study = Study(
+            name=str(document["name"]),
+            title=str(document.get("title") or document["name"]),
+            intended_use=" ".join(str(document.get("intended_use") or "").split()),
+            question=self._question(self._area(blocks["source"])),
+            candidates=self._candidates(),
+            seed=seed,
+            allow_code=self.allow_code,
+            **blocks,
+        )
+        self._check_names(study)
+        return study
+
+    def _check_names(self, study: Study) -> None:
+        """The models and scores that the choice and the gates name: after the fits is late to hear of a typing error."""
+        scores, gates, models = study.question.outcome.scores, study.gates, [c.name for c in study.candidates]
+        named: list[tuple[str, str | None, Sequence[str], Sequence[str]]]
+        named = [("score", study.choose.by, scores, ("choose", "by"))]
+        named += [("model", gates.better_than, models, ("gates", "better_than"))]
+        named += [("score", name, scores, ("gates", "min", name)) for name in gates.min]
+        worst = (*scores, "min_subjects")
+        named += [("score", name, worst, ("gates", "worst_subgroup", name)) for name in gates.worst_subgroup]
+        for kind, name, known, keys in named:
+            if name is not None and name not in known:
+                raise UnknownName(kind, name, known, at=self._at(*keys))
+
+    def check_columns(self, study: Study) -> None:
+        """Raise `UnknownName` for a target, a group or a stratum that is no column of the source.
+
+        Only a table that is already there can be looked at; whatever else a source is, its columns show when it is
+        read.
+        """
+        columns = columns_of(study)
+        if columns is None:
+            return
+        evaluation, question = study.evaluation, study.question
+        named: list[tuple[str, str | None, tuple[str | int, ...]]]
+        named = [("column", question.target.get("column"), ("target", "column"))]
+        named += [("stratum", n, ("evaluation", "subgroups")) for n in evaluation.subgroups if isinstance(n, str)]
+        named += [("group", n, ("split", "separate")) for n in study.split.separate if n not in ("row", "subject")]
+        named += [("group", evaluation.over, ("evaluation", "intervals", "over"))]
+        for kind, name, keys in named:
+            if name is not None and name not in columns and name not in ("row", "subject"):
+                raise UnknownName(f"{kind} (no column of the source)", name, columns, at=self._at(*keys))
+
+    def _at(self, *keys: str | int) -> Place:
+        return config.place(self.marked, keys, self.file)
+
+    def _built(self, cls: type, settings: Any, *keys: str | int) -> Any:
+        return config.build(cls, settings, node=self.marked, keys=keys, file=self.file)
+
+    def _area(self, source: StudySource) -> str:
+        """The area that owns the data set, the format or timelines; `table` where none does."""
+        if sum(v is not None for v in (source.data, source.path, source.timeline, source.frame)) != 1:
+            what = "a source is one of data, path (with format), timeline, frame"
+            fix = "for example  source: {data: clif-demo}  or  source: {format: clif, path: DIR}"
+            raise UsageError(what, at=self._at("source"), fix=fix)
+        named = {key: getattr(source, key) for key in OWNERS if getattr(source, key) is not None}
+        areas = [registry.entry(OWNERS[k], name, at=self._at("source", k)).area for k, name in named.items()]
+        return next(iter(areas), "table" if source.timeline is None else "records")
+
+    def _question(self, area: str) -> Question:
+        """The question.
+
+        area: whose inputs are meant where none are named; those of a plain table where it has none.
+        """
+        task, target, labels = (self.document.get(key) for key in ("task", "target", "labels"))
+        if not (task or target or labels):
+            what = "the study has no question: it has neither task nor target nor labels"
+            fix = "add `task: FILE`, or `target: {column: y, kind: binary}` where there are no times"
+            raise UsageError(what, at=self._at(), fix=fix)
+        if task and not isinstance(task, Mapping):
+            task = load_task(self._beside(str(task))).document
+        inputs = self.document.get("inputs") or {}
+        for name, settings in inputs.items():
+            cls = registry.load("inputs", name, at=self._at("inputs", name))
+            self._built(cls, settings, "inputs", name)
+        question = Question(
+            inputs=inputs or {area if area in registry.entries("inputs") else "table": {}},
+            task_document=task,
+            target=target or {},
+            labels=str(self._beside(str(labels))) if labels else None,
+        )
+        _ = question.outcome, question.readers  # their settings are checked as they are made
+        return question
+
+    def _beside(self, name: str) -> Path:
+        """A file named in the study lies beside it, or at the path as written."""
+        beside = Path(self.file).parent / name
+        return beside if beside.is_file() else Path(name)
+
+    def _candidates(self) -> list[Candidate]:
+        candidates: list[Candidate] = []
+        for key, role in ROLES.items():
+            for item, keys in self._listed(key):
+                candidate = self._candidate(item, role, *keys)
+                self._check_candidate(candidate, *keys)
+                candidates.append(candidate)
+        names, at = [c.name for c in candidates], self._at("models")
+        if repeated := sorted({n for n in names if names.count(n) > 1}):
+            fix = "write  another-name: {model: …}"
+            raise UsageError(f"two models are called {repeated[0]!r}", at=at, fix=fix)
+        if not candidates:
+            raise UsageError("the study names no models", at=at, fix="add `models: [gbm]`")
+        return candidates
+
+    def _check_candidate(self, candidate: Candidate, *keys: str | int) -> None:
+        """Refuse a name that is none for a folder, and code that may not be run, where the study names it."""
+        if not FOLDER_NAME.fullmatch(candidate.name):
+            what = f"{candidate.name!r} cannot be the name of a model: a folder gets it"
+            raise UsageError(what, at=self._at(*keys), fix="use letters, digits, `.`, `_` and `-`")
+        if isinstance(candidate.model, NamesCode):
+            try:
+                candidate.model.check_code(allow_code=self.allow_code)
+            except UsageError as error:
+                raise UsageError(error.what, at=self._at(*keys), fix=error.fix) from None
+
+    def _listed(self, key: str) -> Iterator[tuple[Any, config.Keys]]:
+        """What stands under `models` or `baselines`, one model each, and where: a name, a list, a mapping by name."""
+        listed: Any = self.document.get(key) or []
+        single: list[tuple[Any, config.Keys]] = [(listed, (key,))]
+        several = [(item, (key, number)) for number, item in enumerate(listed)]
+        for item, at in several if isinstance(listed, list) else single:
+            yield from (({k: v}, at) for k, v in item.items()) if isinstance(item, Mapping) else [(item, at)]
+
+    def _candidate(self, item: Any, role: Role, *keys: str | int) -> Candidate:
+        """One model: an object, a name, or a name with its settings."""
+        kind = type(item).__name__
+        if isinstance(item, type):
+            fix = f"write {item.__name__}() with its settings"
+            raise UsageError(f"{item.__name__} is a class, not a model", fix=fix)
+        if isinstance(item, HasParams):
+            return Candidate(kind, "sklearn", registry.load("models", "sklearn").of(item), role)
+        if isinstance(item, Prepares):
+            name = next(n for n, e in registry.entries("models").items() if e.target.endswith(f":{kind}"))
+            return Candidate(name, name, item, role)
+        (name, settings) = next(iter(item.items())) if isinstance(item, Mapping) else (str(item), {})
+        settings = dict(settings) if isinstance(settings, Mapping) else settings
+        registered = str(settings.pop("model", name)) if isinstance(settings, dict) else name
+        cls = registry.load("models", registered, at=self._at(*keys, *(item if isinstance(item, Mapping) else ())))
+        return Candidate(name, registered, self._built(cls, settings, *keys, name), role)
+
+
+def columns_of(study: Study) -> list[str] | None:
+    """The columns of a study's source and of its labels; None where they show only when the source is read."""
+    source, labels = study.source, study.question.labels
+    path = Path(source.frame or source.path or "")
+    if (source.frame is None and source.format != "table") or not path.exists():
+        return None
+    table = first_file(path) if not (path / "metadata").is_dir() else None
+    columns = RowTable(path).rows().columns if table is None else scan(table).collect_schema().names()
+    return columns + (scan(Path(labels)).collect_schema().names() if labels and Path(labels).is_file() else [])
