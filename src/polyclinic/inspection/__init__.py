@@ -1,0 +1,1 @@
+"""What needs a fitted model: which inputs matter to it."""

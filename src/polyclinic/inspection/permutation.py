@@ -1,0 +1,175 @@
+"""Which inputs matter: how much a score falls on held-out rows when one group of inputs is taken from other patients.
+
+References
+----------
+Breiman, Random forests, Machine Learning 2001; Fisher, Rudin and Dominici, All models are wrong, but many are useful,
+Journal of Machine Learning Research 2019 (of any model, on held-out rows).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from polyclinic import seeds
+from polyclinic.evaluation.estimates import Estimate
+from polyclinic.evaluation.jackknife import jackknife
+from polyclinic.evaluation.scores import LOWER_IS_BETTER, Array
+from polyclinic.outcomes.outcome import Outcome
+from polyclinic.packages.fitted import Fitted
+from polyclinic.samples import Column, Dense, Ragged, Samples
+from polyclinic.samples.splits import Fold
+
+MOST_ROWS = 1_000
+"""Held-out rows that are answered again for each group of inputs: enough for an interval, and some seconds' work."""
+
+MOST_GROUPS = 12
+"""Groups of inputs: what a reader takes in, and what bounds the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputImportance:
+    """How much the model relies on one group of inputs.
+
+    Attributes
+    ----------
+    inputs
+        The column, or what the codes of a timed column begin with.
+    outcome, score
+        What is measured.
+    loss
+        By how much the score gets worse when these inputs come from other patients, with its interval over groups.
+        Zero: the model does as well without them. Inputs that say the same share their importance, so that each may
+        look unimportant.
+    """
+
+    inputs: str
+    outcome: str
+    score: str
+    loss: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class InputGroup:
+    """A column, or those of its codes that begin alike (`levels`: positions of these codes)."""
+
+    name: str
+    column: str
+    levels: tuple[int, ...] = ()
+
+
+def permutation_importance(
+    fits: Sequence[tuple[Fitted, Fold]], samples: Samples, outcome: Outcome, *, groups: Array, seed: int = 0
+) -> list[InputImportance]:
+    """The importance of each group of inputs of a model, most important first.
+
+    Parameters
+    ----------
+    fits
+        The fitted model of each fold, with the fold: its test rows are answered, which it did not learn from.
+    samples
+        All rows, with their targets.
+    outcome
+        The outcome; one whose predictions are files is not inspected.
+    groups
+        [row], what the intervals are over.
+    seed
+        Decides whose inputs a row gets.
+
+    Returns
+    -------
+    Empty where no input is dense or ragged, or where rows have no probability. At most 12 groups, on at most 1,000
+    rows: those of a dense column, and of the codes of a timed column that begin alike (`LAB`, `VITAL`), the most
+    frequent first.
+    """
+    inputs = input_groups(samples)
+    if not inputs or not fits or not hasattr(outcome, "probabilities"):
+        return []
+    parts = [(fitted, samples.take(some), some) for (fitted, fold) in fits for some in [_some(fold.test, len(fits))]]
+    rows = np.concatenate([some for *_, some in parts])
+    score, measures = outcome.primary, {}
+    for group in (None, *inputs):
+        frames = [
+            _answered(fitted, _permuted(part, group, groups[some], seed), part, outcome) for fitted, part, some in parts
+        ]
+        measures["" if group is None else group.name] = outcome.measures(pl.concat(frames))[score]
+    replicates = jackknife(measures, groups[rows], seed=seed)
+    sides = ("{0}", "") if score in LOWER_IS_BETTER else ("", "{0}")
+    pairs = {group.name: tuple(side.format(group.name) for side in sides) for group in inputs}
+    losses = [InputImportance(n, outcome.kind, score, replicates.difference(a, b)) for n, (a, b) in pairs.items()]
+    return sorted(losses, key=lambda one: -(one.loss.value or 0.0))
+
+
+def input_groups(samples: Samples) -> list[InputGroup]:
+    """The groups of inputs, the most frequent codes first; at most 12."""
+    found: list[InputGroup] = []
+    for name, column in samples.inputs.items():
+        if isinstance(column, Dense):
+            found.append(InputGroup(name, name))
+        elif isinstance(column, Ragged) and "code" in column.levels and column.of is None:
+            found += _by_prefix(name, column)
+    return found[:MOST_GROUPS]
+
+
+def _by_prefix(name: str, column: Ragged) -> Iterator[InputGroup]:
+    """Codes by what stands before `//`, those first that most elements have."""
+    used = np.bincount(column.values["code"].astype(np.int64), minlength=len(column.levels["code"]))
+    prefixes: dict[str, list[int]] = {}
+    for level, code in enumerate(column.levels["code"]):
+        if used[level]:
+            prefixes.setdefault(str(code).partition("//")[0], []).append(level)
+    for prefix, levels in sorted(prefixes.items(), key=lambda item: -used[item[1]].sum()):
+        yield InputGroup(f"{name}: {prefix}", name, tuple(levels))
+
+
+def _some(rows: Array, folds: int) -> Array:
+    """Every k-th row, so that all patients stay in."""
+    return np.sort(rows)[:: max(1, -(-len(rows) * folds // MOST_ROWS))]
+
+
+def _answered(fitted: Fitted, rows: Samples, labelled: Samples, outcome: Outcome) -> pl.DataFrame:
+    answers = fitted.predict(rows, outcome, folder=Path())
+    return outcome.truth(labelled).drop(answers.columns, strict=False).hstack(answers)
+
+
+def _permuted(rows: Samples, group: InputGroup | None, groups: Array, seed: int) -> Samples:
+    """The rows with one group of inputs from other rows."""
+    if group is None:
+        return rows
+    order = other_groups(groups, seeds.generator(seed, "permutation", group.name))
+    column = rows.columns[group.column]
+    if isinstance(column, Ragged):
+        changed: Column = exchanged(column, group.levels, order, rows.time)
+    else:
+        changed = column.take(order)
+    return rows.with_column(group.column, changed, "input")
+
+
+def other_groups(groups: Array, rng: np.random.Generator) -> Array:
+    """A row of another group for each row, wherever that can be had: the rows by group, turned half way round."""
+    _, place = np.unique(groups, return_inverse=True)
+    shuffled = rng.permutation(int(place.max(initial=-1)) + 1)
+    order = np.lexsort((rng.random(len(place)), shuffled[place]))
+    other = np.empty(len(place), np.int64)
+    other[order] = np.roll(order, len(order) // 2)
+    return other
+
+
+def exchanged(column: Ragged, levels: Sequence[int], order: Array, time: Array | None) -> Ragged:
+    """Each row's own elements, but those of some codes from row `order[row]`, moved so that they are as old as there."""
+    row, position = column.elements()
+    chosen = np.isin(column.values["code"][position], levels)
+    receiver = np.empty(len(order), np.int64)
+    receiver[order] = np.arange(len(order))
+    new_row = np.where(chosen, receiver[row], row)
+    values: Mapping[str, Array] = {name: field[position] for name, field in column.values.items()}
+    if time is not None and "time" in values:
+        when = time.astype("datetime64[us]").astype(np.int64)
+        values = {**values, "time": values["time"] + when[new_row] - when[row]}
+    keys = (values["time"], new_row) if "time" in values else (new_row,)
+    sorting = np.lexsort(keys)
+    stop = np.cumsum(np.bincount(new_row, minlength=len(column)))
+    start = np.append(0, stop[:-1]).astype(np.int64)
+    return replace(column, start=start, stop=stop, values={name: field[sorting] for name, field in values.items()})

@@ -1,0 +1,74 @@
+"""Inputs that a model relies on lose it its score when they come from other patients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from polyclinic.inspection.permutation import InputGroup, exchanged, input_groups, other_groups, permutation_importance
+from polyclinic.models.gbm import Gbm
+from polyclinic.models.model import Session
+from polyclinic.outcomes.binary import Binary
+from polyclinic.samples import Dense, Ragged
+from polyclinic.samples.splits import Split, split
+from polyclinic.training.loop import fit
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A model of the planted rows, whose first number and newest `level` both tell the answer, and a useless column."""
+    samples = Binary().planted(600, 0)
+    noise = Dense(np.random.default_rng(1).normal(size=(600, 1)).astype(np.float32), ("noise",))
+    samples = samples.with_column("noise", noise, "input")
+    folds = split(samples, Split(folds=2), 0)
+    fits = [
+        (fit(Gbm(rounds=30), samples.take(f.train), samples.take(f.validation), Binary(), Session(seed=0)), f)
+        for f in folds
+    ]
+    return samples, fits
+
+
+def test_what_tells_the_answer_is_important_and_what_does_not_is_not(fitted):
+    samples, fits = fitted
+    found = permutation_importance(fits, samples, Binary(), groups=samples.groups["subject"])
+    losses = {one.inputs: one.loss for one in found}
+    assert found[0].inputs in ("x", "events: level")
+    assert found[0].loss.low > 0.02
+    assert losses["noise"].low is None or losses["noise"].low < 0.01
+    assert [one.loss.value for one in found] == sorted((one.loss.value for one in found), reverse=True)
+
+
+def test_the_same_seed_gives_the_same_importance(fitted):
+    samples, fits = fitted
+    one, again = (permutation_importance(fits, samples, Binary(), groups=samples.groups["subject"]) for _ in range(2))
+    assert one == again
+
+
+def test_codes_that_begin_alike_are_one_group_of_inputs():
+    codes = ("LAB//potassium", "LAB//sodium", "VITAL//map", "unused")
+    values = {"code": np.array([2, 0, 1, 2]), "time": np.arange(4), "value": np.zeros(4, np.float32)}
+    events = Ragged(np.array([0, 2]), np.array([2, 4]), values, {"code": codes})
+    samples = Binary().planted(2, 0).with_column("events", events, "input")
+    found = [group for group in input_groups(samples) if group.column == "events"]
+    assert found == [InputGroup("events: LAB", "events", (0, 1)), InputGroup("events: VITAL", "events", (2,))]
+
+
+def test_events_of_one_code_change_places_and_stay_as_old_as_they_were():
+    hour = 3_600_000_000
+    values = {
+        "code": np.array([0, 1, 0, 0]),
+        "time": np.array([1, 2, 11, 12]) * hour,
+        "value": np.array([1.0, 2.0, 3.0, 4.0], np.float32),
+    }
+    column = Ragged(np.array([0, 2]), np.array([2, 4]), values, {"code": ("a", "b")})
+    index = np.array([3 * hour, 13 * hour]).astype("datetime64[us]")
+    found = exchanged(column, (0,), np.array([1, 0]), index)
+    assert [row.tolist() for row in found.rows("value")] == [[3.0, 2.0, 4.0], [1.0]]
+    assert [(row // hour).tolist() for row in found.rows("time")] == [[1, 2, 2], [11]]
+
+
+def test_each_row_gets_the_inputs_of_another_patient():
+    groups = np.repeat(np.arange(20), 5)
+    other = other_groups(groups, np.random.default_rng(0))
+    assert sorted(other) == list(range(100))
+    assert (groups[other] != groups).all()
