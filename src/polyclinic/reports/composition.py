@@ -1,9 +1,11 @@
 """From what the evaluation hands on to the pieces of the report document: the core keys, and its sections."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from polyclinic.evaluation.evaluated import Evaluated
 from polyclinic.reports.section import Section
+from polyclinic.reports.sections.evidence import Evidence
 from polyclinic.reports.sections.rank_curves import RankCurves
 from polyclinic.reports.sections.usefulness import Usefulness
 
@@ -15,7 +17,7 @@ def core_of(evaluated: Evaluated) -> dict[str, Any]:
     return {key: getattr(evaluated, key) for key in CORE}
 
 
-def sections_of(evaluated: Evaluated) -> list[Section]:
+def sections_of(evaluated: Evaluated, ascertainment: Sequence[Mapping[str, Any]] = ()) -> list[Section]:
     """The sections that an evaluation fills; those without content are left out."""
     sections: list[Section] = []
     if evaluated.operating or evaluated.decision:
@@ -23,4 +25,6 @@ def sections_of(evaluated: Evaluated) -> list[Section]:
         sections.append(Usefulness.model_validate(content))
     if evaluated.curves:
         sections.append(RankCurves.model_validate({"curves": evaluated.curves}))
+    rests_on: dict[str, Any] = {"prevalence": evaluated.prevalence, "concentration": evaluated.concentration}
+    sections.append(Evidence.model_validate({**rests_on, "ascertainment": ascertainment}))
     return sections

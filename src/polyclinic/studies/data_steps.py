@@ -14,7 +14,10 @@ from typing import Any
 import polars as pl
 
 from polyclinic import config, datasets, fingerprint, registry
+from polyclinic.cohorts.cohort import Cohort
+from polyclinic.cohorts.label_windows import COUNT, END, label_windows
 from polyclinic.errors import BadData, Place
+from polyclinic.evaluation.ascertainment import ascertainment, counted
 from polyclinic.evaluation.leak import screen_inputs
 from polyclinic.packages.question import Question
 from polyclinic.samples import Entity, File, Samples, store
@@ -96,7 +99,7 @@ class StudyCohort:
 
     @cached_property
     def attrition(self) -> dict[str, Any]:
-        """`attrition`, the flow; `set_aside`, the values that do not count; `sanity`, what to know of the cohort."""
+        """`attrition`, the flow; `set_aside`, the values that do not count; `sanity`; `ascertainment`."""
         document: dict[str, Any] = json.loads((self.step.folder / "attrition.json").read_text(encoding="utf-8"))
         return document
 
@@ -127,14 +130,28 @@ def attrition_of(selection: SelectedRows, source: Timeline | RowTable) -> dict[s
     if selection.cohort is not None:
         flow = [asdict(step) for step in selection.cohort.attrition]
         set_aside = dict(selection.cohort.set_aside)
-        return {"attrition": flow, "set_aside": set_aside, "sanity": selection.cohort.warnings()}
+        sanity, parts = selection.cohort.warnings(), ascertained(selection.cohort)
+        return {"attrition": flow, "set_aside": set_aside, "sanity": sanity, "ascertainment": parts}
     if isinstance(source, RowTable):
         counts = {"rows of the source": source.summary()["rows_in"], "rows that can be read": selection.rows.height}
     else:
         counts = {"rows of the labels": selection.rows.height}
         counts["of whom something is known by then"] = selection.rows.height - len(selection.refused)
     flow = [{"step": name, "rows": rows, "groups": {}, "past_index": False} for name, rows in counts.items()]
-    return {"attrition": flow, "set_aside": {}, "sanity": []}
+    return {"attrition": flow, "set_aside": {}, "sanity": [], "ascertainment": []}
+
+
+def ascertained(cohort: Cohort) -> list[dict[str, Any]]:
+    """Labels by how often the outcome was measured and by what ended its window, where the task says when that is."""
+    events = cohort.source.scan() if isinstance(cohort.source, Timeline) else cohort.source
+    windows = label_windows(cohort.task, events, cohort.index)
+    if windows is None:
+        return []
+    labels = cohort.index["boolean_value"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    facts = {"the window ended with": windows[END].to_list()}
+    if COUNT in windows.columns:
+        facts = {"measurements in the window": counted(windows[COUNT].to_numpy()), **facts}
+    return [asdict(part) for part in ascertainment(labels, facts)]
 
 
 # -- the samples -----------------------------------------------------------------------------------------------------

@@ -13,12 +13,14 @@ import polars as pl
 from polyclinic import atomic, config, datasets
 from polyclinic.evaluation.evaluated import Evaluated
 from polyclinic.evaluation.evaluator import evaluate
+from polyclinic.inspection.permutation import permutation_importance
 from polyclinic.notes import Note
 from polyclinic.reports.composition import core_of, sections_of
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.publishing import environment, publish
 from polyclinic.reports.report import Report
 from polyclinic.reports.results import NoteRecord, StepRecord
+from polyclinic.reports.sections.input_importance import InputImportances
 from polyclinic.reports.sections.training_curves import Epoch, Fit, TrainingCurves
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.frames import write_table
@@ -88,7 +90,11 @@ def report(run: EvaluatedRun) -> ReportDocument:
             "threshold": chosen.threshold,
         },
         **core_of(evaluated),
-        "sections": [*sections_of(evaluated), TrainingCurves(fits=fits)],
+        "sections": [
+            *sections_of(evaluated, run.cohort.attrition["ascertainment"]),
+            importances(run),
+            TrainingCurves(fits=fits),
+        ],
     }
     return ReportDocument.of({**content, "gates": judge(study.gates, evaluated.document())})
 
@@ -107,6 +113,15 @@ def scores(run: EvaluatedRun) -> Evaluated:
         chosen=run.chosen.candidate.name,
         seed=study.seed,
     )
+
+
+def importances(run: EvaluatedRun) -> InputImportances:
+    """Which inputs matter to the chosen model."""
+    rows, study, chosen = run.samples.rows, run.study, run.chosen
+    groups = study.evaluation.interval_groups(rows.groups, rows.row_id)
+    fits = [(fit.fitted(), fit.fold) for fit in chosen.fits]
+    parts = permutation_importance(fits, rows, study.question.outcome, groups=groups, seed=study.seed)
+    return InputImportances.model_validate({"model": chosen.candidate.name, "importances": parts})
 
 
 def cohort(run: EvaluatedRun) -> dict[str, Any]:

@@ -1,0 +1,132 @@
+"""What the evidence rests on: prevalence, how rows are spread over patients, and how the outcome was ascertained."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from polyclinic.figures.numbers import count, number
+from polyclinic.reports.document import ReportDocument
+from polyclinic.reports.page_section import PageSection, SectionType, score_cell
+from polyclinic.reports.quantities import Count, Name, Number, Record, Score
+from polyclinic.reports.section import Section
+from polyclinic.reports.wording import group_word, plain, score_name
+
+FEW_WORDS = "Intervals that rest on fewer than 20 {groups} of either class, or on a few that decide, may be too narrow: {names}."
+GAPS = (
+    "A gap is the subgroup minus all other rows, for the chosen model. It is called clear where the share of false findings "
+    "among gaps at least as clear stays below 5 % (Benjamini and Hochberg)."
+)
+
+
+class RowSpread(Record):
+    """How test rows are spread over groups; see `polyclinic.evaluation.concentration.Concentration`."""
+
+    group: Name
+    groups: Count
+    rows: Count
+    median_rows: Number
+    most_rows: Count
+    effective_groups: Number
+    few: int
+    share_of_rows: Number
+    positive_rows: Count | None = None
+    positive_groups: Count | None = None
+    share_of_positives: Number | None = None
+
+
+class AscertainedPart(Record):
+    """Rows that were ascertained alike; see `polyclinic.evaluation.ascertainment.Ascertained`."""
+
+    by: Name
+    level: Name
+    rows: Count
+    labelled: Count
+    positive: Count
+
+
+class Evidence(Section):
+    """What the evidence rests on.
+
+    Attributes
+    ----------
+    prevalence
+        Outcome → the share of positive test rows.
+    """
+
+    kind: Literal["evidence"] = "evidence"
+    prevalence: dict[Name, Score] = Field(default_factory=dict)
+    concentration: RowSpread | None = None
+    ascertainment: Annotated[list[AscertainedPart], Field(max_length=100)] = Field(default_factory=list)
+
+
+def show(section: Evidence, report: ReportDocument, page: PageSection) -> None:
+    """Tables of spread, ascertainment and gaps, and which intervals are worth little."""
+    spread = section.concentration
+    facts: list[list[object]] = [
+        ["positive share of test rows", score_cell(score)] for score in section.prevalence.values()
+    ]
+    if spread and spread.group != "row":
+        facts += _facts(spread)
+    page.tabulate(facts, ["what", "value"], "What the test rows rest on")
+    parts = [[plain(p.by), plain(p.level), p.rows, p.labelled, p.positive, _share(p)] for p in section.ascertainment]
+    heads = ["by", "", "rows", "labelled", "positive", "share"]
+    page.tabulate(parts, heads, "How the outcome was ascertained")
+    _gaps(report, page)
+    if weak := _weak(report):
+        groups = group_word(report.cohort.main_group) if report.cohort.main_group else "rows"
+        page.say(FEW_WORDS.format(groups=groups, names=", ".join(weak)))
+
+
+def _facts(spread: RowSpread) -> list[list[object]]:
+    many = group_word(spread.group)
+    most = f"{spread.few} {many} with most of them"
+    facts: list[list[object]] = [
+        [many, spread.groups],
+        [f"{many} of one size that would carry as much (effective number)", number(spread.effective_groups)],
+        ["rows of the middle one, and of the largest", f"{number(spread.median_rows)}, {count(spread.most_rows)}"],
+        [f"share of the rows that the {most} have", f"{spread.share_of_rows:.0%}"],
+    ]
+    if spread.share_of_positives is not None:
+        facts.append([f"share of the positive rows that the {most} have", f"{spread.share_of_positives:.0%}"])
+    return facts
+
+
+def _share(part: AscertainedPart) -> str | None:
+    if isinstance(part.positive, str) or isinstance(part.labelled, str) or not part.labelled:
+        return None
+    return f"{part.positive / part.labelled:.3f}"
+
+
+def _gaps(report: ReportDocument, page: PageSection) -> None:
+    rows = [
+        [
+            f"{plain(s.column)}: {plain(s.level)}",
+            score_name(g.score),
+            score_cell(g.difference),
+            g.q_value,
+            "clear" if g.clear else "",
+        ]
+        for s in report.subgroups
+        for g in s.gaps
+        if not s.too_small
+    ]
+    if rows:
+        page.say(GAPS)
+    page.tabulate(
+        rows,
+        ["subgroup", "score", "gap to the rest", "false-discovery rate", ""],
+        "Gaps between subgroups and the rest",
+    )
+
+
+def _weak(report: ReportDocument) -> list[str]:
+    """The scores of the chosen models whose intervals are worth little."""
+    scores = [
+        report.models[model][outcome].test
+        for outcome, model in report.chosen.items()
+        if outcome in report.models.get(model, {})
+    ]
+    return [score_name(name) for one in scores for name, score in one.items() if score.evidence == "little"]
+
+
+SECTION = SectionType(model=Evidence, title="What the evidence rests on", place=75, show=show)

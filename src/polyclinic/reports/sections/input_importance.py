@@ -1,0 +1,54 @@
+"""Which inputs matter to the chosen model: how much its score falls when they come from other patients."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from polyclinic.figures.intervals import Line, forest
+from polyclinic.figures.numbers import count
+from polyclinic.reports.document import ReportDocument
+from polyclinic.reports.page_section import PageSection, SectionType
+from polyclinic.reports.quantities import Name, Record, Score
+from polyclinic.reports.section import Section
+from polyclinic.reports.wording import plain, score_name
+
+LEAD = (
+    "Each group of inputs of {model} is taken from other patients, on held-out rows; the more the score gets worse, the "
+    "more the model relies on it. Inputs that say the same can stand in for one another, so that each of them may look "
+    "unimportant. This shows what the model uses, not what causes the outcome."
+)
+
+
+class Importance(Record):
+    """How much one group of inputs matters; see `polyclinic.inspection.permutation.InputImportance`."""
+
+    inputs: Name
+    outcome: Name
+    score: Name
+    loss: Score
+
+
+class InputImportances(Section):
+    """The importance of each group of inputs of one model, most important first."""
+
+    kind: Literal["input_importance"] = "input_importance"
+    model: Name
+    importances: Annotated[list[Importance], Field(max_length=200)]
+
+
+def show(section: InputImportances, report: ReportDocument, page: PageSection) -> None:  # noqa: ARG001
+    """A figure of the losses with their intervals."""
+    if not section.importances:
+        return
+    first = section.importances[0]
+    page.say(LEAD.format(model=section.model))
+    lines = [Line(plain(one.inputs), one.loss.value, one.loss.low, one.loss.high) for one in section.importances]
+    name = score_name(first.score)
+    title = f"Loss of {name} without each group of inputs"
+    page.draw(
+        f"{title}, on {count(first.loss.n)} held-out rows",
+        forest(lines, title=title, axis=f"loss of {name}", zero=True),
+    )
+
+
+SECTION = SectionType(model=InputImportances, title="Which inputs matter", place=65, show=show)
