@@ -62,6 +62,11 @@ class Entry:
     distribution: str
     area: str = ""
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the target is a file, as `package:path.yaml` is, and not code."""
+        return self.target.endswith((".yaml", ".yml"))
+
     def load(self) -> Any:
         """Import the target (`module:attribute`)."""
         return resolve_name(self.target)

@@ -203,12 +203,13 @@ def test_an_ingest_that_refused_every_row_is_described_all_the_same(tmp_path):
     assert (told["subjects"], told["events"], told["ingest"]["quarantined"]) == (0, 0, 1)
 
 
-def test_a_meds_folder_whose_times_are_text_is_to_be_ingested_first(tmp_path):
+def test_a_meds_folder_whose_subjects_are_text_is_to_be_ingested_first(tmp_path):
     (tmp_path / "data").mkdir()
-    events = pl.DataFrame({"subject_id": [1], "time": ["2100-01-01"], "code": ["A"]})
+    events = pl.DataFrame({"subject_id": ["007"], "time": ["2100-01-01"], "code": ["A"]})
     events.write_parquet(tmp_path / "data" / "0.parquet")
-    with pytest.raises(BadData, match="'time' is text"):
+    with pytest.raises(BadData, match="'subject_id' holds String"):
         Timeline(tmp_path).describe()
+    assert ingest("meds", tmp_path, tmp_path / "out").scan().collect()["subject_id"].dtype == pl.Int64
 
 
 def test_events_that_are_none_are_told_by_the_column_that_is_missing_or_text():

@@ -125,10 +125,11 @@ def test_a_name_that_two_columns_share_is_an_error(tmp_path):
         ingest("table", tmp_path / "rows.csv", tmp_path / "out")
 
 
-def test_utf_16_is_named(tmp_path):
-    (tmp_path / "rows.csv").write_text("id,age\n1,60\n", encoding="utf-16")
-    with pytest.raises(BadData, match="UTF-16"):
-        ingest("table", tmp_path / "rows.csv", tmp_path / "out")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_is_read_in_the_encodings_that_say_what_they_are(tmp_path, encoding):
+    (tmp_path / "rows.csv").write_text("id,größe\nä1,60\n", encoding=encoding)
+    rows = ingest("table", tmp_path / "rows.csv", tmp_path / "out").rows()
+    assert rows.rows(named=True) == [{"row_id": 0, "id": "ä1", "größe": 60}]
 
 
 @pytest.mark.parametrize("rest", ["7,8", "7,", "7,8,9"])

@@ -178,7 +178,9 @@ def registered_name(kind: str, item: object) -> str:
     """The name under which its class is registered; a package knows it by that name alone."""
     cls = type(item)
     target = f"{cls.__module__}:{cls.__qualname__}"
-    names = [entry.name for entry in registry.entries(kind).values() if entry.target == target]
+    entries = registry.entries(kind).values()
+    mapping = getattr(item, "mapping", None)  # of a format that is a file
+    names = [e.name for e in entries if (e.path() == mapping if e.is_file else e.target == target)]
     what = f"{cls.__name__} has no name, so that no package could load it again"
     where = f'under [project.entry-points."polyclinic.{kind}"], or in your Area'
     must(names, what, f"declare it in pyproject.toml {where}")

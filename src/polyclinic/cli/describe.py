@@ -1,19 +1,33 @@
-"""`polyclinic describe`: what is in a timeline or a table."""
+"""`polyclinic describe`: what is in a timeline, a table or a source."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
 
 from polyclinic.cli import output
 
-EXAMPLE = "polyclinic describe timeline/ --json"
+EXAMPLE = "polyclinic describe timeline/ --codes creatinine"
 
 
-def command(source: output.Events, as_json: output.AsJson = False) -> None:
-    """Say what is in a timeline or a table."""
-    from polyclinic.timelines.describe import head_of, table_of
-    from polyclinic.timelines.ingest import open_source
+def command(
+    source: Annotated[
+        Path, Argument(help="An ingested folder, a MEDS data set, a table file, or a source as it lies.")
+    ],
+    codes: Annotated[
+        str, Option(metavar="PATTERN", help="List all codes (of a table: columns) that match, capitals or not.")
+    ] = "",
+    format_name: Annotated[str | None, Option("--format", help="The format of SOURCE, where it is not plain.")] = None,
+    as_json: output.AsJson = False,
+) -> None:
+    """Say what is in a timeline, a table, or a source that was not ingested yet."""
+    from polyclinic.timelines import describe
+    from polyclinic.timelines.ingest import describe_source
 
-    found = open_source(source).describe()
+    facts = describe_source(source, codes=codes, format_name=format_name)
     if as_json:
-        output.show_json(found)
+        output.show_json(facts)
         return
-    output.say(head_of(found))
-    output.table(*table_of(found))
-    output.tree({k: found[k] for k in ("missing", "ingest") if k in found})
+    output.say(describe.head_of(facts))
+    output.table(*describe.table_of(facts), title=describe.listed_of(facts) or None)
+    output.tree({k: facts[k] for k in ("left_out", "missing", "ingest") if k in facts})

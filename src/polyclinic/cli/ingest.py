@@ -20,6 +20,9 @@ def command(
     zone: Annotated[
         str | None, Option(help="The clock of the site, such as Europe/Berlin, for times with zones.")
     ] = None,
+    mapping: Annotated[
+        Path | None, Option(help="What the columns of your own event tables mean (YAML), for FORMAT csv.")
+    ] = None,
     as_json: output.AsJson = False,
 ) -> None:
     """Read a source in its own format, every row accounted for.
@@ -27,7 +30,7 @@ def command(
     What cannot be read goes to OUT/quarantine with its row, column and reason."""
     from polyclinic.timelines.ingest import ingest as read
 
-    summary = read(format_name, source, out, max_quarantined=max_quarantined, zone=zone).summary()
+    summary = read(format_name, source, out, max_quarantined=max_quarantined, zone=zone, mapping=mapping).summary()
     if as_json:
         output.show_json(summary)
         return

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from polyclinic.cohorts.cohort import Step, as_index
+from polyclinic.cohorts.cohort import Step
 from polyclinic.cohorts.execution import Execution
 from polyclinic.cohorts.grid import OPEN, Readings, grid, intervals, newest, read_by, readings, until_now
 from polyclinic.cohorts.index_rows import INDEX, IndexRows, distinct
@@ -17,8 +16,8 @@ from polyclinic.cohorts.predicates import ANY, END, START, Derived, Plain, coded
 from polyclinic.cohorts.sorted_times import MICROSECOND, Ints
 from polyclinic.cohorts.task import Last, Task
 from polyclinic.cohorts.values import plausible, set_aside
-from polyclinic.errors import Place, UnknownName
-from polyclinic.timelines.availability import TIMELESS, known_at, known_by, where
+from polyclinic.errors import UnknownName
+from polyclinic.timelines.availability import NEVER, TIMELESS, known_at, known_by, where
 
 BOUNDS = ("value_min", "value_max", "value_min_inclusive", "value_max_inclusive", "static")
 STORED = ("subject_id", "time", "available_time", "code", "numeric_value", "unit")
@@ -42,7 +41,8 @@ class BatchCohort:
 class Batch:
     """A task over the events of some subjects, all of whose events are there.
 
-    outcome: whether to look past the index for labels; at: one index time for all, in place of the task's own.
+    outcome: whether to look past the index for labels; at: one index time for all, in place of the task's own; labels:
+    the task's own table of labels, as an index.
     """
 
     task: Task
@@ -50,6 +50,7 @@ class Batch:
     stored: pl.LazyFrame
     outcome: bool
     at: datetime | None
+    labels: pl.DataFrame | None = None
     events: pl.LazyFrame = field(init=False)
     readings: Readings = field(init=False)
     attrition: list[Step] = field(default_factory=list)
@@ -195,8 +196,8 @@ class Batch:
             step, groups = f"intervals from {every.begin} to {every.end}", {"subject": distinct(spans.subject)}
             self.attrition.append(Step(step, len(spans.subject), groups))
             return IndexRows(*grid(until_now(spans, self.newest_known), every))
-        if self.task.labels:
-            return self.labels_file_rows(self.task.labels)
+        if self.labels is not None:
+            return self.labels_rows(self.labels)
         triggers = instants.filter(pl.col(str(self.task.trigger)) > 0)
         rows = IndexRows(triggers["subject_id"].to_numpy(), triggers["time"].to_physical().to_numpy())
         rows.step("trigger events")
@@ -214,7 +215,8 @@ class Batch:
             sources.append(self.stored.filter(~pl.col("code").is_in(list(self.task.values)), finite))
         mine = pl.col("subject_id").is_in(pl.Series(subjects).implode())
         known = [s.filter(mine).select("subject_id", known_at(s.collect_schema().names())) for s in sources]
-        newest_of = pl.concat(known).group_by("subject_id").agg(pl.col("known").max().to_physical())
+        heard = pl.concat(known).filter((pl.col("known") < NEVER).fill_null(True))
+        newest_of = heard.group_by("subject_id").agg(pl.col("known").max().to_physical())
         return newest_of.sort("subject_id").collect(engine="streaming")
 
     def rows_at(self, at: datetime) -> IndexRows:
@@ -233,11 +235,10 @@ class Batch:
             who = np.unique(events["subject_id"].to_numpy())
         return IndexRows(who, np.full(len(who), when))
 
-    def labels_file_rows(self, file: Path) -> IndexRows:
-        """The rows of the file of labels, for subjects of this batch."""
-        read = pl.read_parquet(file) if file.suffix == ".parquet" else pl.read_csv(file, try_parse_dates=True)
+    def labels_rows(self, labels: pl.DataFrame) -> IndexRows:
+        """The rows of the table of labels, for subjects of this batch."""
         who = self.events.select(pl.col("subject_id").unique()).collect()["subject_id"]
-        table = as_index(read, Place(file=str(file))).filter(pl.col("subject_id").is_in(who.implode()))
+        table = labels.filter(pl.col("subject_id").is_in(who.implode()))
         rows = IndexRows(table["subject_id"].to_numpy(), table["prediction_time"].to_physical().to_numpy())
         if self.outcome and "boolean_value" in table.columns:
             label = table["boolean_value"]

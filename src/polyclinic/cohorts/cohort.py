@@ -12,6 +12,7 @@ from polyclinic.cohorts.task import Task
 from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.figures.html import table
 from polyclinic.timelines.timeline import Timeline
+from polyclinic.timelines.zones import SiteClock
 
 KEYS = ["subject_id", "prediction_time"]
 
@@ -34,7 +35,8 @@ class Step:
 class Cohort:
     """The answer of `extract`.
 
-    index: every row that is asked: `subject_id` int64, `prediction_time` Datetime(us), `boolean_value` (null where
+    index: every row that is asked: `subject_id` int64, `prediction_time` Datetime(us) on the clock of
+    `Timeline.scan`, `boolean_value` (null where
     unlabelled) and a float32 `newest//NAME` for each predicate in `at_risk.last`; sorted by subject and time.
     fulfilled: for each row of the index, whether every criterion holds, those past the index too.
     source: the events that were asked; set_aside: code → what `values` set aside; unmatched: plain predicates that no
@@ -53,9 +55,10 @@ class Cohort:
     @property
     def labels(self) -> pl.DataFrame:
         """The rows for which every criterion holds, in the MEDS label schema; without a label in a task that has none."""
-        return self.index.filter(self.fulfilled).select(
-            "subject_id", pl.col("prediction_time").cast(pl.Datetime("us")), "boolean_value"
-        )
+        columns = "subject_id", pl.col("prediction_time").cast(pl.Datetime("us")), "boolean_value"
+        labels = self.index.filter(self.fulfilled).select(columns)
+        # Where the site has a zone, on its wall clock, with `utc_offset`.
+        return self.source.clock.to_disk(labels, ["prediction_time"]) if isinstance(self.source, Timeline) else labels
 
     def require(self) -> Self:
         """The cohort itself; raises `BadData` where it holds nobody, naming the step that left it empty."""
@@ -133,18 +136,22 @@ class Cohort:
         return table(rows, ["step", "rows", "of"])
 
 
-def as_index(table: pl.DataFrame, at: Place | None = None) -> pl.DataFrame:
-    """A table of subjects and index times, with the types and the order of an index.
+def as_index(table: pl.DataFrame, timeline: Timeline | pl.LazyFrame, at: Place | None = None) -> pl.DataFrame:
+    """A table of subjects and index times, with the types, the clock and the order of an index of this timeline.
+
+    Subjects may be named as in the timeline or as in its source; times may have a zone where those of the timeline do.
 
     Raises `UnknownName` for a column that it lacks, `BadData` where one holds something else.
     """
     for name in KEYS:
         if name not in table.columns:
             raise UnknownName("column", name, table.columns, at=at)
+    source, file = timeline if isinstance(timeline, Timeline) else Timeline(""), at.file if at and at.file else "index"
+    clock = source.clock if isinstance(timeline, Timeline) else SiteClock()
+    table = clock.index_times(table, "prediction_time", file)
     try:
-        return table.cast({"subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}).sort(
-            KEYS, maintain_order=True
-        )
+        ids = source.subject_numbers(table["subject_id"]).cast(pl.Int64)
+        return table.with_columns(ids).sort(KEYS, maintain_order=True)
     except pl.exceptions.PolarsError as error:
         what = "a table of index times holds numbers in subject_id and times in prediction_time"
         fix = "write subjects as in the timeline and times as 2026-01-31T12:00:00"

@@ -9,11 +9,13 @@ from typing import Any
 import polars as pl
 
 from polyclinic.cohorts.batch import Batch, BatchCohort
-from polyclinic.cohorts.cohort import KEYS, Cohort
+from polyclinic.cohorts.cohort import KEYS, Cohort, as_index
 from polyclinic.cohorts.plan import plan
 from polyclinic.cohorts.task import Task
-from polyclinic.errors import UsageError
+from polyclinic.errors import Place, UsageError
+from polyclinic.timelines.tables import read_table
 from polyclinic.timelines.timeline import Timeline
+from polyclinic.timelines.zones import SiteClock
 
 BATCH = 8 << 20  # bytes of shards read at a time: enough to keep the threads busy, and memory flat
 
@@ -32,7 +34,8 @@ def extract(
     outcome
         Whether to look past the index for labels; without it, the same rows are asked and none is labelled.
     at
-        Ask every subject at this one time, in place of the task's own index times (no outcome).
+        Ask every subject at this one time, in place of the task's own index times (no outcome): with a zone, or on
+        the wall clock of the site.
 
     Returns
     -------
@@ -48,7 +51,11 @@ def extract(
     if not (outcome or schedule.live or at):
         hindsight = "this task knows its index times only in hindsight: what starts it lies after the index"
         raise UsageError(hindsight, fix="give the time to ask at (--at TIME)")
-    parts = [Batch(task, schedule, events, outcome, at).answer() for events in _batches(timeline)]
+    if at is not None:
+        at = (timeline.clock if isinstance(timeline, Timeline) else SiteClock()).moment(at)
+    file = task.labels
+    labels = None if file is None else as_index(read_table(file), timeline, Place(file=str(file)))
+    parts = [Batch(task, schedule, events, outcome, at, labels).answer() for events in _batches(timeline)]
     index = pl.concat([p.index for p in parts] or [_empty_index(task)])
     if at is None or len(parts) > 1:
         index = index.sort(KEYS, maintain_order=True)

@@ -9,7 +9,7 @@ import polars as pl
 from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.evaluation.scores import Array
 from polyclinic.notes import note
-from polyclinic.samples.frames import read_table
+from polyclinic.samples.frames import in_one_type, read_table
 from polyclinic.samples.prediction_columns import (
     DICE,
     FOLD,
@@ -29,6 +29,7 @@ from polyclinic.samples.prediction_columns import (
     TIME,
     TRUTH,
 )
+from polyclinic.timelines.zones import UTC_OFFSET, on_one_clock
 
 KNOWN_KEYS = ((ROW_ID,), (SUBJECT, TIME))
 WEIGHTS = ("weight", "weights", "sample_weight")
@@ -55,6 +56,7 @@ def read(
     else:
         truth = _table(labels)
         table = table.drop(*(c for c in (TRUTH, REFERENCE) if c in truth.columns), strict=False)
+        table, truth = _on_one_clock(table, truth, (predictions.name, labels.name))
         keys = _shared(table, truth, here)
         table, truth = _alike(table, truth, keys, here, there)
     _note_weights(table, truth)
@@ -217,6 +219,20 @@ def _shared(table: pl.DataFrame, truth: pl.DataFrame, at: Place) -> list[str]:
         fix = "give both the columns that name a row, for example subject_id and prediction_time"
         raise BadData(f"predictions and labels share no column ({columns})", at=at, fix=fix)
     return keys
+
+
+def _on_one_clock(
+    table: pl.DataFrame, truth: pl.DataFrame, files: tuple[str, str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both tables with `utc_offset` beside their times used up, times that one of them writes as text read, and integers
+    that stand as text in the other as the text that they were.
+    """
+    shared = [c for c in table.columns if c in truth.columns]
+    for name in (c for c in shared if any(isinstance(f.schema[c], pl.Datetime) for f in (table, truth))):
+        text = pl.String in (table.schema[name], truth.schema[name])
+        if text or any(UTC_OFFSET in frame.columns for frame in (table, truth)):
+            table, truth = on_one_clock(table, truth, name, files)
+    return in_one_type(table, truth, [c for c in table.columns if c in truth.columns])
 
 
 def _alike(

@@ -112,7 +112,9 @@ class ModelPackage:
         row_ids = rows["row_id"].to_list()
         last = {"refused": reasons, "outside": outside}
         columns = [pl.Series(name, [values.get(i) for i in row_ids], pl.String) for name, values in last.items()]
-        return _joined(self._identity(rows, identity), pl.concat(c.answers for c in chunks)).hstack(columns)
+        table = _joined(self._identity(rows, identity), pl.concat(c.answers for c in chunks)).hstack(columns)
+        # Where the site has a zone, times leave on its wall clock, with `utc_offset` beside them.
+        return source.clock.to_disk(table, ["prediction_time"]) if isinstance(source, Timeline) else table
 
     def _expect(self, source: Timeline | RowTable) -> None:
         timed = isinstance(source, Timeline)

@@ -16,7 +16,7 @@ from polyclinic.cohorts.task import Task
 from polyclinic.errors import BadData, Place, UsageError, pattern_of
 from polyclinic.notes import note
 from polyclinic.samples.columns import Column, Dense, File
-from polyclinic.samples.frames import labels, need_columns, numbers, read_table, times
+from polyclinic.samples.frames import in_one_type, labels, need_columns, numbers, read_table, times
 from polyclinic.samples.identity import Identity
 from polyclinic.samples.inputs import InputColumns
 from polyclinic.samples.repeats import note_repeats
@@ -26,7 +26,6 @@ from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
 
 TARGET = "boolean_value"
-TIMELESS = datetime(1, 1, 1)
 MOST_PATTERNS = 3
 
 
@@ -84,6 +83,7 @@ def select_rows(
 
     at: one index time for every subject, in place of the task's own; live: never look past the index; index: a table
     of index times (`subject_id`, `prediction_time`), for a question that has a table of labels in place of a task.
+    Times have a zone, or stand on the wall clock of the site.
     """
     if isinstance(source, RowTable):
         if at is not None:
@@ -95,9 +95,13 @@ def select_rows(
         what = "--at names the index time" if at else "the package has a task, which defines the index times"
         raise UsageError(f"a table of index times cannot be used: {what}", fix="leave --index out")
     if question.labels is not None and index is None and not live:
-        index = _unique_labels(read_table(Path(question.labels)), KEYS, question.labels)
+        place = Place(file=question.labels)
+        labels = as_index(read_table(Path(question.labels)), source, place)
+        return _of_index(source, _unique_labels(labels, KEYS, question.labels))
+    if task is None and index is not None:
+        return _of_index(source, as_index(index, source))
     if task is None:
-        return SelectedRows(_numbered(_known_by(source, at))) if index is None else _of_index(source, index)
+        return SelectedRows(_numbered(_known_by(source, at)))
     cohort = extract(task, source, outcome=not live, at=at)
     if not live:
         cohort.require()
@@ -106,12 +110,13 @@ def select_rows(
 
 def _of_index(source: Timeline, index: pl.DataFrame) -> SelectedRows:
     """The rows of a table of index times; one is refused where nothing is known of the subject by then."""
-    rows = _numbered(as_index(index))
+    rows = _numbered(index)
     events = source.scan().filter(pl.col("subject_id").is_in(rows["subject_id"].unique().implode()))
-    first_known = known_at(events.collect_schema().names()).fill_null(TIMELESS).min()
-    first = events.group_by("subject_id").agg(first_known=first_known).collect()
+    known = known_at(events.collect_schema().names())
+    first = events.group_by("subject_id").agg(first_known=known.min(), always=known.is_null().any()).collect()
     seen = rows.join(first, on="subject_id", how="left", maintain_order="left")
-    unknown = seen.filter(~(pl.col("first_known") <= pl.col("prediction_time")).fill_null(False))["row_id"]
+    by_then = pl.col("always") | (pl.col("first_known") <= pl.col("prediction_time")).fill_null(False)
+    unknown = seen.filter(~by_then.fill_null(False))["row_id"]
     return SelectedRows(rows, refused=dict.fromkeys(unknown, "nothing is known of this subject by then"))
 
 
@@ -128,7 +133,7 @@ def _known_by(source: Timeline, at: datetime | None) -> pl.DataFrame:
     if at is None:
         fix = "a study names a `task` or a table of `labels`; predict takes --at TIME, or --index FILE"
         raise UsageError("there are no index times: the question has no `task`", fix=fix)
-    events, when = source.scan(), pl.lit(at).cast(pl.Datetime("us"))
+    events, when = source.scan(), pl.lit(source.clock.moment(at)).cast(pl.Datetime("us"))
     seen = events.filter(known_at(events.collect_schema().names()) <= when)
     return seen.select(pl.col("subject_id").unique().sort(), prediction_time=when).collect()
 
@@ -146,6 +151,7 @@ def _with_labels(rows: pl.DataFrame, question: Question, live: bool) -> pl.DataF
     if not keys:
         fix = f"give them one of the columns {', '.join(rows.columns[:8])}"
         raise BadData("the labels share no key with the rows", at=Place(file=question.labels), fix=fix)
+    rows, table = in_one_type(rows, table, keys)
     _unique_labels(table, keys, question.labels)
     known = rows.drop([c for c in table.columns if c not in keys and c in rows.columns])
     return known.join(table, on=keys, how="left", maintain_order="left")

@@ -1,8 +1,9 @@
 """Data frames and table files: read, write, and read as numbers, labels and times."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ import polars as pl
 from polyclinic import atomic
 from polyclinic.errors import BadData, Place, UnknownName, UsageError
 from polyclinic.samples.columns import Array, Column, Dense, File, Ragged
-from polyclinic.timelines.tables import readable, separated
+from polyclinic.timelines.tables import read_table as read_table
 
 
 def as_polars(frame: Any) -> pl.DataFrame:
@@ -23,20 +24,29 @@ def as_polars(frame: Any) -> pl.DataFrame:
                 raise BadData(f"the column {name!r} holds {dtype}", at=Place(column=name), fix=fix)
         return table
     if type(frame).__module__.startswith("pandas"):
-        return pl.DataFrame({str(name): frame[name].to_numpy() for name in frame.columns}, nan_to_null=True)
+        return pl.DataFrame([_of_pandas(str(name), frame[name]) for name in frame.columns])
     raise UsageError(f"not a data frame: {type(frame).__name__}", fix="give a Polars or pandas data frame")
 
 
-def read_table(path: Path) -> pl.DataFrame:
-    """A CSV or Parquet file; raises `BadData` where it is neither or is cut short."""
-    if not path.is_file():
-        raise UsageError(f"no such file: {path}", at=Place(file=str(path)), fix="check the path")
-    with readable(path):
-        if path.suffix in {".csv", ".tsv", ".smi", ".txt"}:
-            separator = "\t" if path.suffix in {".tsv", ".smi"} else ","
-            separated(path, separator)
-            return pl.read_csv(path, separator=separator, infer_schema_length=None, try_parse_dates=True)
-        return pl.read_parquet(path)
+def _of_pandas(name: str, column: Any) -> pl.Series:
+    """A column of a pandas frame; times with a zone keep it."""
+    zone = getattr(getattr(column, "dt", None), "tz", None)
+    if zone is None:
+        return pl.Series(name, column.to_numpy(), nan_to_null=True)
+    utc = pl.Series(name, column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+    named = str(zone) if str(zone) in available_timezones() else "UTC"
+    return utc.dt.replace_time_zone("UTC").dt.convert_time_zone(named)
+
+
+def in_one_type(left: pl.DataFrame, right: pl.DataFrame, keys: Iterable[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Two tables whose keys can be joined: an integer meets text as the text that it was, so that 7 and 007 are two."""
+    for key in keys:
+        kinds = left.schema[key], right.schema[key]
+        if pl.String in kinds and any(kind.is_integer() for kind in kinds):
+            left, right = (f.with_columns(pl.col(key).cast(pl.String)) for f in (left, right))
+        elif kinds[0] != kinds[1] and all(isinstance(kind, pl.Datetime) for kind in kinds):
+            left, right = (f.with_columns(pl.col(key).dt.cast_time_unit("us")) for f in (left, right))
+    return left, right
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:

@@ -25,6 +25,7 @@ from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.report import Report
 from polyclinic.samples import Samples
 from polyclinic.samples.frames import as_polars, read_table, write_table
+from polyclinic.samples.prediction_columns import TIME
 from polyclinic.samples.splits import Fold
 from polyclinic.studies import run_report
 from polyclinic.studies.data_steps import (
@@ -44,6 +45,7 @@ from polyclinic.studies.steps import FinishedStep, StepCode, Steps, only_run
 from polyclinic.studies.study import Study
 from polyclinic.studies.study_parser import FOLDER_NAME, StudyLike, load_study
 from polyclinic.timelines.timeline import Timeline
+from polyclinic.timelines.zones import SiteClock
 
 LAST_STEPS = ("package", "answer", "evaluate")
 
@@ -175,7 +177,7 @@ def _report(study: Study, folder: Path, steps: Steps, own: Sequence[notes.Note])
     chosen = choose(study, models)
     package = package_step(study, source, samples, chosen, steps)
     answers = answer_step(samples, source, cohort, package, steps)
-    predictions = predictions_table(study.question.outcome, samples.rows, models, answers, folder)
+    predictions = predictions_table(study.question.outcome, samples.rows, models, answers, folder, source)
     evaluated = EvaluatedRun(study, source, cohort, samples, folds, models, chosen, predictions)
     step = evaluate_step(evaluated, package, steps)
     return publish(evaluated, step, package, steps, [*steps.notes(), *own], folder)
@@ -264,13 +266,23 @@ def _targets(study: Study, samples: StudySamples) -> tuple[str, ...]:
 
 
 def predictions_table(
-    outcome: Outcome, rows: Samples, models: Sequence[Tuned], answers: FinishedStep, folder: Path
+    outcome: Outcome,
+    rows: Samples,
+    models: Sequence[Tuned],
+    answers: FinishedStep,
+    folder: Path,
+    source: IngestedSource,
 ) -> pl.DataFrame:
-    """The predictions of every model, and below them what the package answered."""
+    """The predictions of every model, and below them what the package answered.
+
+    Times stand on the site's wall clock, with `utc_offset` beside them where the source has a zone.
+    """
     own = linked(pl.read_parquet(answers.folder / "answers.parquet"), answers.folder, folder)
     truth = outcome.truth(rows).with_columns(row_id=pl.Series(rows.row_id))
     own = own.join(truth, on="row_id", how="left", maintain_order="left")
-    return pl.concat([*(model.table for model in models), own], how="diagonal_relaxed")
+    clock = source.data.clock if isinstance(source.data, Timeline) else SiteClock()
+    tables = [clock.to_disk(model.table, [TIME]) for model in models]
+    return pl.concat([*tables, own], how="diagonal_relaxed")
 
 
 def evaluate_step(evaluated: EvaluatedRun, package: FinishedStep, steps: Steps) -> FinishedStep:

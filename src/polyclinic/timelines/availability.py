@@ -1,12 +1,15 @@
 """When an event could have been known: the one place that decides it. Everything that selects by time asks here."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 TIMELESS = np.iinfo(np.int64).min
+NEVER = datetime(9999, 12, 31)
+"""The `available_time` of what nobody could ever have known, such as a code assigned after a discharge without a date."""
 
 
 def known_at(columns: Iterable[str]) -> pl.Expr:

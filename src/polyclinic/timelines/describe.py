@@ -6,21 +6,30 @@ from typing import Any
 import polars as pl
 from polars import selectors
 
+from polyclinic.errors import Place, UsageError
 from polyclinic.figures.html import table
+from polyclinic.timelines.zones import SiteClock
 
 COMMONEST = 30
 COUNTS = ("rows_in", "used", "quarantined", "quarantined_values", "events_out", "non_events", "noted", "repeated")
 ACCOUNT = ("source_format", "zone", *COUNTS)
 
 
-def of_events(events: pl.LazyFrame, summary: Mapping[str, Any]) -> dict[str, Any]:
-    """What events hold, and the account of their ingest (`summary`; empty where there was none)."""
-    return _events(events) | _account(summary)
+def of_events(
+    events: pl.LazyFrame, summary: Mapping[str, Any], codes: str, clock: SiteClock, left_out: Mapping[str, int]
+) -> dict[str, Any]:
+    """What events hold, and the account of their ingest (`summary`; empty where there was none).
+
+    codes: a regular expression of the codes to list, all of them; "" lists the commonest. left_out: rows that are no
+    events, by reason.
+    """
+    facts = _events(events, codes, clock) | _account(summary)
+    return facts | ({"left_out": dict(left_out)} if left_out else {})
 
 
-def of_rows(rows: pl.LazyFrame, summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for a table of rows."""
-    return _rows(rows) | _account(summary)
+def of_rows(rows: pl.LazyFrame, summary: Mapping[str, Any], codes: str = "") -> dict[str, Any]:
+    """The same for a table of rows; codes: a regular expression of the columns to list."""
+    return _rows(rows, codes) | _account(summary)
 
 
 def _account(summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,7 +40,7 @@ def _account(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {"ingest": account | {"reasons": summary.get("reasons", []), "files": files}}
 
 
-def _events(events: pl.LazyFrame) -> dict[str, Any]:
+def _events(events: pl.LazyFrame, codes: str, clock: SiteClock) -> dict[str, Any]:
     """Subjects, events, codes, time range, missing shares, and the commonest codes."""
     columns = events.collect_schema().names()
     missing = {f"missing {c}": pl.col(c).null_count() for c in columns if c not in ("subject_id", "code")}
@@ -39,64 +48,94 @@ def _events(events: pl.LazyFrame) -> dict[str, Any]:
         subjects=pl.col("subject_id").n_unique(),
         events=pl.len(),
         codes=pl.col("code").n_unique(),
-        first=pl.col("time").min(),
-        last=pl.col("time").max(),
+        first=clock.wall(pl.col("time").min()),
+        last=clock.wall(pl.col("time").max()),
         **missing,
     )
     row = whole.collect(engine="streaming").to_dicts()[0]
     count = row["events"] or 1
+    listed, matching = _listed(events, columns, codes)
     return {
         "kind": "events",
         **{name: row[name] for name in ("subjects", "events", "codes")},
         "time": {k: None if row[k] is None else row[k].isoformat() for k in ("first", "last")},
+        "zone": clock.zone,
         "missing": {c.removeprefix("missing "): round(row[c] / count, 4) for c in missing},
-        "commonest": _commonest(events, columns),
+        "commonest": listed,
+        "matching": matching,
     }
 
 
-def _commonest(events: pl.LazyFrame, columns: list[str]) -> list[dict[str, Any]]:
+def _listed(events: pl.LazyFrame, columns: list[str], codes: str) -> tuple[list[dict[str, Any]], int]:
+    """The codes that are listed, the commonest first, and how many match."""
     value = pl.col("numeric_value")
     units = [pl.col("unit").drop_nulls().unique().sort().alias("units")] if "unit" in columns else []
-    grouped = events.group_by("code").agg(
+    wanted = events.filter(_matches("code", codes)) if codes else events
+    grouped = wanted.group_by("code").agg(
         pl.len().alias("events"),
         pl.col("subject_id").n_unique().alias("subjects"),
         value.count().alias("values"),
         *(value.quantile(q).alias(name) for name, q in (("low", 0.01), ("median", 0.5), ("high", 0.99))),
         *units,
     )
-    return grouped.sort("events", "code", descending=[True, False]).head(COMMONEST).collect().to_dicts()
+    found = grouped.sort("events", "code", descending=[True, False]).collect()
+    return (found if codes else found.head(COMMONEST)).to_dicts(), found.height
 
 
-def _rows(frame: pl.LazyFrame) -> dict[str, Any]:
+def _matches(column: str, pattern: str) -> pl.Expr:
+    """Whether a text contains a match, capitals or not; raises `UsageError` where the pattern is none."""
+    test = pl.col(column).str.contains(f"(?i){pattern}")
+    try:
+        pl.select(pl.lit("").alias(column)).select(test)
+    except pl.exceptions.PolarsError as error:
+        fix = "write a regular expression, such as LAB//.*creatinine"
+        raise UsageError(f"not a pattern: {pattern!r}", at=Place(key="--codes"), fix=fix) from error
+    return test
+
+
+def _rows(frame: pl.LazyFrame, pattern: str) -> dict[str, Any]:
     """Rows, and of each column its type, how many values are missing and how many differ, and its range."""
-    each, value = pl.all(), selectors.numeric()
-    told = {"missing": each.null_count(), "different": each.n_unique(), "low": value.min(), "high": value.max()}
-    counted = frame.select(pl.len().alias("rows"), *(e.name.prefix(f"{n} ") for n, e in told.items()))
-    found = counted.collect(engine="streaming").to_dicts()[0]
+    value, schema = selectors.numeric(), frame.collect_schema()
+    if pattern:
+        names = pl.DataFrame({"column": schema.names()}).filter(_matches("column", pattern))["column"]
+        frame = frame.select(names.to_list())
+    each = pl.all()
+    facts = {"missing": each.null_count(), "different": each.n_unique(), "low": value.min(), "high": value.max()}
+    counted = frame.select(pl.len().alias("rows"), *(e.name.prefix(f"{n} ") for n, e in facts.items()))
+    row = counted.collect(engine="streaming").to_dicts()[0]
     columns = [
-        {"column": c, "type": str(kind), **{n: found.get(f"{n} {c}") for n in told}}
+        {"column": c, "type": str(kind), **{n: row.get(f"{n} {c}") for n in facts}}
         for c, kind in frame.collect_schema().items()
     ]
-    return {"kind": "rows", "rows": found["rows"], "columns": columns}
+    return {"kind": "rows", "rows": row["rows"], "columns": columns, "of_columns": len(schema)}
 
 
 def head_of(facts: Mapping[str, Any]) -> str:
     """The first line: how much there is, and from when to when."""
     if facts["kind"] == "rows":
-        return f"{facts['rows']:,} rows, {len(facts['columns'])} columns"
+        return f"{facts['rows']:,} rows, {facts['of_columns']} columns"
     first, last = (str(facts["time"][k] or "")[:10] for k in ("first", "last"))
     span = f", {first} to {last}" if first else ""
     return f"{facts['subjects']:,} subjects, {facts['events']:,} events, {facts['codes']:,} codes{span}"
 
 
+def listed_of(facts: Mapping[str, Any]) -> str:
+    """How many of all codes, or of all columns, the table lists: `30 of 2,338 codes, the commonest`."""
+    if facts["kind"] == "rows":
+        count, whole = len(facts["columns"]), facts["of_columns"]
+        return "" if count == whole else f"{count:,} of {whole:,} columns"
+    count, whole, matching = len(facts["commonest"]), facts["codes"], facts["matching"]
+    return f"{count:,} of {whole:,} codes" + (", the commonest" if count < matching else "")
+
+
 def table_of(facts: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
     """Heads and rows of what stands below the first line: a column each, or one of the commonest codes."""
     if facts["kind"] == "rows":
-        told = ["column", "type", "missing", "different"]
+        keys = ["column", "type", "missing", "different"]
         ranges = ["" if c["low"] is None else f"{c['low']:g} to {c['high']:g}" for c in facts["columns"]]
-        return [*told, "range"], [[*map(c.get, told), r] for c, r in zip(facts["columns"], ranges, strict=True)]
-    told = ["code", "events", "subjects"]
-    return [*told, "1 % · median · 99 %"], [[*map(c.get, told), _span(c)] for c in facts["commonest"]]
+        return [*keys, "range"], [[*map(c.get, keys), r] for c, r in zip(facts["columns"], ranges, strict=True)]
+    keys = ["code", "events", "subjects"]
+    return [*keys, "1 % · median · 99 %"], [[*map(c.get, keys), _span(c)] for c in facts["commonest"]]
 
 
 def _span(code: Mapping[str, Any]) -> str:
@@ -107,6 +146,6 @@ def _span(code: Mapping[str, Any]) -> str:
 
 
 def to_html(facts: Mapping[str, Any]) -> str:
-    """What `describe` found, for a notebook."""
+    """The same for a notebook."""
     heads, rows = table_of(facts)
     return table(rows, heads, head_of(facts))

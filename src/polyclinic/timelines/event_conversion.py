@@ -9,10 +9,25 @@ from typing import NamedTuple
 
 import polars as pl
 
-from polyclinic.timelines import zones
-from polyclinic.timelines.format import EVENTS, INFINITE, WORDS, Chunk, Fault, without
-from polyclinic.timelines.mapping import Event, Repeats, SourceMap, TableMap
-from polyclinic.timelines.tables import batches, need, scan
+from polyclinic.timelines.availability import NEVER
+from polyclinic.timelines.format import (
+    CONTRADICTIONS,
+    EVENTS,
+    INFINITE,
+    NO_TIME,
+    WORDS,
+    Chunk,
+    Fault,
+    broken_rows_of,
+    without,
+)
+from polyclinic.timelines.identifiers import as_identifier, common_type
+from polyclinic.timelines.mapping import DAY_OF, Event, Repeats, SourceMap, TableMap
+from polyclinic.timelines.tables import Piece, batches, need, scan
+from polyclinic.timelines.zones import MEMORY, UTC_OFFSET, SiteClock, require_one_clock, zones_in
+
+TIMES = ("time", "end_time", "available_time")
+CONTRADICTORY = "a stay of two patients"
 
 
 class ConvertedEvents(NamedTuple):
@@ -24,8 +39,19 @@ class ConvertedEvents(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Links:
+    """The table that leads to the subject, one row a key: `frame`, and `contradictory`, the keys of several subjects."""
+
+    frame: pl.DataFrame
+    contradictory: pl.Series
+
+
+@dataclass(frozen=True)
 class EventConverter:
-    """Reads the table files of a folder by a mapping. files: table → file; other: files that no table claims."""
+    """Converts the table files of a folder by a mapping. files: table → file; other: files that no table claims.
+
+    zone: the zone of the site, where it is declared or told by the source.
+    """
 
     mapping: SourceMap
     files: Mapping[str, Path]
@@ -34,112 +60,193 @@ class EventConverter:
 
     def chunks(self) -> Iterator[Chunk]:
         """Every file by name, piece by piece. Raises `BadData` for mixed zones and for a column that is not there."""
-        columns: dict[str, str] = {}
-        for table, path in self.files.items():
-            columns |= zones.zones_of(scan(path), sorted(self.mapping.tables[table].times()), path.name)
-        zones.one_clock(columns, self.zone)
         for table, path in sorted(self.files.items(), key=lambda item: item[1].name):
-            yield from self._table(self.mapping.tables[table], path)
+            yield from broken_rows_of(path)
+            yield from self._table(table, path)
+        yield from self._contradictions()
         for path in self.other:
             rows = scan(path).select(pl.len()).collect().item()
             unread = {"table that is not read": rows} if rows else {}
-            yield Chunk(path.name, rows, 0, _events([]), non_events=unread)
+            yield from broken_rows_of(path)
+            yield Chunk(path.name, rows, 0, pl.DataFrame(), non_events=unread)
 
     @cached_property
-    def _link(self) -> pl.DataFrame | None:
-        link = self.mapping.link
+    def clock(self) -> SiteClock:
+        """The clock of the site; every time of every table is brought to it."""
+        zones: dict[str, str] = {}
+        for table, path in self.files.items():
+            zones |= zones_in(scan(path), sorted(self.mapping.tables[table].times()), path.name)
+        return SiteClock(require_one_clock(zones, self.zone))
+
+    # identity --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _identifiers(self) -> dict[str, pl.DataType]:
+        """The type of the subject's column and of the link's, the same in all tables."""
+        schemas = [scan(path).collect_schema() for path in self.files.values()]
+        names = [self.mapping.subject, *([self.mapping.link.on] if self.mapping.link else [])]
+        return {name: common_type(s[name] for s in schemas if name in s) for name in names}
+
+    def _identified(self, frame: pl.DataFrame | pl.LazyFrame) -> list[pl.Expr]:
+        schema = frame.collect_schema()
+        return [as_identifier(n, schema[n], kind) for n, kind in self._identifiers.items() if n in schema]
+
+    @cached_property
+    def _links(self) -> Links | None:
+        link, subject = self.mapping.link, self.mapping.subject
         if link is None or link.table not in self.files:
             return None
         path = self.files[link.table]
         frame = scan(path)
         need([link.on, *link.brings], frame.collect_schema(), path.name)
-        chosen = frame.select(link.on, *link.brings).collect()
-        return chosen.unique(link.on, keep="first", maintain_order=True)
+        brought = (
+            frame.with_columns(self._identified(frame)).select(link.on, *link.brings).drop_nulls(link.on).collect()
+        )
+        subjects = brought.drop_nulls(subject).group_by(link.on).agg(pl.col(subject).n_unique())
+        twice = subjects.filter(pl.col(subject) > 1)[link.on].sort()
+        # Of a stay that is listed twice, the later end counts: what is assigned after it is known no sooner.
+        order = [name for name in link.brings if name != subject]
+        ordered = brought.sort(order, descending=True, nulls_last=False, maintain_order=True) if order else brought
+        return Links(ordered.unique(link.on, keep="first", maintain_order=True), twice)
 
-    def _table(self, table: TableMap, path: Path) -> Iterator[Chunk]:
-        start, again = 0, None if table.repeats is None else _again(table.repeats, path)
-        for frame in batches(path):
-            numbered = frame.with_row_index("row", start).cast({"row": pl.Int64})
-            yield self._chunk(table, path, numbered, again)
-            start += frame.height
+    def _contradictions(self) -> Iterator[Chunk]:
+        """The identifiers of stays that are listed for several patients, for the quarantine."""
+        link, links = self.mapping.link, self._links
+        if link is None or links is None or links.contradictory.is_empty():
+            return
+        file, ids = self.files[link.table].name, links.contradictory.cast(pl.String)
+        frame = pl.DataFrame({"id": ids}).select(pl.lit(file).alias("file"), pl.lit(link.on).alias("column"), "id")
+        named = frame.with_columns(reason=pl.lit(CONTRADICTORY)).select(*CONTRADICTIONS)
+        noted = {f"{link.on}s that belong to several {self.mapping.subject}s": len(ids)}
+        yield Chunk(file, 0, 0, pl.DataFrame(), contradictions=named, noted=noted)
 
-    def _chunk(self, table: TableMap, path: Path, frame: pl.DataFrame, again: pl.DataFrame | None) -> Chunk:
-        rows, non_events = frame.height, Counter[str]()
+    def _with_subject(self, frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+        subject, via, links = self.mapping.subject, self.mapping.link, self._links
+        column, faults = subject, list[Fault]()
+        frame = frame.with_columns(self._identified(frame))
+        if via is not None and via.on in frame.columns and links is not None:
+            column = subject if subject in frame.columns else via.on
+            bring = links.frame.select(via.on, *(n for n in via.brings if n not in frame.columns))
+            frame = frame.join(bring, on=via.on, how="left", maintain_order="left")
+            if not links.contradictory.is_empty():
+                faults.append((via.on, CONTRADICTORY, pl.col(via.on).is_in(links.contradictory.implode())))
+        need([subject], frame.schema, path.name)
+        faults.append((column, "no such subject", pl.col(subject).is_null()))
+        return without(faults, frame, "row")
+
+    # rows ------------------------------------------------------------------------------------------------------------
+
+    def _table(self, name: str, path: Path) -> Iterator[Chunk]:
+        table = self.mapping.tables[name]
+        again = None if table.repeats is None else _again(table.repeats, path)
+        for piece in batches(path):
+            yield self._chunk(table, path, piece, again)
+
+    def _chunk(self, table: TableMap, path: Path, piece: Piece, again: pl.DataFrame | None) -> Chunk:
+        rows, non_events = piece.frame.height, Counter[str]()
+        wanted = {*table.columns(), *table.wide, *self._identifiers, *(again.columns if again is not None else ())}
+        frame = piece.frame.select(n for n in piece.frame.columns if n in wanted).insert_column(0, piece.position)
         if table.repeats is not None and again is not None:
             frame = frame.join(again, on=again.columns, how="anti", nulls_equal=True, maintain_order="left")
             non_events[f"repeated under {table.repeats.of}"] = rows - frame.height
         frame, refused = self._with_subject(frame, path)
         need(table.columns(), frame.schema, path.name)
-        frame = zones.on_site_clock(frame, table.times(), self.zone, " local")
-        wanted = (event for event in table.all_events if set(event.wanted) & set(frame.columns))
-        made = [self._event(event, table, frame) for event in wanted]
-        return _balanced(path.name, rows, [ConvertedEvents(_events([]), refused), *made], non_events)
-
-    def _with_subject(self, frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-        subject, via, link = self.mapping.subject, self.mapping.link, self._link
-        column = subject
-        if via is not None and via.on in frame.columns and link is not None:
-            column = subject if subject in frame.columns else via.on
-            key = pl.col(via.on).cast(link.schema[via.on])
-            bring = link.select(via.on, *(n for n in via.brings if n not in frame.columns))
-            frame = frame.with_columns(key).join(bring, on=via.on, how="left", maintain_order="left")
-        need([subject], frame.schema, path.name)
-        return without([(column, "no such subject", pl.col(subject).is_null())], frame, "row")
+        times = ((n, frame.schema[n]) for n in sorted(table.times()))
+        frame = frame.with_columns(self.clock.times(n, kind).alias(f"{n} time") for n, kind in times)
+        events = (event for event in table.all_events if set(event.wanted) & set(frame.columns))
+        converted = [self._event(event, table, frame) for event in events]
+        return self._balanced(path.name, rows, [ConvertedEvents(self._none, refused), *converted], non_events)
 
     def _event(self, event: Event, table: TableMap, frame: pl.DataFrame) -> ConvertedEvents:
         chosen = frame.filter(_conditions(event))
         when = event.time or table.time or "never"
-        made = chosen.select(
-            "row",
-            pl.col(self.mapping.subject).alias("subject_id"),
-            _time(when).alias("time"),
-            _code(event).alias("code"),
-            _number(event, chosen).alias("numeric_value"),
-            _text(event).alias("text_value"),
-            _known(event, when).alias("available_time"),
-            _clean(event.unit).alias("unit"),
-        )
-        faults = self._faults(made, chosen, when, event.value)
-        return ConvertedEvents(*without(faults, made, "row"), _repaired(event, chosen, made))
+        columns = {
+            "subject_id": pl.col(self.mapping.subject),
+            "time": _time(when),
+            "code": _code(event),
+            "numeric_value": _number(event, chosen),
+            "text_value": _text(event),
+            "end_time": _time(event.end) if event.end else None,
+            "available_time": self._known(event, when),
+            "unit": _clean(event.unit) if event.unit else None,
+            "path": _clean(event.path) if event.path else None,
+        }
+        events = chosen.select("row", **{name: column for name, column in columns.items() if column is not None})
+        faults = self._faults(event, events, chosen, when)
+        return ConvertedEvents(*without(faults, events, "row"), _repaired(event, chosen, events))
 
-    def _faults(self, made: pl.DataFrame, chosen: pl.DataFrame, when: str, column: str | None) -> Iterator[Fault]:
+    def _known(self, event: Event, when: str) -> pl.Expr | None:
+        time, column = _time(when), event.known_column
+        if event.known is None:
+            return None
+        if event.known == "day":
+            return self.clock.end_of_day(time)
+        if event.known == "day if midnight":
+            return pl.when(self.clock.is_midnight(time)).then(self.clock.end_of_day(time))
+        if event.known.startswith(DAY_OF):
+            day = self.clock.end_of_day(_time(str(column)))
+            return pl.max_horizontal(self.clock.end_of_day(time), day.fill_null(pl.lit(NEVER, MEMORY)))
+        return pl.max_horizontal(time, _time(str(column)))
+
+    def _faults(self, event: Event, events: pl.DataFrame, chosen: pl.DataFrame, when: str) -> Iterator[Fault]:
         if when != "never":
-            absent = made["time"].is_null()
+            absent = events["time"].is_null()
             yield when, "no time", absent & chosen[when].is_null()
-            yield when, "not a time", absent
-        if column is not None:
+            yield when, NO_TIME, absent
+        for column in (event.end, event.known_column):
+            if column:
+                yield column, NO_TIME, chosen[f"{column} time"].is_null() & chosen[column].is_not_null()
+        yield event.code[0].lstrip("$"), "no code", (events["code"] == "").fill_null(True)
+        if (value_column := event.value) is not None:
             value, code = pl.col("numeric_value"), pl.col("code")
-            ends = ({c: float(limits[i]) for c, limits in self.mapping.plausible.items()} for i in (0, 1))
-            low, high = (code.replace_strict(end, default=None, return_dtype=pl.Float64) for end in ends)
-            reason = pl.format("{} is not possible outside {} to {}", code, low, high)
-            yield column, WORDS, made["numeric_value"].is_null() & chosen[column].is_not_null()
-            yield column, reason, (value < low) | (value > high)
-            yield column, INFINITE, value.is_infinite()
+            yield value_column, WORDS, events["numeric_value"].is_null() & chosen[value_column].is_not_null()
+            if self.mapping.plausible:
+                ends = ({c: float(limits[i]) for c, limits in self.mapping.plausible.items()} for i in (0, 1))
+                low, high = (code.replace_strict(end, default=None, return_dtype=pl.Float64) for end in ends)
+                reason = pl.format("{} is not possible outside {} to {}", code, low, high)
+                yield value_column, reason, (value < low) | (value > high)
+            yield value_column, INFINITE, value.is_infinite()
+
+    @cached_property
+    def _none(self) -> pl.DataFrame:
+        """No events, with every column that events may have but the offset, which `_balanced` adds."""
+        columns = {n: k for n, k in EVENTS.items() if n != UTC_OFFSET}
+        return pl.DataFrame(schema={"row": pl.Int64, **columns, "subject_id": self._identifiers[self.mapping.subject]})
+
+    def _balanced(self, file: str, rows: int, converted: list[ConvertedEvents], non_events: Counter[str]) -> Chunk:
+        """The chunk in which every row is used, refused, or a non-event."""
+        events = pl.concat((c.events for c in converted), how="diagonal").sort("row", maintain_order=True)
+        refused = pl.concat(c.refused for c in converted).sort("row", maintain_order=True)
+        used = events["row"].unique()
+        of_used = pl.col("row").is_in(used.implode())
+        lost = refused.filter(~of_used).unique("row", keep="first", maintain_order=True)
+        non_events["nothing recorded"] = rows - non_events.total() - len(used) - lost.height
+        repaired = sum((Counter(c.repaired) for c in converted), Counter[str]())
+        return Chunk(
+            file,
+            rows,
+            len(used),
+            self.clock.to_disk(events.drop("row"), TIMES),
+            lost,
+            +non_events,
+            refused.filter(of_used),
+            +repaired,
+            self.clock.zone,
+        )
 
 
-def _balanced(file: str, rows: int, made: list[ConvertedEvents], non_events: Counter[str]) -> Chunk:
-    """The chunk in which every row is used, refused, or a non-event."""
-    events = _events([m.events for m in made]).sort("row", maintain_order=True)
-    refused = pl.concat(m.refused for m in made).sort("row", maintain_order=True)
-    used = events["row"].unique()
-    of_used = pl.col("row").is_in(used.implode())
-    lost = refused.filter(~of_used).unique("row", keep="first", maintain_order=True)
-    non_events["nothing recorded"] = rows - non_events.total() - len(used) - lost.height
-    repaired = sum((Counter(m.repaired) for m in made), Counter[str]())
-    cells = refused.filter(of_used)
-    return Chunk(file, rows, len(used), events.drop("row"), lost, +non_events, cells, +repaired)
-
-
-def _repaired(event: Event, chosen: pl.DataFrame, made: pl.DataFrame) -> dict[str, int]:
+def _repaired(event: Event, chosen: pl.DataFrame, events: pl.DataFrame) -> dict[str, int]:
     """What is worth knowing of the events, counted."""
     noted: dict[str, pl.Series] = {}
     if event.unit:
         noted["unit missing"] = chosen[event.unit].is_null()
-        noted["unit trimmed"] = chosen[event.unit] != made["unit"]
+        noted["unit trimmed"] = chosen[event.unit] != events["unit"]
     if event.or_text:
-        noted["text instead of a number"] = made["numeric_value"].is_null() & made["text_value"].is_not_null()
-    if event.known in chosen.columns:
-        noted["known before it happened"] = chosen[f"{event.known} local"] < made["time"]
+        noted["text instead of a number"] = events["numeric_value"].is_null() & events["text_value"].is_not_null()
+    if (known := event.known_column) and event.known == known:
+        noted["known before it happened"] = chosen[f"{known} time"] < events["time"]
+    if (known or "") and str(event.known).startswith(DAY_OF):
+        noted[f"never known, without {known}"] = chosen[f"{known} time"].is_null()
     return {what: int(rows.sum()) for what, rows in noted.items()}
 
 
@@ -147,12 +254,6 @@ def _again(repeats: Repeats, path: Path) -> pl.DataFrame:
     """What rows that only repeat others hold, in the columns that tell it."""
     said = scan(path).filter(pl.col(repeats.column) == repeats.of).select(repeats.column, *repeats.same)
     return said.unique().collect().with_columns(pl.lit(repeats.again).alias(repeats.column))
-
-
-def _events(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    columns = {n: k for n, k in EVENTS.items() if n not in ("end_time", "path")}
-    empty = pl.DataFrame(schema={"row": pl.Int64, **columns, "subject_id": pl.String})
-    return pl.concat([empty, *frames], how="diagonal_relaxed")
 
 
 def _conditions(event: Event) -> pl.Expr:
@@ -168,34 +269,23 @@ def _code(event: Event) -> pl.Expr:
     return pl.concat_str(parts, separator="//", ignore_nulls=True)
 
 
-def _clean(column: str | None) -> pl.Expr:
-    return pl.col(column).cast(pl.String).str.strip_chars() if column else pl.lit(None, pl.String)
+def _clean(column: str) -> pl.Expr:
+    return pl.col(column).cast(pl.String).str.strip_chars()
 
 
-def _number(event: Event, frame: pl.DataFrame) -> pl.Expr:
+def _number(event: Event, frame: pl.DataFrame) -> pl.Expr | None:
     if event.value is None:
-        return pl.lit(None, pl.Float32)
+        return None
     text = frame.schema[event.value] == pl.String
     value = pl.col(event.value).str.strip_chars() if text else pl.col(event.value)
     return value.cast(pl.Float32, strict=False)
 
 
-def _text(event: Event) -> pl.Expr:
+def _text(event: Event) -> pl.Expr | None:
     if event.or_text:
         return pl.when(pl.col(str(event.value)).is_null()).then(_clean(event.or_text))
-    return pl.coalesce([*map(_clean, event.text), pl.lit(None, pl.String)])
+    return pl.coalesce(map(_clean, event.text)) if event.text else None
 
 
 def _time(when: str) -> pl.Expr:
-    return pl.lit(None, pl.Datetime("us")) if when == "never" else pl.col(f"{when} local")
-
-
-def _known(event: Event, when: str) -> pl.Expr:
-    time = _time(when)
-    if event.known == "day":
-        return zones.end_of_day(time)
-    if event.known == "day if midnight":
-        return pl.when(time == time.dt.truncate("1d")).then(zones.end_of_day(time))
-    if event.known:
-        return pl.max_horizontal(time, f"{event.known} local")
-    return pl.lit(None, pl.Datetime("us"))
+    return pl.lit(None, MEMORY) if when == "never" else pl.col(f"{when} time")

@@ -9,8 +9,10 @@ import polars as pl
 
 from polyclinic import registry
 from polyclinic.errors import Place, UnknownName
+from polyclinic.timelines import tables
 
 REFUSED = {"row": pl.Int64, "column": pl.String, "reason": pl.String}
+CONTRADICTIONS = {"file": pl.String, "column": pl.String, "id": pl.String, "reason": pl.String}
 
 EVENTS: dict[str, pl.DataType] = {
     "subject_id": pl.Int64(),
@@ -22,10 +24,13 @@ EVENTS: dict[str, pl.DataType] = {
     "available_time": pl.Datetime("us"),
     "unit": pl.String(),
     "path": pl.String(),
+    "utc_offset": pl.Int16(),
 }
-"""The columns of events, in their order. The first three are always there; the rest where a source has them."""
+"""The columns of events, in their order. The first three are always there; the rest where a source has them.
 
-WORDS, INFINITE = "text in a number column", "an infinite number"
+Times are the wall clock of the site; `utc_offset`, minutes, is how far it is ahead of UTC in that row (`zones`)."""
+
+WORDS, INFINITE, NO_TIME = "text in a number column", "an infinite number", "not a time"
 
 Gives: TypeAlias = Literal["events", "rows"]
 Fault: TypeAlias = tuple[str, str | pl.Expr, pl.Expr | pl.Series]
@@ -60,6 +65,8 @@ class Chunk:
     non_events: why a row is rightly no event → how many.
     cells: values refused in rows that otherwise gave something; quarantined like `refused`, but no row is lost.
     noted: what was repaired or is worth knowing → how many rows; no row is lost.
+    zone: the zone of the site, where the times of the source have one; the wall clock of `frame` is then its own.
+    contradictions: file, column, id, reason: identifiers of which the source says two things; they stay at the site.
     """
 
     file: str
@@ -70,6 +77,15 @@ class Chunk:
     non_events: Mapping[str, int] = field(default_factory=dict)
     cells: pl.DataFrame = field(default_factory=nothing_refused)
     noted: Mapping[str, int] = field(default_factory=dict)
+    zone: str | None = None
+    contradictions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CONTRADICTIONS))
+
+
+def broken_rows_of(path: Path) -> Iterator[Chunk]:
+    """The rows of a text file that have more or fewer cells than its header, refused; nothing where there are none."""
+    if broken := tables.broken_rows(path):
+        rows = {"row": [b.row for b in broken], "column": None, "reason": [b.reason for b in broken]}
+        yield Chunk(path.name, len(broken), 0, pl.DataFrame(), pl.DataFrame(rows, REFUSED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +117,8 @@ class FileReader:
 
 def file_readers(format_name: str, *, at: Place | None = None) -> dict[str, FileReader]:
     """Column → reader, for the columns of a registered format that name files; raises `UnknownName`."""
-    files: Mapping[str, FileReader] = getattr(registry.load("formats", format_name, at=at), "files", {})
+    entry = registry.entry("formats", format_name, at=at)
+    files: Mapping[str, FileReader] = {} if entry.is_file else getattr(entry.load(), "files", {})
     return {column: replace(reader, name=f"{format_name}/{column}") for column, reader in files.items()}
 
 

@@ -1,6 +1,7 @@
 """Text identifiers become int64, the same at every run; the table that tells which is which stays at the site."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,3 +53,19 @@ def shard_of(subjects: npt.NDArray[np.int64], shards: int) -> npt.NDArray[np.int
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed = (mixed ^ (mixed >> np.uint64(31))) % np.uint64(shards)
     return np.asarray(mixed, np.int64)
+
+
+def common_type(kinds: Iterable[pl.DataType]) -> pl.DataType:
+    """The type of identifiers that stand in several tables: integers where all are, else text, so that a patient who is
+    a number in one table and text in another is one patient.
+    """
+    whole = (kind.is_integer() or kind == pl.Null for kind in kinds)
+    return pl.Int64() if all(whole) else pl.String()
+
+
+def as_identifier(column: str, kind: pl.DataType, common: pl.DataType) -> pl.Expr:
+    """A column of identifiers in their common type; a float that is whole is that integer (7.0 is written for 7)."""
+    name = pl.col(column)
+    if kind.is_float():
+        return pl.when(name == name.floor()).then(name.cast(pl.Int64, strict=False)).otherwise(None).cast(common)
+    return name.cast(common)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,49 +10,78 @@ from typing import Any
 
 import polars as pl
 
-from polyclinic import atomic, progress, registry
+from polyclinic import atomic, notes, progress, registry
 from polyclinic.errors import BadData, Place, PolyclinicError, UsageError
 from polyclinic.timelines.format import Chunk, Format
 from polyclinic.timelines.identifiers import Identifiers
+from polyclinic.timelines.mapped_tables import MappedTables
 from polyclinic.timelines.quarantine import Quarantine
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.shards import Shards, write_meds
+from polyclinic.timelines.summary import LAYOUT
+from polyclinic.timelines.summary import PATH as SUMMARY
 from polyclinic.timelines.timeline import Timeline
-
-SUMMARY = Path("metadata", "summary.json")
 
 SHARD_BYTES, MOST_SHARDS = 8_000_000, 500  # a shard is sorted in memory; each is an open file
 
 
 def ingest(
-    format_name: str, source: Path | str, out: Path | str, *, max_quarantined: float = 0.01, zone: str | None = None
+    format_name: str,
+    source: Path | str,
+    out: Path | str,
+    *,
+    max_quarantined: float = 0.01,
+    zone: str | None = None,
+    mapping: Path | str | None = None,
 ) -> Timeline | RowTable:
     """Read `source` in a registered format and write the whole of it to the folder `out`, or nothing at all.
 
-    max_quarantined: the share of rows that may be quarantined before it stops. A text column of a CSV table in which
-    more cells than that are text stays text.
-    zone: the clock of the site (`Europe/Berlin`), for sources whose times carry zones.
-    Raises `UsageError` for an unknown format, `BadData` where the source is not what the format reads.
+    Parameters
+    ----------
+    format_name
+        A registered format; `csv`, with a mapping, for event tables of one's own.
+    source, out
+        The file or folder to read, and the folder to write.
+    max_quarantined
+        The share of rows that may be quarantined before it stops. A text column of a CSV table in which more cells
+        than that are text stays text.
+    zone
+        The zone of the site (`Europe/Berlin`): times that have a zone are shown on its clock, times that have none
+        are taken to stand on it.
+    mapping
+        The YAML that says what the tables of the source mean, for the format `csv`.
+
+    Returns
+    -------
+    Timeline | RowTable
+        What was written.
+
+    Raises
+    ------
+    UsageError
+        For an unknown format, a setting that the format does not have, or an error in the mapping.
+    BadData
+        Where the source is not what the format reads, or too much of it cannot be read.
     """
     source, out = Path(source), Path(out)
-    format_ = opened(format_name, zone=zone, max_quarantined=max_quarantined)
+    settings = {"zone": zone, "mapping": None if mapping is None else Path(mapping)}
+    format_ = opened(format_name, **settings, max_quarantined=max_quarantined)
     _expect(format_name, format_, source)
     _replaceable(out)
     with atomic.folder(out) as part:
         quarantine = Quarantine(part / "quarantine")
         read = progress.track(format_.read(source), text=f"reading {source.name}")
-        chunks = (quarantine.add(chunk) for chunk in read)
+        chunks = (chunk for chunk in map(quarantine.add, read) if chunk.frame.width)
         if format_.gives == "events":
             extra = _write_events(format_name, chunks, part, _shards(source))
         else:
             extra = _write_rows(chunks, part)
         quarantine.check(max_quarantined)
         quarantine.write()
-        clock = getattr(format_, "clock", None)
-        head: dict[str, Any] = {"format": 1, "kind": format_.gives, "source_format": format_name}
-        head |= {"zone": clock(source) if clock else None}
+        head = {"layout": LAYOUT, "kind": format_.gives, "source_format": format_name, "zone": quarantine.zone}
         write_json(part / SUMMARY, head | quarantine.summary() | extra)
     total = quarantine.total()
+    quarantine.note()
     progress.say(f"{total.used:,} of {total.rows_in:,} rows used, {total.quarantined:,} quarantined")
     return open_source(out)
 
@@ -64,13 +94,25 @@ def _replaceable(out: Path) -> None:
         raise UsageError(what, at=Place(file=str(out)), fix=fix)
 
 
-def opened(format_name: str, zone: str | None = None, **settings: Any) -> Format:
-    """A registered format with those of the settings that it has."""
-    made: Any = registry.load("formats", format_name)
-    known = getattr(made, "__dataclass_fields__", {})
-    if zone is not None and "zone" not in known:
-        raise UsageError(f"format {format_name!r} has no clock to set", fix="leave --zone out")
-    format_: Format = made(**{k: v for k, v in {"zone": zone, **settings}.items() if k in known})
+def opened(format_name: str, *, max_quarantined: float = 0.01, **settings: Path | str | None) -> Format:
+    """A registered format, or the mapping of that name, with its settings.
+
+    Raises `UsageError` for a setting (`zone`, `mapping`) that is given and that the format does not have.
+    """
+    entry = registry.entry("formats", format_name)
+    if entry.is_file:
+        if settings.get("mapping") is not None:
+            fix = "for a mapping of your own: polyclinic ingest csv SOURCE --mapping FILE"
+            raise UsageError(f"the format {format_name!r} has its own mapping", fix=fix)
+        zone = settings.get("zone")
+        return MappedTables(entry.path(), None if zone is None else str(zone))
+    cls: Any = entry.load()
+    known = getattr(cls, "__dataclass_fields__", {})
+    for name, value in settings.items():
+        if value is not None and name not in known:
+            raise UsageError(f"the format {format_name!r} has no setting {name!r}", fix=f"leave --{name} out")
+    wanted = {**{k: v for k, v in settings.items() if v is not None}, "max_quarantined": max_quarantined}
+    format_: Format = cls(**{k: v for k, v in wanted.items() if k in known})
     return format_
 
 
@@ -116,10 +158,28 @@ def open_source(path: Path | str) -> Timeline | RowTable:
     if source.summary().get("kind") == "rows":
         return RowTable(path)
     if source.summary() or opened("meds").sniff(source.path):
+        if source.left_out:
+            reasons = "; ".join(f"{n:,} ({why})" for why, n in source.left_out.items())
+            why = "These rows are no events. `polyclinic ingest meds` puts them into quarantine, each with its reason."
+            notes.note("rows of the MEDS data set that are left out", reasons, why)
         return source
     what = "neither an ingested folder nor a MEDS data set: no metadata/summary.json and no Parquet in data/"
     fix = "run `polyclinic ingest FORMAT SOURCE --out OUT` first and name OUT"
     raise BadData(what, at=Place(file=str(path)), fix=fix)
+
+
+def describe_source(source: Path | str, *, codes: str = "", format_name: str | None = None) -> dict[str, Any]:
+    """What an ingested folder, a MEDS data set, a table file or a source as it lies holds, and what cannot be read of it.
+
+    codes: a regular expression; all codes that match are listed (of a table: columns). format_name: how a source that
+    was not ingested is read; found out where it is None. Raises `BadData` where no format knows the source.
+    """
+    path = Path(source)
+    if format_name is None and path.is_dir() and ((path / SUMMARY).is_file() or opened("meds").sniff(path)):
+        return open_source(path).describe(codes)
+    with tempfile.TemporaryDirectory() as scratch:
+        name = format_name or detect(path)
+        return ingest(name, path, Path(scratch) / "source", max_quarantined=1.0).describe(codes)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -160,7 +220,7 @@ def _dataset(name: str, columns: list[str]) -> dict[str, Any]:
         "meds_version": meds_version,
         "code_modifier_columns": [c for c in ("unit",) if c in columns],
         "additional_value_modality_columns": [c for c in ("path",) if c in columns],
-        "other_extension_columns": [c for c in ("end_time", "available_time") if c in columns],
+        "other_extension_columns": [c for c in ("end_time", "available_time", "utc_offset") if c in columns],
     }
 
 

@@ -16,25 +16,31 @@ from pathlib import Path
 
 from polyclinic import config
 
+DAY_OF = "day of "
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """One kind of event that a row may give.
 
     code: parts joined by //; `$column` is that column, left out where it is empty.
-    time: a column, if not the table's; "never" for what has no time.
-    known: when it became known: a column; "day", the end of the day (a date without a clock); or
-    "day if midnight", for columns that hold dates among times.
-    value, unit, text: columns; or_text: text that stands where the value is empty; number: value and text alike.
+    time: a column, if not the table's; "never" for what has no time. end: a column of times, when it ended.
+    known: when it became known: a column; "day", the end of the day (a date without a clock); "day if midnight", for
+    columns that hold dates among times; or "day of COLUMN", the end of the day of that column (a code that is assigned
+    after discharge) or of the event, whichever is later, and never where that column is empty.
+    value, unit, text: columns; or_text: text that stands where the value is empty.
+    path: a column of files (pixels, waveforms).
     needs: at least one of these is filled (else the value, else the first column of the code).
     where, unless: column → values that it must, or must not, have; empty: columns that must be empty.
     """
 
     code: tuple[str, ...]
     time: str | None = None
+    end: str | None = None
     known: str | None = None
     value: str | None = None
     unit: str | None = None
+    path: str | None = None
     text: tuple[str, ...] = ()
     or_text: str | None = None
     needs: tuple[str, ...] = ()
@@ -46,6 +52,12 @@ class Event:
     def parts(self) -> list[str]:
         """The columns of the code."""
         return [part[1:] for part in self.code if part.startswith("$")]
+
+    @property
+    def known_column(self) -> str | None:
+        """The column that says when it became known, where one does."""
+        known = self.known or ""
+        return None if known in ("", "day", "day if midnight") else known.removeprefix(DAY_OF)
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -83,15 +95,15 @@ class TableMap:
 
     def times(self) -> set[str]:
         """Every column that holds times."""
-        named = {self.time, *(e.time for e in self.all_events), *(e.known for e in self.all_events)}
-        return {name for name in named if name and name not in ("never", "day", "day if midnight")}
+        named = {self.time, *(name for e in self.all_events for name in (e.time, e.end, e.known_column))}
+        return {name for name in named if name and name != "never"}
 
     def columns(self) -> list[str]:
         """The columns without which the table cannot be read; wide ones may be absent."""
         named = set(self.times())
         for e in self.events:
             named |= {*e.parts, *e.wanted, *e.text, *e.where, *e.unless, *e.empty}
-            named |= {name for name in (e.value, e.unit, e.or_text) if name}
+            named |= {name for name in (e.value, e.unit, e.or_text, e.path) if name}
         return sorted(named)
 
 
@@ -106,12 +118,17 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceMap:
-    """A whole source. plausible: code → least and greatest value that is possible at all; others are quarantined.
+    """A whole source: tables, one a file.
 
+    subject: the column of the patient. prefix: how the names of the files begin, left out in the names of tables.
+    needs: tables without which a folder is not of this format; it holds at least one more.
+    plausible: code → least and greatest value that is possible at all; others are quarantined.
     clock: table and column of bare dates that were stored as instants, which tell the offset of the site.
     """
 
     subject: str
+    prefix: str = ""
+    needs: tuple[str, ...] = ()
     tables: Mapping[str, TableMap]
     link: Link | None = None
     plausible: Mapping[str, tuple[float, float]] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 Such a folder needs no ingest, a `Timeline` opens it as it is; reading it anew sorts, shards and counts it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +11,19 @@ from typing import ClassVar
 
 import polars as pl
 
-from polyclinic.errors import BadData
-from polyclinic.timelines import zones
-from polyclinic.timelines.format import EVENTS, INFINITE, Chunk, Fault, Gives, without
-from polyclinic.timelines.tables import batches, need, scan
-from polyclinic.timelines.timeline import REQUIRED, Timeline
-
-TIMES = ("time", "end_time", "available_time")
+from polyclinic.errors import BadData, PolyclinicError
+from polyclinic.timelines.format import EVENTS, REFUSED, WORDS, Chunk, Gives, without
+from polyclinic.timelines.identifiers import as_identifier, common_type
+from polyclinic.timelines.stored_events import REQUIRED, TIMES, faults, not_a_number, plain, schemas, zones_of
+from polyclinic.timelines.summary import read_summary
+from polyclinic.timelines.tables import batches, scan
+from polyclinic.timelines.timeline import Timeline
+from polyclinic.timelines.zones import SiteClock, require_one_clock
 
 
 @dataclass(frozen=True, slots=True)
 class Meds:
-    """A MEDS data set. zone: the clock of the site, for the rare one whose times carry zones."""
+    """A MEDS data set. zone: the clock of the site, where its times carry zones, or where some do."""
 
     zone: str | None = None
     gives: ClassVar[Gives] = "events"
@@ -30,33 +31,43 @@ class Meds:
 
     def sniff(self, source: Path) -> bool:
         """Whether `data/` holds Parquet with the three columns that MEDS asks for."""
-        with suppress(BadData, OSError):
+        with suppress(PolyclinicError, OSError):
             return any(set(REQUIRED) <= set(scan(p).collect_schema()) for p in Timeline(source).shards()[:1])
         return False
 
     def read(self, source: Path) -> Iterator[Chunk]:
-        """Shard after shard. A row without subject or code, or with an infinite number, is refused; columns beyond
-        ours are noted.
+        """Shard after shard. A row without subject or code, with a time that is none, or with an infinite number is
+        refused; text in place of a number is kept as text; columns beyond ours are noted.
         """
-        files = {path.relative_to(source).as_posix(): path for path in Timeline(source).shards()}
-        found: dict[str, str] = {}
-        for file, path in files.items():
-            found |= zones.zones_of(scan(path), TIMES, file)
-        zones.one_clock(found, self.zone)
-        for file, path in files.items():
-            start = 0
-            for frame in batches(path):
-                times = [name for name in TIMES if name in frame.columns]
-                yield _chunk(file, zones.on_site_clock(frame, times, self.zone), start)
-                start += frame.height
+        files = schemas(source, Timeline(source).shards())
+        zones = zones_of(source, files)
+        with suppress(BadData):  # the account of whoever wrote the folder is no part of the data set
+            before = read_summary(source).get("zone")
+            zones = dict.fromkeys(zones, before) if isinstance(before, str) and self.zone is None else zones
+        clock = SiteClock(require_one_clock(zones, self.zone))
+        subject = common_type(schema["subject_id"] for schema in files.values())
+        for path, schema in files.items():
+            for piece in batches(path):
+                ours = piece.frame.select(n for n in EVENTS if n in schema)
+                ids = as_identifier("subject_id", schema["subject_id"], subject)
+                frame = ours.with_columns(ids).insert_column(0, piece.position)
+                yield _chunk(path.relative_to(source).as_posix(), frame, schema, clock)
 
 
-def _chunk(file: str, frame: pl.DataFrame, start: int) -> Chunk:
-    need(REQUIRED, frame.columns, file)
-    faults: list[Fault] = [(n, "missing", pl.col(n).is_null()) for n in ("subject_id", "code")]
-    if (value := "numeric_value") in frame.columns:
-        faults.append((value, INFINITE, pl.col(value).cast(EVENTS[value]).is_infinite()))
-    sound, refused = without(faults, frame.with_row_index("row", start), "row")
-    kept = sound.select(n for n in EVENTS if n in frame.columns)
-    left = {f"column {n!r} left out": frame.height for n in frame.columns if n not in EVENTS}
-    return Chunk(file, frame.height, kept.height, kept, refused, noted=left)
+def _chunk(file: str, frame: pl.DataFrame, schema: Mapping[str, pl.DataType], clock: SiteClock) -> Chunk:
+    sound, refused = without(faults(schema, clock), frame, "row")
+    words = _words(sound, schema)
+    events = sound.with_columns(e for e in plain(schema, clock) if e.meta.output_name() != "subject_id")
+    kept = events.select(n for n in EVENTS if n in events.columns and n != "utc_offset")
+    left = {f"column {n!r} left out": frame.height for n in schema if n not in EVENTS}
+    return Chunk(
+        file, frame.height, kept.height, clock.to_disk(kept, TIMES), refused, cells=words, noted=left, zone=clock.zone
+    )
+
+
+def _words(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """The refused values: text where a number belongs."""
+    if schema.get("numeric_value") != pl.String:
+        return pl.DataFrame(schema=REFUSED)
+    rows = frame.filter(not_a_number("numeric_value"))
+    return rows.select("row", column=pl.lit("numeric_value"), reason=pl.lit(WORDS))

@@ -7,9 +7,12 @@ from typing import Any, Self
 
 import polars as pl
 
-from polyclinic import atomic
+from polyclinic import atomic, notes
 from polyclinic.errors import BadData, Place
-from polyclinic.timelines.format import REFUSED, Chunk
+from polyclinic.timelines.format import CONTRADICTIONS, REFUSED, Chunk
+
+KEPT_AS_TEXT = "kept as text: column"
+CONTRADICTIONS_FILE = "contradictory_ids.parquet"
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Quarantine:
     folder: Path
     files: dict[str, RowCounts] = field(default_factory=dict)
     refused: list[pl.DataFrame] = field(default_factory=list)
+    contradictions: list[pl.DataFrame] = field(default_factory=list)
+    zone: str | None = None
 
     def add(self, chunk: Chunk) -> Chunk:
         """Count a chunk; raises `BadData` where its own counts do not add up (a fault of the format)."""
@@ -54,6 +59,9 @@ class Quarantine:
         file = pl.lit(chunk.file).alias("file")
         for frame, whole in ((chunk.refused, True), (chunk.cells, False)):
             self.refused.append(frame.select(file, *REFUSED, whole_row=pl.lit(whole)))
+        if not chunk.contradictions.is_empty():
+            self.contradictions.append(chunk.contradictions.select(*CONTRADICTIONS))
+        self.zone = self.zone or chunk.zone
         return chunk
 
     def total(self) -> RowCounts:
@@ -86,8 +94,27 @@ class Quarantine:
         files = {name: counts.plain() for name, counts in sorted(self.files.items())}
         return self.total().plain() | {"reasons": self.reasons(), "files": files}
 
+    def note(self) -> None:
+        """Note what a reader of a report must know of the source: contradictions, broken rows, codes kept as text."""
+        contradictions = pl.concat(self.contradictions) if self.contradictions else pl.DataFrame(schema=CONTRADICTIONS)
+        for (column, reason), ids in contradictions.partition_by("column", "reason", as_dict=True).items():
+            why = f"Their rows are in quarantine; the identifiers stand in quarantine/{CONTRADICTIONS_FILE}."
+            notes.note("contradictions in the source", f"{ids.height:,} {column}: {reason}", why)
+        for what, count in sorted(self.total().noted.items()):
+            if what.startswith(KEPT_AS_TEXT):
+                notes.note(
+                    "columns of codes", f"{what} ({count:,} rows)", "Leading zeros and exponents tell them apart."
+                )
+
     def write(self) -> None:
-        """Write `quarantine/NAME.parquet`: file, row, column, reason, whole_row; one for each file of the source."""
+        """Write `quarantine/NAME.parquet`: file, row, column, reason, whole_row; one for each file of the source; and
+        `contradictory_ids.parquet`, the identifiers of which the source says two things, where there are some.
+        """
+        if self.contradictions:
+            with atomic.file(self.folder / CONTRADICTIONS_FILE) as part:
+                pl.concat(self.contradictions).sort("file", "column", "id").write_parquet(part)
+        if not self.refused:
+            return
         for (file,), table in pl.concat(self.refused).partition_by("file", as_dict=True).items():
             target = self.folder / (Path(file).as_posix().replace("/", "__") + ".parquet")
             with atomic.file(target) as part:

@@ -9,26 +9,54 @@ from typing import Any, ClassVar
 import polars as pl
 
 from polyclinic.errors import Place
-from polyclinic.timelines import describe, zones
-from polyclinic.timelines.format import INFINITE, WORDS, Chunk, Fault, FileReader, Gives, file_readers, without
-from polyclinic.timelines.tables import SUFFIXES, batches, first_file, readable, scan
+from polyclinic.timelines import describe
+from polyclinic.timelines.format import (
+    INFINITE,
+    NO_TIME,
+    WORDS,
+    Chunk,
+    Fault,
+    FileReader,
+    Gives,
+    broken_rows_of,
+    file_readers,
+    without,
+)
+from polyclinic.timelines.quarantine import CONTRADICTIONS_FILE, KEPT_AS_TEXT
+from polyclinic.timelines.tables import (
+    SUFFIXES,
+    TEXT,
+    Piece,
+    batches,
+    first_file,
+    readable,
+    scan,
+    survey,
+    table_files,
+    time_columns,
+)
 from polyclinic.timelines.timeline import Ingested
+from polyclinic.timelines.zones import SiteClock, require_one_clock, zones_in
 
 
 class RowTable(Ingested):
     """Rows without times in an ingested folder: `row_id` and the source's own columns."""
 
     def scan(self) -> pl.LazyFrame:
-        """The rows as a lazy frame."""
-        return pl.scan_parquet(self.path / "data" / "rows.parquet")
+        """The rows as a lazy frame. Raises `BadData` where their file cannot be read."""
+        return scan(self.path / "data" / "rows.parquet")
 
     def rows(self) -> pl.DataFrame:
         """Every row, in the order of the source: `row_id` int64 and its own columns."""
-        return self.scan().collect()
+        with readable(self.path / "data" / "rows.parquet"):
+            return self.scan().collect()
 
-    def describe(self) -> dict[str, Any]:
-        """How much there is and what is missing, column by column, and the ingest's account."""
-        return describe.of_rows(self.scan(), self.summary())
+    def describe(self, codes: str = "") -> dict[str, Any]:
+        """How much there is and what is missing, column by column, and the ingest's account.
+
+        codes: a regular expression; only columns whose names match are listed.
+        """
+        return describe.of_rows(self.scan(), self.summary(), codes)
 
     @cached_property
     def files(self) -> dict[str, FileReader]:
@@ -39,7 +67,7 @@ class RowTable(Ingested):
 
     def refused(self) -> pl.DataFrame:
         """Rows that the ingest could not read: `row_id` (position in the source) and why, `refused`."""
-        files = sorted((self.path / "quarantine").glob("*.parquet"))
+        files = sorted(p for p in (self.path / "quarantine").glob("*.parquet") if p.name != CONTRADICTIONS_FILE)
         empty = pl.DataFrame(schema={"row_id": pl.Int64, "refused": pl.String})
         whole = [pl.read_parquet(f).filter("whole_row").select(row_id="row", refused="reason") for f in files]
         return pl.concat([empty, *whole]).unique("row_id", keep="first").sort("row_id")
@@ -49,7 +77,7 @@ class RowTable(Ingested):
 class Table:
     """Any CSV, TSV or Parquet file (or a folder with exactly one of them) as rows, in its own columns.
 
-    zone: the clock of the site, for times with zones. max_quarantined: a text column of a CSV is a number column with
+    zone: the clock of the site, for times with zones, which keep their zone. max_quarantined: a text column of a CSV is a number column with
     mistakes, which are quarantined, where at most this share of its cells is text; else, and wherever one cell is text
     if this is 1, it stays text. A code that looks like a number stays text where the table is stored as Parquet.
     """
@@ -64,16 +92,17 @@ class Table:
         """Whether this is one table file, or a folder that holds exactly one."""
         if source.is_file():
             return source.suffix.lower() in SUFFIXES
-        return source.is_dir() and sum(p.suffix.lower() in SUFFIXES for p in source.iterdir()) == 1
+        return len(table_files(source)) == 1
 
     def read(self, source: Path) -> Iterator[Chunk]:
         """The rows, piece by piece, with `row_id` counted over the whole file."""
-        path, start = first_file(source), 0
+        path = first_file(source)
         numbers, times = columns_of(path, self.max_quarantined if self.max_quarantined < 1 else 0.0)
-        zones.one_clock(zones.zones_of(scan(path), times, path.name), self.zone)
-        for frame in batches(path):
-            yield _chunk(path.name, zones.on_site_clock(frame, times, self.zone), numbers, start)
-            start += frame.height
+        clock = SiteClock(require_one_clock(zones_in(scan(path), times, path.name), self.zone))
+        codes = survey(path).codes() if path.suffix.lower() in TEXT else []
+        yield from broken_rows_of(path)
+        for piece in batches(path):
+            yield _chunk(path.name, piece, numbers, times, codes, clock)
 
 
 def columns_of(path: Path, most: float) -> tuple[list[str], list[str]]:
@@ -81,29 +110,27 @@ def columns_of(path: Path, most: float) -> tuple[list[str], list[str]]:
 
     In Parquet the types are said, not guessed.
     """
-    frame = scan(path).drop("row_id", strict=False)
-    schema = frame.collect_schema()
-    times = [name for name, kind in schema.items() if isinstance(kind, pl.Datetime)]
-    texts = [name for name, kind in schema.items() if kind == pl.String and path.suffix.lower() != ".parquet"]
-    if not texts:
+    schema = scan(path).collect_schema()
+    times = [name for name, kind in schema.items() if isinstance(kind, pl.Datetime) and name != "row_id"]
+    if path.suffix.lower() not in TEXT:
         return [], times
-    reads = [pl.col(texts)], [_number(texts)], [zones.local(n, schema[n], None).alias(n) for n in texts]
-    with readable(path):
-        counts = [frame.select(e.count() for e in told).collect().row(0) for told in reads]
-    counted = list(zip(texts, *counts, strict=True))
-    numbers = [name for name, all_, read, _ in counted if all_ and all_ - read <= most * all_]
-    return numbers, times + [name for name, all_, _, read in counted if all_ and read == all_]
+    numbers = [
+        name
+        for name, column in survey(path).columns.items()
+        if schema[name] == pl.String and name != "row_id" and column.is_number_with_mistakes(name, most)
+    ]
+    return numbers, times + [name for name in time_columns(path) if name != "row_id"]
 
 
-def _number(names: list[str]) -> pl.Expr:
-    return pl.col(names).str.strip_chars().cast(pl.Float64, strict=False)
-
-
-def _chunk(file: str, frame: pl.DataFrame, numbers: list[str], start: int) -> Chunk:
-    noted = {"column 'row_id' of the source left out": frame.height} if "row_id" in frame.columns else {}
-    frame = frame.drop("row_id", strict=False).with_row_index("row_id", start).cast({"row_id": pl.Int64})
-    read = frame.with_columns(_number(numbers))
+def _chunk(file: str, piece: Piece, numbers: list[str], times: list[str], codes: list[str], clock: SiteClock) -> Chunk:
+    frame = piece.frame
+    noted = {f"{KEPT_AS_TEXT} {name!r}, written as codes": frame.height for name in codes}
+    noted |= {"column 'row_id' of the source left out": frame.height} if "row_id" in frame.columns else {}
+    frame = frame.drop("row_id", strict=False).insert_column(0, piece.position.alias("row_id"))
+    read = frame.with_columns(pl.col(n).str.strip_chars().cast(pl.Float64, strict=False) for n in numbers)
+    read = read.with_columns(clock.zoned(n, frame.schema[n]) for n in times)
     faults: list[Fault] = [(n, WORDS, read[n].is_null() & frame[n].is_not_null()) for n in numbers]
+    faults += [(n, NO_TIME, read[n].is_null() & frame[n].is_not_null()) for n in times]
     faults += [(n, INFINITE, read[n].is_infinite()) for n, kind in read.schema.items() if kind.is_float()]
     kept, refused = without(faults, read, "row_id")
-    return Chunk(file, frame.height, kept.height, kept, refused, noted=noted)
+    return Chunk(file, frame.height, kept.height, kept, refused, noted=noted, zone=clock.zone if times else None)

@@ -11,8 +11,10 @@ import polars as pl
 from polyclinic import progress
 from polyclinic.timelines.format import EVENTS
 from polyclinic.timelines.identifiers import shard_of
+from polyclinic.timelines.zones import UTC_OFFSET, SiteClock
 
 CORE = ("subject_id", "time", "code", "numeric_value", "text_value")
+TIMES = ("time", "end_time", "available_time")
 ORDER = ("subject_id", "time", "code")
 
 
@@ -39,6 +41,7 @@ class Shards:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Spill events to the shards of their subjects."""
+        frame = on_wall_clock(frame)
         given = frame.columns
         frame = frame.select(
             (pl.col(n) if n in given else pl.lit(None).alias(n)).cast(kind) for n, kind in EVENTS.items()
@@ -74,7 +77,7 @@ class Shards:
         for number in progress.track(numbers, text="sorting", total=len(numbers)):
             with pa.OSFile(str(self.spill / str(number))) as spilled:
                 frame = pl.DataFrame(pa.ipc.open_stream(spilled).read_all())
-            frame = frame.sort(*ORDER, maintain_order=True).select(columns)
+            frame = in_order(frame.select(columns))
             write_meds(frame, self.folder / f"{number}.parquet")
             subjects += frame["subject_id"].n_unique()
             repeated += repeats(frame)
@@ -86,9 +89,28 @@ class Shards:
         return held | {"repeated": dict(sorted(repeated.items()))}, counted.select("code", "count", **text)
 
 
+def on_wall_clock(frame: pl.DataFrame) -> pl.DataFrame:
+    """Events whose times a format gives with their zone, on its wall clock, with `utc_offset`; others as they are."""
+    zones = {n: zone for n in TIMES if (zone := getattr(frame.schema.get(n), "time_zone", None))}
+    if not zones:
+        return frame
+    clock = SiteClock(zones.get("time", next(iter(zones.values()))))
+    times = [clock.times(n, frame.schema[n]).alias(n) for n in TIMES if n in frame.columns]
+    return clock.to_disk(frame.with_columns(times), TIMES)
+
+
+def in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """Events by subject, instant and code, else as they came: of the hour that comes twice, the first stands first."""
+    instant = pl.col("time")
+    if UTC_OFFSET in frame.columns and frame[UTC_OFFSET].n_unique() - frame[UTC_OFFSET].has_nulls() > 1:
+        instant = instant - pl.duration(minutes=UTC_OFFSET)
+    return frame.sort("subject_id", instant, "code", maintain_order=True)
+
+
 def repeats(frame: pl.DataFrame) -> Counter[str]:
     """By the first part of the code: events that share subject, time and code with the event before."""
-    again = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in ORDER)
+    names = [name for name in (*ORDER, UTC_OFFSET) if name in frame.columns]
+    again = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in names)
     kinds = frame.filter(again).group_by(kind=pl.col("code").str.split("//").list.first()).len()
     return Counter(dict(kinds.iter_rows()))
 

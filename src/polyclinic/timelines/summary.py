@@ -10,6 +10,8 @@ from polyclinic.documents import read_json
 from polyclinic.errors import BadData, Place
 
 PATH = Path("metadata", "summary.json")
+LAYOUT = 2
+"""The layout of an ingested folder. 2: `utc_offset` beside times that have a zone, identifiers of CSV files as text."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ def _adapter() -> Any:
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """The summary of an ingested folder; {} where there is none. Raises `BadData` where it is malformed."""
+    """The summary of an ingested folder; {} where there is none.
+
+    Raises `BadData` where it is malformed, or where the folder has another layout than this version writes.
+    """
     from pydantic import ValidationError
 
     path = folder / PATH
@@ -59,4 +64,9 @@ def read_summary(folder: Path) -> dict[str, Any]:
         at = Place(file=str(path), key=".".join(map(str, error.errors()[0]["loc"])) or None)
         what, fix = "this is no summary of an ingest", "ingest the source again"
         raise BadData(what, at=at, fix=fix) from error
+    if (layout := summary.get("layout", 1)) != LAYOUT:
+        newer = isinstance(layout, int) and layout > LAYOUT
+        what = f"this folder was ingested by {'a newer' if newer else 'an older'} version of polyclinic"
+        fix = "update polyclinic" if newer else "ingest the source again: polyclinic ingest FORMAT SOURCE --out FOLDER"
+        raise BadData(what, at=Place(file=str(path), key="layout"), fix=fix)
     return dict(summary)

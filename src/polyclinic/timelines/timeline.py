@@ -1,17 +1,21 @@
 """A timeline: events of subjects as a MEDS data set, in Parquet shards."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
 
-from polyclinic.errors import BadData, Place, UnknownName
+from polyclinic.errors import BadData, Place
 from polyclinic.timelines import describe
 from polyclinic.timelines.format import EVENTS
+from polyclinic.timelines.identifiers import number_of
+from polyclinic.timelines.stored_events import StoredEvents, required
 from polyclinic.timelines.summary import read_summary
+from polyclinic.timelines.tables import readable
+from polyclinic.timelines.zones import SiteClock
 
-REQUIRED = ("subject_id", "time", "code")
 
 
 class Ingested:
@@ -21,15 +25,27 @@ class Ingested:
         self.path = Path(path)
 
     def summary(self) -> dict[str, Any]:
-        """The ingest's account: rows in, used, quarantined, set aside, of each file and in all; {} where there is none."""
+        """The ingest's account: rows in, used, quarantined, set aside, of each file and in all; {} where there is none.
+
+        Raises `BadData` where it is damaged, or of another layout than this version writes.
+        """
+        return dict(self._summary)
+
+    @cached_property
+    def _summary(self) -> Mapping[str, Any]:
         return read_summary(self.path)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self, codes: str = "") -> dict[str, Any]:
         """How much there is and what is missing, code by code or column by column, and the ingest's account."""
         raise NotImplementedError
 
     def _repr_html_(self) -> str:
         return describe.to_html(self.describe())
+
+
+def _hashed(text: pl.Series) -> pl.Series:
+    """The numbers that an ingest gives to these text identifiers."""
+    return text.map_elements(number_of, return_dtype=pl.Int64)
 
 
 class Timeline(Ingested):
@@ -44,31 +60,69 @@ class Timeline(Ingested):
         """A timeline of events in memory, with the columns of `scan`: one patient at the bedside."""
         return cls(Path("memory"), events)
 
-    def describe(self) -> dict[str, Any]:
-        """How much there is and what is missing, code by code, and the ingest's account."""
-        return describe.of_events(self.scan(), self.summary())
+    def describe(self, codes: str = "") -> dict[str, Any]:
+        """How much there is and what is missing, code by code, and the ingest's account.
+
+        codes: a regular expression; of the codes, only those that match are listed, and all of them.
+        """
+        return describe.of_events(self.scan(), self.summary(), codes, self.clock, self.left_out)
 
     def shards(self) -> list[Path]:
         """The Parquet files, sorted; a subject lies in one of them."""
         return sorted((self.path / "data").rglob("*.parquet"))
 
+    @cached_property
+    def stored(self) -> StoredEvents:
+        """How the events lie in the shards."""
+        summary = self.summary()
+        return StoredEvents.of(self.path, self.shards(), summary.get("zone"), ingested=bool(summary))
+
+    @property
+    def clock(self) -> SiteClock:
+        """The clock of the site: `scan` gives times on its standard clock."""
+        return SiteClock() if self.held is not None else self.stored.clock
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Of a MEDS data set that is opened as it is: rows that are no events, by reason; `scan` leaves them out."""
+        return {} if self.held is not None else self.stored.left_out
+
+    def subject_numbers(self, ids: pl.Series) -> pl.Series:
+        """The numbers of subjects that are named by their number, or by their identifier in the source; int64 [row].
+
+        Who is not in the timeline keeps a number of their own.
+        """
+        table = self.path / "metadata" / "identifiers.parquet"
+        if ids.dtype.is_integer() and (self.held is not None or not table.is_file()):
+            return ids.cast(pl.Int64)
+        if not (ids.dtype.is_integer() or ids.dtype == pl.String):
+            fix = "name subjects by their numbers in the timeline, or by their identifiers in its source"
+            what = f"the column 'subject_id' holds {ids.dtype} where subjects are wanted"
+            raise BadData(what, at=Place(column="subject_id"), fix=fix)
+        text = ids.cast(pl.String)
+        number = text.cast(pl.Int64, strict=False)
+        if not table.is_file():  # the source's own identifiers were integers, and are the numbers
+            return pl.select(pl.when(number.cast(pl.String) == text).then(number).otherwise(_hashed(text))).to_series()
+        with readable(table):
+            numbers = pl.read_parquet(table, columns=["subject_id"])["subject_id"].cast(pl.Int64)
+        own = number.is_in(numbers.implode()) & (number.cast(pl.String) == text)
+        return pl.select(pl.when(own).then(number).otherwise(_hashed(text))).to_series()
+
     def scan(self, shards: Sequence[Path] | None = None) -> pl.LazyFrame:
         """Every event (or those of some shards), lazily: subject_id int64, time Datetime(us), code, numeric_value f32,
         text_value, and the optional `end_time`, `available_time`, `unit`, `path` where they are stored.
+
+        Times are instants, on the standard clock of the site (`zones`): its zone without daylight saving.
         """
-        paths: Any = shards or self.shards()
-        if self.held is not None:
-            frame = self.held.lazy()
-        elif not paths and self.summary():  # an ingest that refused every row
-            frame = pl.LazyFrame(schema=EVENTS)
-        else:
-            frame = pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore")
-        stored, values = frame.collect_schema(), ("numeric_value", "text_value")
-        for name in (n for n in REQUIRED if n not in stored):
-            raise UnknownName("column", name, stored.names(), at=Place(file=str(self.path)))
-        for name in (n for n, kind in EVENTS.items() if kind != pl.String and stored.get(n) == pl.String):
+        if self.held is None:
+            return self.stored.scan(shards)
+        frame = self.held.lazy()
+        schema = frame.collect_schema()
+        required(schema, str(self.path))
+        for name in (n for n, kind in EVENTS.items() if kind != pl.String and schema.get(n) == pl.String):
             fix = "read it with `polyclinic ingest meds`, which turns text into times and numbers"
             raise BadData(f"the column {name!r} is text", at=Place(file=str(self.path), column=name), fix=fix)
-        wrong = [pl.col(n).cast(kind) for n, kind in EVENTS.items() if stored.get(n, kind) != kind]
-        absent = [pl.lit(None, EVENTS[n]).alias(n) for n in values if n not in stored]
+        values = ("numeric_value", "text_value")
+        wrong = [pl.col(n).cast(kind) for n, kind in EVENTS.items() if schema.get(n, kind) != kind]
+        absent = [pl.lit(None, EVENTS[n]).alias(n) for n in values if n not in schema]
         return frame.with_columns(*wrong, *absent) if wrong or absent else frame

@@ -131,11 +131,25 @@ def test_times_are_told_on_the_clock_of_the_site(summary, events, clif_tables):
     assert sorted(admitted) == sorted(source.dt.replace_time_zone(None).dt.offset_by("-5h"))
 
 
-def test_a_date_without_a_clock_is_known_at_the_end_of_that_day(events):
+def test_codes_that_are_assigned_after_discharge_are_known_at_the_end_of_the_day_of_discharge_or_never(
+    events, clif_tables, summary
+):
     coded = of(events, "^(DIAGNOSIS|PROCEDURE)//")
     assert coded.height == 5_210 + 863
-    assert set(coded["available_time"].dt.time()) == {time(23, 59, 59, 999_999)}
-    assert (coded["available_time"].dt.date() == coded["time"].dt.date()).all()
+    stays = pl.read_parquet(clif_tables / "clif_hospitalization.parquet")
+    procedures = pl.read_parquet(clif_tables / "clif_patient_procedures.parquet")
+    both = procedures.join(stays, on="hospitalization_id", how="left", maintain_order="left")
+    # Four were done after the stay that they are billed to; they are known at the end of their own day.
+    later = both.select(pl.max_horizontal("discharge_dttm", "procedure_billed_dttm").dt.offset_by("-5h").dt.date())
+    last = later.to_series().cast(pl.Datetime("us")) + timedelta(days=1, microseconds=-1)
+    assert sorted(of(coded, "^PROCEDURE")["available_time"]) == sorted(last)
+    assert "never known, without discharge_dttm" not in summary["noted"]
+    diagnoses = of(coded, "^DIAGNOSIS")
+    assert set(diagnoses["available_time"].dt.time()) == {time(23, 59, 59, 999_999)}
+    assert (diagnoses["available_time"].dt.date() == diagnoses["time"].dt.date()).all()
+
+
+def test_a_date_without_a_clock_is_known_at_the_end_of_that_day(events):
     deaths = of(events, "^MEDS_DEATH$")
     bare = deaths.filter(pl.col("time").dt.time() == time(0))
     assert (deaths.height, bare.height) == (36, deaths["available_time"].count())

@@ -11,7 +11,7 @@ import polars as pl
 from polyclinic import dependencies
 from polyclinic.errors import PolyclinicError, UnknownName, pattern_of
 from polyclinic.timelines import tables
-from polyclinic.timelines.format import Chunk, Gives, without
+from polyclinic.timelines.format import Chunk, Gives, broken_rows_of, without
 
 ROWS = 20_000
 LINES = {".smi", ".smiles"}
@@ -39,7 +39,7 @@ class Smiles:
         """Whether this is a table with a column of SMILES, or a folder that holds one such table."""
         with suppress(PolyclinicError, OSError):
             file = tables.first_file(source)
-            if file.suffix not in LINES:
+            if file.suffix.lower() not in LINES:
                 smiles_column(tables.scan(file).collect_schema(), self.column)
             return True
         return False
@@ -49,31 +49,34 @@ class Smiles:
 
         Raises `BadData` where the file is no table, `UnknownName` where it has no column of SMILES.
         """
-        file, first = tables.first_file(source), 0
+        file = tables.first_file(source)
         seen: set[str] = set()
-        for part in lines(file) if file.suffix in LINES else tables.batches(file, ROWS):
-            yield chunk(part, smiles_column(part.columns, self.column), file.name, first, seen)
-            first += part.height
+        if file.suffix.lower() not in LINES:
+            yield from broken_rows_of(file)
+        for piece in lines(file) if file.suffix.lower() in LINES else tables.batches(file, ROWS):
+            column = smiles_column(piece.frame.columns, self.column)
+            yield chunk(piece.frame, column, file.name, piece.position, seen)
 
 
-def lines(file: Path) -> Iterator[pl.DataFrame]:
+def lines(file: Path) -> Iterator[tables.Piece]:
     """The lines of a `.smi` file: `smiles`, `name`."""
     line = pl.col("line").cast(pl.String)
     parts = {"smiles": line.str.extract(r"^\s*(\S+)"), "name": line.str.extract(r"^\s*\S+\s+(.*\S)")}
     with tables.readable(file):
         table = pl.scan_csv(file, separator="\x01", has_header=False, quote_char=None, new_columns=["line"])
-        yield from table.select(**parts).collect_batches(chunk_size=ROWS, maintain_order=True)
+        numbered = table.with_row_index("row").select(pl.col("row").cast(pl.Int64), **parts)
+        for frame in numbered.collect_batches(chunk_size=ROWS, maintain_order=True):
+            yield tables.Piece(frame.drop("row"), frame["row"])
 
 
-def chunk(part: pl.DataFrame, column: str, file: str, first: int, seen: set[str]) -> Chunk:
-    """A stretch of the table, whose first row is row `first` of the source.
+def chunk(part: pl.DataFrame, column: str, file: str, position: pl.Series, seen: set[str]) -> Chunk:
+    """A stretch of the table. position: where each of its rows stands in the source, int64 [row].
 
     seen: the molecules of earlier rows, however they were written; the new ones are added.
     """
     from rdkit import Chem
 
-    part = part.drop("row_id", strict=False).with_row_index("row_id", first)
-    part = part.cast({"row_id": pl.Int64, column: pl.String})
+    part = part.drop("row_id", strict=False).insert_column(0, position.alias("row_id")).cast({column: pl.String})
     found = [molecule(s) for s in part[column]]
     names = [Chem.MolToSmiles(m) for m in found if m is not None]
     new = set(names) - seen
