@@ -27,6 +27,7 @@ from polyclinic.timelines.tables import Piece, batches, need, scan
 from polyclinic.timelines.zones import MEMORY, UTC_OFFSET, SiteClock, require_one_clock, zones_in
 
 TIMES = ("time", "end_time", "available_time")
+CODE = pl.Categorical()
 CONTRADICTORY = "a stay of two patients"
 
 
@@ -198,34 +199,52 @@ class EventConverter:
                 yield column, NO_TIME, chosen[f"{column} time"].is_null() & chosen[column].is_not_null()
         yield event.code[0].lstrip("$"), "no code", (events["code"] == "").fill_null(True)
         if (value_column := event.value) is not None:
-            value, code = pl.col("numeric_value"), pl.col("code")
+            value, code = pl.col("numeric_value"), pl.col("code").cast(pl.String)
             yield value_column, WORDS, events["numeric_value"].is_null() & chosen[value_column].is_not_null()
-            if self.mapping.plausible:
-                ends = ({c: float(limits[i]) for c, limits in self.mapping.plausible.items()} for i in (0, 1))
-                low, high = (code.replace_strict(end, default=None, return_dtype=pl.Float64) for end in ends)
-                reason = pl.format("{} is not possible outside {} to {}", code, low, high)
-                yield value_column, reason, (value < low) | (value > high)
+            for name, (least, most) in self._impossible(events).items():
+                reason = f"{name} is not possible outside {least} to {most}"
+                yield value_column, reason, (code == name) & ((value < least) | (value > most))
             yield value_column, INFINITE, value.is_infinite()
+
+    def _impossible(self, events: pl.DataFrame) -> dict[str, tuple[float, float]]:
+        """Of the codes with possible values, those of which some event here has another: code → least and greatest."""
+        if not self.mapping.plausible:
+            return {}
+        value = pl.col("numeric_value")
+        spans = events.group_by("code").agg(least=value.min(), most=value.max()).cast({"code": pl.String})
+        limits = {c: (float(low), float(high)) for c, (low, high) in self.mapping.plausible.items()}
+        outside = (
+            c
+            for c, least, most in spans.drop_nulls().iter_rows()
+            if c in limits and not limits[c][0] <= least <= most <= limits[c][1]
+        )
+        return {c: limits[c] for c in sorted(outside)}
 
     @cached_property
     def _none(self) -> pl.DataFrame:
         """No events, with every column that events may have but the offset, which `_balanced` adds."""
         columns = {n: k for n, k in EVENTS.items() if n != UTC_OFFSET}
-        return pl.DataFrame(schema={"row": pl.Int64, **columns, "subject_id": self._identifiers[self.mapping.subject]})
+        return pl.DataFrame(
+            schema={"row": pl.Int64, **columns, "code": CODE, "subject_id": self._identifiers[self.mapping.subject]}
+        )
 
     def _balanced(self, file: str, rows: int, converted: list[ConvertedEvents], non_events: Counter[str]) -> Chunk:
         """The chunk in which every row is used, refused, or a non-event."""
-        events = pl.concat((c.events for c in converted), how="diagonal").sort("row", maintain_order=True)
+        filled = [c.events for c in converted if c.events.height]
+        events = pl.concat([self._none, *filled], how="diagonal")
+        events = events.sort("row", maintain_order=True) if len(filled) > 1 else events
         refused = pl.concat(c.refused for c in converted).sort("row", maintain_order=True)
-        used = events["row"].unique()
-        of_used = pl.col("row").is_in(used.implode())
+        of_used = pl.col("row").is_in(
+            events["row"].unique().implode() if refused.height else pl.Series([[]], dtype=pl.List(pl.Int64))
+        )
         lost = refused.filter(~of_used).unique("row", keep="first", maintain_order=True)
-        non_events["nothing recorded"] = rows - non_events.total() - len(used) - lost.height
+        used = events["row"].n_unique()
+        non_events["nothing recorded"] = rows - non_events.total() - used - lost.height
         repaired = sum((Counter(c.repaired) for c in converted), Counter[str]())
         return Chunk(
             file,
             rows,
-            len(used),
+            used,
             self.clock.to_disk(events.drop("row"), TIMES),
             lost,
             +non_events,
@@ -266,7 +285,8 @@ def _conditions(event: Event) -> pl.Expr:
 
 def _code(event: Event) -> pl.Expr:
     parts = [_clean(p[1:]) if p.startswith("$") else pl.lit(p) for p in event.code]
-    return pl.concat_str(parts, separator="//", ignore_nulls=True)
+    code = pl.concat_str(parts, separator="//", ignore_nulls=True)
+    return code.cast(CODE)
 
 
 def _clean(column: str) -> pl.Expr:

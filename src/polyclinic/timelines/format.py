@@ -44,6 +44,10 @@ def nothing_refused() -> pl.DataFrame:
 
 def without(faults: Iterable[Fault], frame: pl.DataFrame, row: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows that have none of the faults, and the refusals of the others, each by its first; row: the position."""
+    faults = list(faults)
+    masks = [wrong.alias(str(n)) for n, (_, _, wrong) in enumerate(faults)]
+    if not masks or not any(mask.any() for mask in frame.select(masks).iter_columns()):
+        return frame, nothing_refused()
     nothing = pl.lit(None, pl.Struct({"column": pl.String, "reason": pl.String}))
     found = [
         pl.when(wrong).then(pl.struct(column=pl.lit(n), reason=pl.lit(why) if isinstance(why, str) else why))

@@ -71,14 +71,17 @@ def zones_of(root: Path, files: Mapping[Path, Mapping[str, pl.DataType]]) -> dic
     return zones
 
 
-def plain(schema: Mapping[str, pl.DataType], clock: SiteClock) -> Iterator[pl.Expr]:
-    """The columns of events that are stored otherwise than events in memory are, brought to the form of `EVENTS`."""
+def plain(schema: Mapping[str, pl.DataType], clock: SiteClock, *, own_offsets: bool = False) -> Iterator[pl.Expr]:
+    """The columns of events that are stored otherwise than events in memory are, brought to the form of `EVENTS`.
+
+    own_offsets: whether every `utc_offset` is the clock's own, as an ingest of ours writes it.
+    """
     offset = UTC_OFFSET in schema and schema[UTC_OFFSET].is_integer()
     for name in (n for n in EVENTS if n in schema and n != UTC_OFFSET):
         kind, column = schema[name], pl.col(name)
         if name in TIMES:
             shown = offset and isinstance(kind, pl.Datetime) and kind.time_zone is None
-            if shown and not clock.is_fixed:
+            if shown and not (own_offsets and clock.is_fixed):
                 yield clock.of_disk(name)
             elif kind != EVENTS[name] or not (shown or clock.is_fixed):
                 yield clock.times(name, kind).alias(name)
@@ -181,7 +184,7 @@ class StoredEvents:
             frame = frame.filter(~pl.any_horizontal(wrong))
         wanted = [n for n in dict.fromkeys((*self._columns, *VALUES)) if n != UTC_OFFSET]
         absent = [pl.lit(None, EVENTS[n]).alias(n) for n in wanted if n not in schema]
-        columns = {e.meta.output_name(): e for e in (*absent, *plain(schema, self.clock))}
+        columns = {e.meta.output_name(): e for e in (*absent, *plain(schema, self.clock, own_offsets=self.ingested))}
         frame = frame.with_columns(*columns.values()) if columns else frame
         return frame.drop(UTC_OFFSET) if UTC_OFFSET in schema else frame
 
