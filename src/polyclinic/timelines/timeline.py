@@ -17,7 +17,6 @@ from polyclinic.timelines.tables import readable
 from polyclinic.timelines.zones import SiteClock
 
 
-
 class Ingested:
     """A folder that `ingest` wrote, or any MEDS data set as it is: what was counted, and what it holds."""
 
