@@ -78,10 +78,15 @@ def test_whole_numbers_of_any_width_join(files, kind):
     assert auroc(folder, predictions.cast({"subject_id": kind}))["n"] == ROWS
 
 
-def test_text_beside_numbers_is_refused(files):
+def test_text_beside_integers_is_compared_as_text(files):
     folder, predictions = files
-    with pytest.raises(BadData, match="'subject_id' is String in the predictions and Int64 in the labels"):
-        auroc(folder, predictions.cast({"subject_id": pl.String}))
+    text, numbers = (
+        auroc(folder, frame)["value"] for frame in (predictions.cast({"subject_id": pl.String}), predictions)
+    )
+    assert text == numbers
+    zeros = predictions.with_columns("0" + pl.col("subject_id").cast(pl.String))
+    with pytest.raises(BadData, match="no row of the predictions has a row in the labels"):
+        auroc(folder, zeros)
 
 
 def test_a_column_of_weights_is_no_probability_and_is_noted(files):

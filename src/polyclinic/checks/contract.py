@@ -15,6 +15,7 @@ from polyclinic.checks.planted import PlantsSource, part, problem
 from polyclinic.errors import CheckFailed, PolyclinicError, UnknownName, UsageError
 from polyclinic.models.model import Model
 from polyclinic.outcomes.outcome import Outcome
+from polyclinic.timelines.ingest import opened
 
 CHECKS: Mapping[str, Callable[[], Sequence[Callable[..., None]]]] = {
     "models": model_checks,
@@ -59,7 +60,7 @@ def arguments_of(
 ) -> tuple[Any, ...]:
     """The arguments of the checks of one kind, before a folder of their own."""
     if kind == "formats":
-        form = registry.load("formats", name)()
+        form: Any = opened(name)
         if source is None and not isinstance(form, PlantsSource):
             fix = "name one with --source, or give the format `planted(folder) -> Path`"
             raise UsageError("this format brings no example to read", fix=fix)
