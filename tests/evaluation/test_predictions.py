@@ -84,7 +84,7 @@ def test_text_beside_integers_is_compared_as_text(files):
         auroc(folder, frame)["value"] for frame in (predictions.cast({"subject_id": pl.String}), predictions)
     )
     assert text == numbers
-    zeros = predictions.with_columns("0" + pl.col("subject_id").cast(pl.String))
+    zeros = predictions.with_columns(subject_id="0" + pl.col("subject_id").cast(pl.String))
     with pytest.raises(BadData, match="no row of the predictions has a row in the labels"):
         auroc(folder, zeros)
 
