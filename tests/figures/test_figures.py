@@ -8,12 +8,13 @@ import xml.etree.ElementTree as ET
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyclinic.figures.curves import MOST_POINTS, CalibrationBin, Curve, calibration, curves
 from polyclinic.figures.flow import FlowStep, flow
 from polyclinic.figures.intervals import Line, forest
+from polyclinic.figures.overview import overview
 from polyclinic.figures.svg import NAMES, spread
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -28,6 +29,7 @@ def drawings() -> dict[str, str]:
         "zero": forest([Line("a", -0.013, -0.018, -0.008)], title="Difference", axis="difference", zero=True),
         "curves": curves([Curve("gbm", [0, 1], [0, 1], strong=True), Curve("b", [0, 1], [1, 0])], **AXES),
         "calibration": calibration({"as given": BINS}, title="Calibration", unit="rows"),
+        "overview": overview([Line("gbm", 0.786, 0.761, 0.811)], title="AUROC", axis="AUROC", right_of_100=47),
         "flow": flow(STEPS, title="Flow", group="patients"),
     }
 
@@ -59,6 +61,18 @@ def test_a_flow_has_a_column_of_rows_and_one_of_patients_and_shows_exclusions_as
     spoken = "index times: 90 rows, 30 patients; excluded, too late: 7 rows, 4 patients; left: 83 rows, 29 patients"
     assert spoken in svg
     assert [text in svg for text in (">rows<", ">patients<", ">− 7<", ">of 4<", ">83<", ">29<")] == [True] * 6
+
+
+@given(st.integers(0, 100))
+@settings(max_examples=8, deadline=None)
+def test_an_overview_draws_100_alerts_and_says_how_many_are_right(right):
+    svg = overview([Line("gbm", 0.7, 0.6, 0.8)], title="t", axis="AUROC", right_of_100=right)
+    assert f"Of 100 alerts, {right} are right and {100 - right} are false." in svg
+    assert (f">{right} are right<" in svg, f">{100 - right} are false<" in svg) == (True, True)
+
+
+def test_an_overview_without_alerts_has_the_models_alone():
+    assert "alerts" not in overview([Line("unet", 0.86, 0.85, 0.87)], title="t", axis="Dice")
 
 
 def test_a_flow_without_groups_has_no_column_for_them():

@@ -100,7 +100,7 @@ def test_gates_that_did_not_pass_are_named_with_what_was_measured():
     text = texts(report)["Gates"]
     assert text == (
         "0 of 1 conditions that were set before the run passed. "
-        "failed: dice (measured 0.700 (0.690 to 0.710), wanted at least 0.75)."
+        "Failed: dice (measured 0.700 (0.690 to 0.710), wanted at least 0.75)."
     )
 
 
@@ -109,7 +109,7 @@ def test_gates_that_all_passed_need_no_caution():
 
 
 def test_a_gate_without_evidence_is_not_counted_as_passed():
-    assert texts(records())["Gates"].startswith("2 of 3 conditions that were set before the run passed. not tested:")
+    assert texts(records())["Gates"].startswith("2 of 3 conditions that were set before the run passed. Not tested:")
 
 
 def test_a_check_that_warns_stands_first_and_in_full():
@@ -118,6 +118,38 @@ def test_a_check_that_warns_stands_first_and_in_full():
     report["sanity"] = [leak]
     first = cautions(ReportDocument.of(report))[0]
     assert (first.title, first.text) == ("near leak", "x alone has AUROC 0.996. Is it known by then?")
+
+
+def test_notes_are_named_and_counted_where_they_are_many():
+    notes = [{"check": f"note {i}", "result": f"{i} rows", "why": "w", "step": "fit"} for i in range(6)]
+    text = texts(records() | {"notes": notes})["Noted during the run"]
+    assert (
+        text
+        == "note 0 (0 rows); note 1 (1 rows); note 2 (2 rows) and note 3 (3 rows); 2 more stand under “Checks and notes”."
+    )
+    assert "Noted during the run" not in texts(records())
+
+
+SPREAD = {"group": "subject", "groups": 100, "rows": 9890, "median_rows": 70, "most_rows": 680, "few": 10}
+SPREAD |= {"share_of_rows": 0.41, "share_of_positives": 0.55, "positive_rows": 1831, "positive_groups": 80}
+
+
+@pytest.mark.parametrize(("effective", "is_uneven"), [(40.0, True), (80.0, False)])
+def test_a_few_patients_that_decide_are_named(effective, is_uneven):
+    report = records()
+    report["sections"].append({"kind": "evidence", "concentration": SPREAD | {"effective_groups": effective}})
+    found = texts(report)
+    assert ("Few decide" in found) == is_uneven
+    if is_uneven:
+        expected = "The 10 patients with most rows hold 41 % of the rows and 55 % of the positive ones"
+        assert found["Few decide"].startswith(expected)
+        assert "carry as much evidence as 40.0 of one size" in found["Few decide"]
+
+
+def test_intervals_that_are_worth_little_are_said_to_be():
+    report = records()
+    report["models"]["gbm"]["hypotension"]["test"]["auroc"]["evidence"] = "little"
+    assert "may be too narrow" in texts(report)["Intervals"]
 
 
 @pytest.mark.parametrize("change", [{"warns": False}, {"applies": False}, {"result": score(0.51)}, {"result": None}])

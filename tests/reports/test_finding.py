@@ -36,8 +36,9 @@ def test_a_suppressed_count_has_no_share():
 def test_the_second_stands_with_its_interval_and_beside_the_baselines():
     text = found(records())
     assert "an AUROC of 0.786 (95 % interval 0.761 to 0.811) on rows that it had not learned from" in text
-    assert "clearly better than last-value (0.722; difference +0.064, 0.043 to 0.085)" in text
-    assert "not clearly different from transformer (0.778; difference +0.008, −0.005 to 0.021) and logistic" in text
+    assert (
+        "clearly better than last-value (0.722) and not clearly different from transformer (0.778) and logistic" in text
+    )
 
 
 def test_a_lower_brier_score_is_the_better_one():
@@ -45,7 +46,7 @@ def test_a_lower_brier_score_is_the_better_one():
     report["comparisons"] = [difference("gbm", "last-value", "hypotension", "brier", -0.013, 0.005)]
     for scores in report["models"].values():
         scores["hypotension"]["test"] = {"brier": scores["hypotension"]["test"]["brier"]}
-    assert "clearly better than last-value (0.128; difference −0.013, −0.018 to −0.008)" in found(report)
+    assert "clearly better than last-value (0.128)" in found(report)
 
 
 def test_the_third_says_how_many_of_100_alerts_are_right_and_how_many_there_are_a_day():

@@ -108,6 +108,15 @@ def test_the_flow_adds_up():
     assert "excluded, predictions without a label: 7 rows; excluded, for another reason: 3 rows; scored: 80" in html
 
 
+def test_one_figure_stands_beside_the_finding_with_every_model_and_100_alerts(pages):
+    first, rest = pages["records"].split("<nav", 1)
+    assert first.count("<svg") == 1
+    assert "gbm 0.786, 0.761 to 0.811" in first
+    assert "Of 100 alerts, 44 are right and 56 are false." in first
+    assert "Of 100 alerts" not in pages["imaging"].split("<nav", 1)[0]
+    assert rest.count("<svg") > 5
+
+
 def test_shifted_dates_are_explained(pages):
     assert "moved all dates by years" in pages["records"]
     plain = records()
@@ -121,7 +130,7 @@ def test_the_most_missing_stands_first(pages):
 
 
 def test_table_1_shows_rows_with_per_cent_and_patients(pages):
-    assert '4,101 (41.5 %)<small style="display:block">60 patients</small>' in pages["records"]
+    assert '4,101<small style="display:block">41.5\u00a0%, 60\u00a0patients</small>' in pages["records"]
 
 
 def test_the_command_that_repeats_the_run_is_shown():
@@ -282,6 +291,13 @@ def test_light_and_dark_differ_and_every_colour_of_words_can_be_read_in_both(bro
     for found in tones.values():
         words = {name: tone for name, tone in found.items() if name not in ("paper", "ground")}
         assert all(contrast(tone, found[ground]) >= 4.5 for tone in words.values() for ground in ("paper", "ground"))
+
+
+def test_finding_cautions_and_figure_begin_on_the_first_screen(browser, written):
+    page, _ = opened(browser, written / "records.html", width=1280)
+    top = "selector => document.querySelector(selector).getBoundingClientRect()"
+    assert page.evaluate(f"({top})('.cautions').top") < 700
+    assert page.evaluate(f"({top})('#finding figure').bottom") < 800
 
 
 def test_figures_take_the_colours_of_the_page(browser, written):

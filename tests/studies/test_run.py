@@ -176,7 +176,7 @@ def test_a_scikit_learn_pipeline_is_a_model(tmp_path: Path) -> None:
 
 def test_a_column_that_is_the_label_is_found_and_named(tmp_path: Path) -> None:
     frame = patients().with_columns(discharge_code=pl.col("died").cast(pl.Int8) * 20 + 1)
-    with pytest.raises(BadData, match="'discharge_code' tells the target all by itself"):
+    with pytest.raises(BadData, match="'discharge_code' gives the target all by itself"):
         run(study(frame), out=tmp_path / "run")
 
 

@@ -74,11 +74,17 @@ def flow(steps: Sequence[FlowStep], *, title: str, group: str = "") -> str:
         axes.axis("off")
         for right, heading in ((_right(group), "rows"), (WIDTH - 2, group)):
             axes.text(right, 7, heading, ha="right", va="center", color=MUTED, fontsize=10)
-        for step, top in zip(steps, tops, strict=True):
-            _paint(axes, step, top, most, group)
+        for i, step in enumerate(steps):
+            _paint(axes, step, tops[i], most, group, counts_alike(steps[i:]))
 
     description = f"Left after each step, and excluded between the steps: {'; '.join(s.spoken(group) for s in steps)}."
     return draw(paint, title=title, description=description, height=height, margins=(1, 1, 2, 2))
+
+
+def counts_alike(steps: Sequence[FlowStep]) -> bool:
+    """Whether the first of some steps counts what the next one counts: stays become hours, of which there are more."""
+    left = [s.rows for s in steps if not s.excluded]
+    return len(left) < 2 or not finite(left[0]) or not finite(left[1]) or left[1] <= left[0]
 
 
 def _right(group: str) -> float:
@@ -86,7 +92,7 @@ def _right(group: str) -> float:
     return WIDTH - 2 - (COLUMN if group else 0)
 
 
-def _paint(axes: Any, step: FlowStep, top: float, most: float, group: str) -> None:
+def _paint(axes: Any, step: FlowStep, top: float, most: float, group: str, has_bar: bool) -> None:
     below, out = top + 9, step.excluded
     style = {"va": "center", "color": MUTED if out else INK}
     weight = "normal" if out else "bold"
@@ -101,7 +107,7 @@ def _paint(axes: Any, step: FlowStep, top: float, most: float, group: str) -> No
     if step.past_index:
         axes.text(14 if out else 0, below, PAST_INDEX, va="center", color=SECOND, fontsize=10)
         below += LINE
-    if not out:
+    if not out and has_bar:
         axes.plot([2, WIDTH - 4], [below] * 2, color=GRID, lw=5)
         if finite(step.rows) and step.rows > 0:
             end = max(3, (WIDTH - 4) * step.rows / most)

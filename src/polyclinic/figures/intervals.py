@@ -47,25 +47,39 @@ def forest(lines: Sequence[Line], *, title: str, axis: str, zero: bool = False, 
     zero: draw the line at 0; values carry their sign. reference: a value drawn as
     a thin upright line (the score of all rows, behind subgroups).
     """
-    write, upright = (signed, 0.0) if zero else (number, reference)
-    heights = [_height(line) for line in lines]
+    heights = [line_height(line) for line in lines]
 
     def paint(axes: Any) -> None:
-        axes.set(xlim=_range(lines, upright), ylim=(sum(heights), 0), xlabel=axis, yticks=[])
-        axes.spines["left"].set_visible(False)
-        axes.locator_params(axis="x", nbins=3 if zero else 4)
-        axes.grid(axis="x")
-        if upright is not None:
-            axes.axvline(upright, color=MUTED, lw=1.2, ls="-" if zero else (0, (3, 3)))
-        for i, line in enumerate(lines):
-            _paint(axes, line, sum(heights[:i]), heights[i], write)
+        paint_lines(axes, lines, axis=axis, zero=zero, reference=reference)
 
-    spoken = "; ".join(line.spoken(write) for line in lines if finite(line.value) or line.note)
     height, margins = sum(heights) + 46, (LEFT, RIGHT, 6, 40)
-    return draw(paint, title=title, description=f"{axis}. {spoken}.", height=height, margins=margins)
+    return draw(paint, title=title, description=f"{axis}. {spoken(lines, zero)}.", height=height, margins=margins)
 
 
-def _height(line: Line) -> float:
+def spoken(lines: Sequence[Line], zero: bool = False) -> str:
+    """The lines as a screen reader says them; zero: values carry their sign."""
+    write = signed if zero else number
+    return "; ".join(line.spoken(write) for line in lines if finite(line.value) or line.note)
+
+
+def paint_lines(
+    axes: Any, lines: Sequence[Line], *, axis: str, zero: bool = False, reference: float | None = None
+) -> None:
+    """Paint an interval plot on axes that leave `LEFT` and `RIGHT` pixels for words; see `forest`."""
+    write, upright = (signed, 0.0) if zero else (number, reference)
+    heights = [line_height(line) for line in lines]
+    axes.set(xlim=_range(lines, upright), ylim=(max(sum(heights), 1), 0), xlabel=axis, yticks=[])
+    axes.spines["left"].set_visible(False)
+    axes.locator_params(axis="x", nbins=3 if zero else 4)
+    axes.grid(axis="x")
+    if upright is not None:
+        axes.axvline(upright, color=MUTED, lw=1.2, ls="-" if zero else (0, (3, 3)))
+    for i, line in enumerate(lines):
+        _paint(axes, line, sum(heights[:i]), heights[i], write)
+
+
+def line_height(line: Line) -> float:
+    """Pixels that a line takes."""
     return LINE * (len(_wrapped(line)) + bool(line.note and finite(line.value))) + 12
 
 

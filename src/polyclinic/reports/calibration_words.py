@@ -10,7 +10,7 @@ from enum import Enum
 from polyclinic.figures.numbers import number, percent
 from polyclinic.reports.quantities import Score
 from polyclinic.reports.results import CalibrationResult, Calibrations
-from polyclinic.reports.wording import interval, listed
+from polyclinic.reports.wording import listed
 
 WIDEST = (0.8, 1.25)
 """An interval that reaches beyond is too wide to call a slope or a level right."""
@@ -90,9 +90,16 @@ def _numbers(result: CalibrationResult) -> str:
     if (level := result.observed_expected) and level.known:
         predicted, observed = means(result)
         shares = f"{percent(predicted)} predicted, {percent(observed)} observed; " if predicted is not None else ""
-        parts.append(f"{shares}observed : expected {number(level.value, 2)}, {interval(level)}")
-    parts.append(f"slope {number(result.slope.value, 2)}, {interval(result.slope)}")
+        parts.append(f"{shares}observed : expected {_with_interval(level)}")
+    parts.append(f"slope {_with_interval(result.slope)}")
     return "; ".join(parts)
+
+
+def _with_interval(score: Score) -> str:
+    """Two decimals: enough for a ratio whose perfect value is 1."""
+    if not score.has_interval:
+        return f"{number(score.value, 2)}, no interval"
+    return f"{number(score.value, 2)}, {number(score.low, 2)} to {number(score.high, 2)}"
 
 
 def means(result: CalibrationResult) -> tuple[float | None, float | None]:

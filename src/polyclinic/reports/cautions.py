@@ -9,15 +9,17 @@ from polyclinic.reports.finding import compared_with
 from polyclinic.reports.outcome_results import CHANCE, OutcomeResults, outcomes
 from polyclinic.reports.quantities import NO_SCORE
 from polyclinic.reports.results import Caution
+from polyclinic.reports.sections.evidence import Evidence
 from polyclinic.reports.wording import Verdict, group_word, in_words, interval, listed, plain, verdict
 
+MOST_NOTES = 4
 FEW_GROUPS = 300
 """Groups below which another seed changes scores as much as the gaps between good models."""
 
 
 def cautions(report: ReportDocument) -> list[Caution]:
     """What was found to be doubtful, missing or easily misread; empty where nothing was."""
-    of_report: tuple[Callable[[ReportDocument], list[Caution]], ...] = (_warnings, _gates)
+    of_report: tuple[Callable[[ReportDocument], list[Caution]], ...] = (_warnings, _notes, _gates, _concentration)
     of_outcome: tuple[Callable[[OutcomeResults], list[Caution]], ...] = (
         _chance,
         _calibration,
@@ -36,6 +38,28 @@ def _warnings(report: ReportDocument) -> list[Caution]:
     return [Caution(title=plain(c.check), text=f"{in_words(c.result)}. {c.why}".strip()) for c in warned]
 
 
+def _notes(report: ReportDocument) -> list[Caution]:
+    """What was noted on the way: in full where it is little, else by name."""
+    if not report.notes:
+        return []
+    named = [f"{plain(note.check)} ({note.result})" for note in report.notes[:MOST_NOTES]]
+    more = len(report.notes) - MOST_NOTES
+    rest = f"; {more} more stand under “Checks and notes”" if more > 0 else ""
+    return [Caution(title="Noted during the run", text=f"{listed(named, '; ')}{rest}.")]
+
+
+def _concentration(report: ReportDocument) -> list[Caution]:
+    """Few patients that decide the numbers, and intervals that are worth little."""
+    section = report.section(Evidence)
+    spread = section.concentration if section else None
+    found = [Caution(title="Few decide", text=spread.sentence())] if spread and spread.is_uneven else []
+    doubtful = [o for o in outcomes(report) if o.score(o.chosen).evidence == "little"]
+    if doubtful:
+        text = "The intervals rest on fewer than 20 independent groups, or a few groups decide them: they may be too narrow."
+        found.append(Caution(title="Intervals", text=text))
+    return found
+
+
 def _gates(report: ReportDocument) -> list[Caution]:
     """The gates that did not pass, with what was measured and what was wanted."""
     if not report.gates:
@@ -44,12 +68,12 @@ def _gates(report: ReportDocument) -> list[Caution]:
     words = []
     for state, gates in by_state.items():
         named = [f"{plain(g.gate)} (measured {g.measured}, wanted {plain(g.wanted)})" for g in gates]
-        words += [f"{state}: {listed(named, '; ')}"] if named else []
+        words += [f"{state.capitalize()}: {listed(named, '; ')}"] if named else []
     passed = sum(gate.state == "passed" for gate in report.gates)
     if not words:
         return []
     text = f"{passed} of {len(report.gates)} conditions that were set before the run passed. {'. '.join(words)}."
-    return [Caution(title="Gates", text=text[:1].upper() + text[1:])]
+    return [Caution(title="Gates", text=text)]
 
 
 def _chance(o: OutcomeResults) -> list[Caution]:

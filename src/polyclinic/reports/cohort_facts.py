@@ -1,5 +1,6 @@
 """What a report says of the rows: who is in the cohort, who fell out, what the data hold and what is missing."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, TypeAlias
 
@@ -10,6 +11,12 @@ from polyclinic.reports.quantities import Count, Name, Number, Record, Text
 Counts: TypeAlias = dict[Name, Count]
 LAST_PLAUSIBLE_YEAR = 2080
 """Data sets that hide when a patient was treated move all dates by decades; MIMIC and CLIF choose the years from 2100."""
+
+
+def main_group(groups: Iterable[str]) -> str:
+    """The group over which intervals are made: subject where there is one, else the first; empty without groups."""
+    names = [*groups]
+    return "subject" if "subject" in names else next(iter(names), "")
 
 
 class AttritionStep(Record):
@@ -160,7 +167,7 @@ class CohortFacts(Record):
     @property
     def main_group(self) -> str:
         """The group over which intervals are made: subject where there is one, else the first; empty without groups."""
-        return "subject" if "subject" in self.groups else next(iter(self.groups), "")
+        return main_group(self.groups)
 
     @property
     def group_count(self) -> int | str | None:

@@ -21,8 +21,8 @@ def sections_of(evaluated: Evaluated, ascertainment: Sequence[Mapping[str, Any]]
     """The sections that an evaluation fills; those without content are left out."""
     sections: list[Section] = []
     if evaluated.operating or evaluated.decision:
-        content = {"points": evaluated.operating, "decision": evaluated.decision}
-        sections.append(Usefulness.model_validate(content))
+        use = {"points": evaluated.operating, "decision": evaluated.decision}
+        sections.append(Usefulness.model_validate(use))
     if evaluated.curves:
         sections.append(RankCurves.model_validate({"curves": evaluated.curves}))
     rests_on: dict[str, Any] = {"prevalence": evaluated.prevalence, "concentration": evaluated.concentration}

@@ -1,10 +1,10 @@
 """The finding: three plain sentences with numbers, the same for every outcome and every kind of data."""
 
-from polyclinic.figures.numbers import bounds, count, number, percent, signed
+from polyclinic.figures.numbers import count, number, percent
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
-from polyclinic.reports.quantities import NO_SCORE, Score
-from polyclinic.reports.sections.usefulness import OperatingPoint, Usefulness, reached
+from polyclinic.reports.quantities import NO_SCORE
+from polyclinic.reports.sections.usefulness import OperatingPoint, operating_point, reached
 from polyclinic.reports.wording import Verdict, interval, listed, rows_and_groups, score_name, verdict
 
 VERDICTS = {
@@ -62,25 +62,20 @@ def _article(name: str) -> str:
 
 
 def compared_with(o: OutcomeResults, model: str, but: tuple[str, ...] = ()) -> str:
-    """`clearly better than A (0.72; difference +0.06, 0.04 to 0.08) and not clearly different from B (…)`."""
+    """`clearly better than last-value (0.722) and not clearly different from logistic (0.784)`."""
     words: dict[Verdict, list[str]] = {}
     for other, difference in o.differences(model).items():
         if other not in but:
-            words.setdefault(verdict(difference, o.primary), []).append(_other(o, other, difference))
-    return listed([f"{VERDICTS[v]} {listed(words[v])}" for v in VERDICTS if v in words], "; ")
-
-
-def _other(o: OutcomeResults, other: str, difference: Score) -> str:
-    score = o.score(other)
-    value = f"{number(score.value)}; " if score.known else ""
-    return f"{other} ({value}difference {signed(difference.value)}, {bounds(difference.low, difference.high)})"
+            score = o.score(other)
+            value = f" ({number(score.value)})" if score.known else ""
+            words.setdefault(verdict(difference, o.primary), []).append(f"{other}{value}")
+    return listed([f"{VERDICTS[v]} {listed(words[v])}" for v in VERDICTS if v in words], ", ")
 
 
 def what_an_alert_is_worth(o: OutcomeResults) -> str:
     """Of 100 alerts how many are right, how many alerts there are, and whether the operating point was reached."""
-    usefulness = o.document.section(Usefulness)
-    point = usefulness.point(o.chosen, o.name) if usefulness else None
-    if point is None or o.chosen in o.constant or not point.alerts_per_100.known:
+    point = operating_point(o)
+    if point is None or not point.alerts_per_100.known:
         return ""
     if point.alerts_per_100.value == 0:
         return f"At its threshold it gives no alert at all, and {reached(point) or 'finds nobody'}."
@@ -88,18 +83,12 @@ def what_an_alert_is_worth(o: OutcomeResults) -> str:
     return f"At its threshold {listed([*filter(None, parts)])}."
 
 
-def right_of_100(point: OperatingPoint) -> int | None:
-    """Of 100 alerts, how many are right; None where that cannot be computed."""
-    ppv = point.scores.get("ppv", NO_SCORE).value
-    return None if ppv is None else round(100 * ppv)
-
-
 def _right_of_100(point: OperatingPoint) -> str:
-    ppv, right = point.scores.get("ppv", NO_SCORE), right_of_100(point)
-    if right is None:
+    ppv = point.scores.get("ppv", NO_SCORE)
+    if ppv.value is None:
         return ""
     known = f" ({100 * ppv.low:.0f} to {100 * ppv.high:.0f})" if ppv.low is not None and ppv.high is not None else ""
-    return f"{right} of 100 alerts are right{known}"
+    return f"{round(100 * ppv.value)} of 100 alerts are right{known}"
 
 
 def _found(point: OperatingPoint) -> str:

@@ -6,7 +6,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from polyclinic import registry
+from polyclinic.figures.overview import overview
 from polyclinic.reports.document import ReportDocument
+from polyclinic.reports.outcome_results import outcomes
 from polyclinic.reports.page_section import PageSection, SectionType
 from polyclinic.reports.section import Section, UnknownSection
 from polyclinic.reports.sections import (
@@ -18,7 +20,9 @@ from polyclinic.reports.sections import (
     model_scores,
     provenance,
     subgroup_scores,
+    usefulness,
 )
+from polyclinic.reports.wording import score_name
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -45,7 +49,24 @@ def render(report: ReportDocument) -> str:
 
     Parts of the page without content are left out. Everything that a report holds is escaped.
     """
-    return _template().render(report=report, sections=page_sections(report), style=_file("page.css"))
+    return _template().render(
+        report=report, overview=first_figure(report), sections=page_sections(report), style=_file("page.css")
+    )
+
+
+def first_figure(report: ReportDocument) -> str:
+    """The figure beside the finding, of the first outcome; empty where no model was scored."""
+    first = next(iter(outcomes(report)), None)
+    if first is None or not first.models or not first.primary:
+        return ""
+    lines = [model_scores.score_line(first, model, first.primary) for model in first.models]
+    name = score_name(first.primary)
+    return overview(
+        lines,
+        title=f"{name} of each model",
+        axis=f"{name}, with its 95 % interval",
+        right_of_100=usefulness.right_of_100(first),
+    )
 
 
 def page_sections(report: ReportDocument) -> list[PageSection]:

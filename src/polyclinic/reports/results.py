@@ -261,9 +261,9 @@ class PackageFacts(Record):
 
 
 class StepRecord(Record):
-    """One step of the run, how long it took, and whether an earlier run's was reused (in a plan, perhaps in words)."""
+    """One step of the run, how long it took, and whether an earlier run's was reused."""
 
     step: Name
     seconds: Number | None = None
-    reused: bool | Name = False
+    reused: bool = False
     folder: Name = ""

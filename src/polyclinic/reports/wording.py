@@ -9,7 +9,12 @@ from polyclinic.figures.numbers import count, finite, number
 from polyclinic.reports.cohort_facts import CohortFacts
 from polyclinic.reports.quantities import Score
 
-SCORE_NAMES = {"ece": "Calibration error", "brier": "Brier score", "log_loss": "Log loss"}
+SCORE_NAMES = {
+    "ece": "Calibration error",
+    "brier": "Brier score",
+    "log_loss": "Log loss",
+    "observed_expected": "Observed : expected",
+}
 SCORE_NAMES |= {name: name.upper() for name in ("auroc", "auprc", "ppv", "npv")}
 
 

@@ -15,6 +15,7 @@ from polyclinic.evaluation.evaluated import Evaluated
 from polyclinic.evaluation.evaluator import evaluate
 from polyclinic.inspection.permutation import permutation_importance
 from polyclinic.notes import Note
+from polyclinic.reports.cohort_facts import main_group
 from polyclinic.reports.composition import core_of, sections_of
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.publishing import environment, publish
@@ -22,9 +23,9 @@ from polyclinic.reports.report import Report
 from polyclinic.reports.results import NoteRecord, StepRecord
 from polyclinic.reports.sections.input_importance import InputImportances
 from polyclinic.reports.sections.training_curves import Epoch, Fit, TrainingCurves
+from polyclinic.reports.table_one import few_valued, table_one
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.frames import write_table
-from polyclinic.samples.samples import names_of, of_rows
 from polyclinic.samples.splits import Fold
 from polyclinic.studies.data_steps import IngestedSource, StudyCohort, StudySamples
 from polyclinic.studies.fits import FoldFit, Tuned
@@ -78,6 +79,7 @@ def report(run: EvaluatedRun) -> ReportDocument:
         "study": study.name,
         "title": study.title,
         "intended_use": study.intended_use,
+        "command": f"polyclinic run study.yaml --out again{' --allow-code' if study.allow_code else ''}",
         "cohort": flow,
         "environment": environment(),
         "data": {source.data or source.format or "table": run.source.location.digest},
@@ -142,7 +144,7 @@ def cohort(run: EvaluatedRun) -> dict[str, Any]:
         "sanity": facts["sanity"] + both_sides(rows, run.folds),
         **size,
         "targets": {outcome.kind: outcome.summary(known)},
-        "table1": table1(known, outcome.kind),
+        "table1": table_one(known, main_group(groups(known)), by_answer=outcome.kind == "binary"),
         "missing": missing(known),
         "splits": [division(rows.take(getattr(f, p)), f.name, p, outcome.kind) for f in run.folds for p in parts],
         "summary": source_summary(run.source.data.summary()),
@@ -179,43 +181,6 @@ def source_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The counts of the ingest that a reader wants to see."""
     kept = {k: v for k, v in summary.items() if isinstance(v, (int, str)) or k == "non_events"}
     return {k: v for k, v in kept.items() if k != "events_out" or kept.get("kind") != "rows"}
-
-
-def table1(rows: Samples, kind: str) -> list[dict[str, Any]]:
-    """Counts by stratum, and median with quartiles of few-valued dense inputs; by answer where it is yes or no."""
-    parts = {"all": np.ones(len(rows), bool)}
-    if kind == "binary":
-        parts |= {"negative": rows.y == 0, "positive": rows.y == 1}
-    found = []
-    for name, values in rows.strata.items():
-        for level in np.unique(values):
-            counts = {part: int((mask & (values == level)).sum()) for part, mask in parts.items()}
-            found.append({"variable": name, "level": str(level), **counts})
-    for name, column in of_rows(rows, Dense).items():
-        if not few_valued(column) or column.values.dtype.kind != "f":
-            continue
-        values = column.values.reshape(len(rows), -1)
-        for n, v in zip(names_of(name, column), values.T, strict=True):
-            level, told = ("share", _share) if np.isin(v, (0, 1)).all() else ("median (quartiles)", _middle)
-            found.append({"variable": n, "level": level, **{p: told(v[m]) for p, m in parts.items()}})
-    return found
-
-
-def few_valued(column: Dense) -> bool:
-    """Whether a row has a dozen numbers at most: what a reader can take in."""
-    return bool(np.prod(column.values.shape[1:]) <= 12)
-
-
-def _share(values: Any) -> str:
-    return f"{values.mean():.1%}".replace("%", " %") if len(values) else "none"
-
-
-def _middle(values: Any) -> str:
-    known = values[np.isfinite(values)]
-    if len(known) == 0:
-        return "none"
-    low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
-    return f"{middle:.3g} ({low:.3g} to {high:.3g})"
 
 
 def missing(rows: Samples) -> list[dict[str, Any]]:

@@ -30,13 +30,16 @@ def show(report: ReportDocument, page: PageSection) -> None:
             [LEVEL.format(plain(row.level) or "–"), *(_written(_cell(row, c), group) for c in columns)] for row in rows
         ]
     if any(row.all.rows is not None for row in table):
-        page.say("Rows, and their share of the column.")
-        if any(row.all.groups is not None for row in table):
-            page.say(f"Below them the {group_word(group)} with at least one such row.")
+        also = f", and how many {group_word(group)} have at least one such row" if _counts_groups(table) else ""
+        page.say(f"How many rows; below, their share of the column{also}.")
     page.tabulate(body, ["variable", *(f"{c} rows" if c != "all" else "all rows" for c in columns)], "Table 1")
     most_first = sorted(report.cohort.missing, key=lambda m: -m.share)
     missing = [[plain(m.column), percent(m.share)] for m in most_first]
     page.tabulate(missing, ["input", "rows without a value"], "What is missing")
+
+
+def _counts_groups(table: list[TableOneRow]) -> bool:
+    return any(row.all.groups is not None for row in table)
 
 
 def _cell(row: TableOneRow, column: str) -> TableOneCell | None:
@@ -48,6 +51,7 @@ def _written(cell: TableOneCell | None, group: str) -> object:
         return None
     if cell.rows is None:
         return cell.text
-    share = f" ({percent(cell.share)})" if cell.share is not None else ""
-    groups = f"{count(cell.groups)} {group_word(group, cell.groups)}" if cell.groups is not None else ""
-    return with_small(f"{count(cell.rows)}{share}", groups)
+    small = [percent(cell.share)] if cell.share is not None else []
+    small += [f"{count(cell.groups)} {group_word(group, cell.groups)}"] if cell.groups is not None else []
+    # A number and its unit stay on one line.
+    return with_small(count(cell.rows), ", ".join(words.replace(" ", "\u00a0") for words in small))

@@ -12,7 +12,7 @@ from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.page_section import PageSection
 from polyclinic.reports.wording import group_word, plain, rows_and_groups
 
-MARKED = "Steps that are marked look past the index time: they decide on labels, never on inputs."
+MARKED = "Marked steps look past the index time: they decide on labels, never on inputs."
 SHIFTED = (
     "The source moved all dates by years, so that nobody can be recognised; times between events of one patient are kept, "
     "but the calendar year and the season mean nothing."
@@ -88,7 +88,8 @@ def _part(part: SplitPart | None) -> Markup | None:
     if part is None:
         return None
     words = [*_counted(part.groups), *([f"{count(part.positive)} positive"] if part.positive is not None else [])]
-    return with_small(count(part.rows), ", ".join(words))
+    # A number and what it counts stay on one line.
+    return with_small(count(part.rows), ", ".join(word.replace(" ", "\u00a0") for word in words))
 
 
 def _counted(groups: Counts) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from polyclinic.figures.numbers import count, number
+from polyclinic.figures.numbers import count, number, percent
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.page_section import PageSection, SectionType, score_cell
 from polyclinic.reports.quantities import Count, Name, Number, Record, Score
@@ -12,10 +12,8 @@ from polyclinic.reports.section import Section
 from polyclinic.reports.wording import group_word, plain, score_name
 
 FEW_WORDS = "Intervals that rest on fewer than 20 {groups} of either class, or on a few that decide, may be too narrow: {names}."
-GAPS = (
-    "A gap is the subgroup minus all other rows, for the chosen model. It is called clear where the share of false findings "
-    "among gaps at least as clear stays below 5 % (Benjamini and Hochberg)."
-)
+CONCENTRATED = 0.5
+"""The effective number of groups, as a share of all, below which a few groups are said to decide the numbers."""
 
 
 class RowSpread(Record):
@@ -32,6 +30,22 @@ class RowSpread(Record):
     positive_rows: Count | None = None
     positive_groups: Count | None = None
     share_of_positives: Number | None = None
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether a few groups decide the numbers."""
+        return isinstance(self.groups, int) and self.effective_groups < CONCENTRATED * self.groups
+
+    def sentence(self) -> str:
+        """What the largest groups hold, in words."""
+        words = group_word(self.group)
+        positives = (
+            f" and {percent(self.share_of_positives, 0)} of the positive ones" if self.share_of_positives else ""
+        )
+        return (
+            f"The {self.few} {words} with most rows hold {percent(self.share_of_rows, 0)} of the rows{positives}; "
+            f"the {count(self.groups)} {words} carry as much evidence as {number(self.effective_groups)} of one size would."
+        )
 
 
 class AscertainedPart(Record):
@@ -60,18 +74,17 @@ class Evidence(Section):
 
 
 def show(section: Evidence, report: ReportDocument, page: PageSection) -> None:
-    """Tables of spread, ascertainment and gaps, and which intervals are worth little."""
+    """Tables of spread and ascertainment, and which intervals are worth little."""
     spread = section.concentration
     facts: list[list[object]] = [
-        ["positive share of test rows", score_cell(score)] for score in section.prevalence.values()
+        ["positive share of the test rows", score_cell(score)] for score in section.prevalence.values()
     ]
     if spread and spread.group != "row":
         facts += _facts(spread)
     page.tabulate(facts, ["what", "value"], "What the test rows rest on")
     parts = [[plain(p.by), plain(p.level), p.rows, p.labelled, p.positive, _share(p)] for p in section.ascertainment]
-    heads = ["by", "", "rows", "labelled", "positive", "share"]
+    heads = ["by", "level", "rows", "labelled", "positive", "positive share"]
     page.tabulate(parts, heads, "How the outcome was ascertained")
-    _gaps(report, page)
     if weak := _weak(report):
         groups = group_word(report.cohort.main_group) if report.cohort.main_group else "rows"
         page.say(FEW_WORDS.format(groups=groups, names=", ".join(weak)))
@@ -84,39 +97,17 @@ def _facts(spread: RowSpread) -> list[list[object]]:
         [many, spread.groups],
         [f"{many} of one size that would carry as much (effective number)", number(spread.effective_groups)],
         ["rows of the middle one, and of the largest", f"{number(spread.median_rows)}, {count(spread.most_rows)}"],
-        [f"share of the rows that the {most} have", f"{spread.share_of_rows:.0%}"],
+        [f"share of the rows that the {most} have", percent(spread.share_of_rows, 0)],
     ]
     if spread.share_of_positives is not None:
-        facts.append([f"share of the positive rows that the {most} have", f"{spread.share_of_positives:.0%}"])
+        facts.append([f"share of the positive rows that the {most} have", percent(spread.share_of_positives, 0)])
     return facts
 
 
 def _share(part: AscertainedPart) -> str | None:
     if isinstance(part.positive, str) or isinstance(part.labelled, str) or not part.labelled:
         return None
-    return f"{part.positive / part.labelled:.3f}"
-
-
-def _gaps(report: ReportDocument, page: PageSection) -> None:
-    rows = [
-        [
-            f"{plain(s.column)}: {plain(s.level)}",
-            score_name(g.score),
-            score_cell(g.difference),
-            g.q_value,
-            "clear" if g.clear else "",
-        ]
-        for s in report.subgroups
-        for g in s.gaps
-        if not s.too_small
-    ]
-    if rows:
-        page.say(GAPS)
-    page.tabulate(
-        rows,
-        ["subgroup", "score", "gap to the rest", "false-discovery rate", ""],
-        "Gaps between subgroups and the rest",
-    )
+    return percent(part.positive / part.labelled)
 
 
 def _weak(report: ReportDocument) -> list[str]:
@@ -129,4 +120,11 @@ def _weak(report: ReportDocument) -> list[str]:
     return [score_name(name) for one in scores for name, score in one.items() if score.evidence == "little"]
 
 
-SECTION = SectionType(model=Evidence, title="What the evidence rests on", place=75, show=show)
+def prevalence_of(report: ReportDocument, outcome: str) -> Score | None:
+    """The share of positive test rows; None where it was not measured."""
+    section = report.section(Evidence)
+    share = section.prevalence.get(outcome) if section else None
+    return share if share and share.known else None
+
+
+SECTION = SectionType(model=Evidence, title="What the evidence rests on", place=25, show=show)

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 
 from polyclinic.figures.html import with_small
 from polyclinic.figures.intervals import Line, forest
+from polyclinic.figures.numbers import number
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
 from polyclinic.reports.page_section import PageSection, score_cell
 from polyclinic.reports.quantities import NO_SCORE, Score
 from polyclinic.reports.results import Scores
+from polyclinic.reports.sections.evidence import prevalence_of
 from polyclinic.reports.wording import group_word, lower_is_better, score_name
 
 ONE_ANSWER = "one answer for all"
@@ -23,12 +25,25 @@ def show(report: ReportDocument, page: PageSection) -> None:
             title = o.titled(score_name(score))
             axis = f"{score_name(score)} (lower is better)" if lower_is_better(score) else score_name(score)
             lines = [score_line(o, m, score) for m in o.models]
-            page.draw(title, forest(lines, title=f"{title} of each model", axis=axis))
+            reference = without_a_model(o, score)
+            page.draw(title, forest(lines, title=f"{title} of each model", axis=axis, reference=reference))
         rows: list[tuple[list[object], Scores]]
         rows = [
             ([with_small(m, f"{split} rows")], o.scores(m, split)) for m in o.models for split in ("test", "validation")
         ]
         score_table(page, rows, ["model"], o.titled("Scores with 95 % intervals"))
+        if (share := prevalence_of(report, o.name)) and share.value is not None:
+            brier = number(share.value * (1 - share.value))
+            page.say(o.titled(f"Dashed lines: AUPRC of chance is the share of positive rows, {number(share.value)},"))
+            page.say(f"and the Brier score of always answering that share is {brier}.")
+
+
+def without_a_model(o: OutcomeResults, score: str) -> float | None:
+    """What a score is without any model: the prevalence for AUPRC, always answering it for the Brier score."""
+    share = prevalence_of(o.document, o.name)
+    if share is None or share.value is None:
+        return None
+    return {"auprc": share.value, "brier": share.value * (1 - share.value)}.get(score)
 
 
 def _how_measured(report: ReportDocument) -> str:

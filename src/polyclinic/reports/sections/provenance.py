@@ -21,7 +21,7 @@ def show_package(report: ReportDocument, page: PageSection) -> None:
 def show_provenance(report: ReportDocument, page: PageSection) -> None:
     """The command, the versions, the steps and the hashes."""
     page.say(f"Study {report.study}, seed {report.seed}.")
-    command = [["command", CODE.format(report.command)]] if report.command else []
+    command = [["command, in the folder of this report", CODE.format(report.command)]] if report.command else []
     environment = report.environment.model_dump(exclude={"versions"}) | report.environment.versions
     page.tabulate(
         [*command, *([name, value] for name, value in environment.items() if value)], ["what", "value"], "Run"

@@ -2,21 +2,28 @@
 
 from itertools import groupby
 
+from markupsafe import Markup
+
 from polyclinic.figures.html import with_small
 from polyclinic.figures.intervals import Line, forest
-from polyclinic.figures.numbers import count
+from polyclinic.figures.numbers import count, number, signed
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
 from polyclinic.reports.page_section import PageSection
 from polyclinic.reports.quantities import NO_SCORE
-from polyclinic.reports.results import Scores, Subgroup
+from polyclinic.reports.results import Gap, Scores, Subgroup
 from polyclinic.reports.sections.model_scores import line, score_table
-from polyclinic.reports.wording import group_word, plain, score_name
+from polyclinic.reports.wording import group_word, interval, plain, score_name
 
 LEAD = (
     "The dashed line is the score of all rows. A subgroup in colour has its whole interval on the worse side of it; "
     "nothing can be said of one that is named too small."
 )
+GAPS = (
+    "A gap is the subgroup minus all other rows. It is called clear where the share of false findings among gaps at least "
+    "as clear (q) stays below 5 %."
+)
+AT_THRESHOLD = ("sensitivity", "ppv")
 
 
 def show(report: ReportDocument, page: PageSection) -> None:
@@ -32,20 +39,45 @@ def show(report: ReportDocument, page: PageSection) -> None:
             for s in members:
                 lines.append(_line(o, s))
                 if not s.too_small:
-                    rows.append(([with_small(plain(s.level), column), s.n, s.groups], _with_calibration(s)))
+                    rows.append(([with_small(plain(s.level), column), s.n, s.groups], _scores(o, s)))
         if lines:
             name, overall = score_name(o.primary), o.score(o.chosen).value
             title = o.titled(f"{name} by subgroup")
             page.draw(title, forest(lines, title=title, axis=f"{name} of {o.chosen}", reference=overall))
-        score_table(page, rows, heads, o.titled("Every score by subgroup"))
+        score_table(page, rows, heads, o.titled("Scores by subgroup"))
+        _gaps(page, o)
 
 
-def _with_calibration(s: Subgroup) -> Scores:
-    measured = s.calibration
-    if measured is None:
-        return s.scores
-    more = {"observed : expected": measured.observed_expected, "calibration slope": measured.slope}
-    return s.scores | {name: score for name, score in more.items() if score is not None}
+def _scores(o: OutcomeResults, s: Subgroup) -> Scores:
+    """The primary score, the level of the probabilities, and what the one threshold does in the subgroup."""
+    shown = {o.primary: s.scores[o.primary]} if o.primary in s.scores else {}
+    if s.calibration and s.calibration.observed_expected:
+        shown["observed : expected"] = s.calibration.observed_expected
+    if s.calibration and s.calibration.slope:
+        shown["calibration slope"] = s.calibration.slope
+    return shown | {name: s.operating[name] for name in AT_THRESHOLD if name in s.operating}
+
+
+def _gaps(page: PageSection, o: OutcomeResults) -> None:
+    """One row a subgroup and one column a score; clear gaps are marked."""
+    names = list(dict.fromkeys(gap.score for s in o.subgroups for gap in s.gaps))
+    rows = [
+        [with_small(plain(s.level), plain(s.column)), *(_gap({g.score: g for g in s.gaps}.get(n)) for n in names)]
+        for s in o.subgroups
+        if s.gaps
+    ]
+    if rows:
+        page.say(GAPS)
+    page.tabulate(rows, ["subgroup", *map(score_name, names)], o.titled("Gaps to all other rows"))
+
+
+def _gap(gap: Gap | None) -> Markup | None:
+    if gap is None or not gap.difference.known:
+        return None
+    value = Markup("<b>{} clear</b>") if gap.clear else Markup("{}")
+    q = f", q {number(gap.q_value, 2)}" if gap.q_value is not None else ""
+    words = f"{interval(gap.difference)}{q}".replace(" ", "\u00a0").replace(",\u00a0", ", ")
+    return value.format(signed(gap.difference.value)) + with_small("", words)
 
 
 def _line(o: OutcomeResults, s: Subgroup) -> Line:

@@ -132,6 +132,19 @@ def _drawable(values: list[float | None]) -> list[float]:
 SECTION = SectionType(model=Usefulness, title="Use at a threshold", place=60, show=show)
 
 
+def operating_point(o: OutcomeResults) -> OperatingPoint | None:
+    """The operating point of the chosen model; None where there is none, or where it gives all rows one answer."""
+    section = o.document.section(Usefulness)
+    return section.point(o.chosen, o.name) if section and o.chosen not in o.constant else None
+
+
+def right_of_100(o: OutcomeResults) -> int | None:
+    """Of 100 alerts of the chosen model, how many are right; None where that cannot be computed."""
+    point = operating_point(o)
+    ppv = point.scores.get("ppv", NO_SCORE).value if point else None
+    return None if ppv is None else round(100 * ppv)
+
+
 def reached(point: OperatingPoint) -> str:
     """Whether the operating point that was asked for was reached on test rows, in words; empty where none was."""
     if point.wanted is None:
