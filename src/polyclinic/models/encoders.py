@@ -279,6 +279,26 @@ def hours_before(column: Ragged, index_times: Array | None) -> Array:
     return np.asarray((end[row] - time) / HOUR)
 
 
+def spread(rows: Samples, learned: Mapping[str, Any], *, at_once: int = 1 << 14) -> tuple[Array, Array]:
+    """Mean and deviation of each column of the matrix, as `centre` gives them, from some rows at a time.
+
+    References
+    ----------
+    Chan, Golub and LeVeque 1983, doi:10.1080/00031305.1983.10483115, for how two parts are joined.
+    """
+    count = mean = squares = np.zeros(len(names(learned)))
+    for first in range(0, len(rows), at_once):
+        x = matrix(rows.take(np.arange(first, min(first + at_once, len(rows)))), learned).astype(float)
+        known = ~np.isnan(x)
+        n = known.sum(axis=0)
+        own = np.where(known, x, 0).sum(axis=0) / np.maximum(n, 1)
+        both, gap = np.maximum(count + n, 1), own - mean
+        squares = squares + (np.where(known, x - own, 0) ** 2).sum(axis=0) + gap**2 * count * n / both
+        count, mean = count + n, mean + gap * n / both
+    scale = np.sqrt(squares / np.maximum(count, 1))
+    return mean, np.where(scale > 1e-9, scale, 1.0)
+
+
 def centre(x: Array) -> tuple[Array, Array]:
     """Mean and deviation of each column over what is known; 0 and 1 where nothing is, or where nothing varies."""
     known = ~np.isnan(x)

@@ -18,6 +18,8 @@ from polyclinic.models.table import History, Rows, TableModel
 from polyclinic.packages.parts import OnnxPart
 
 OPSET = 18
+BYTES = 24
+"""Bytes of memory for each number of the matrix: as it is, filled, and what an estimator copies of it."""
 TOLERANCE = 1e-5
 SOME = 4096
 ODDS = """odds (float[row, 2] given) => (float[row, 1] raw)
@@ -63,7 +65,8 @@ class Estimator(TableModel):
 
     def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
         """Raises `UsageError` where ONNX has no words for the estimator, or says something else than it does."""
-        x, y = train
+        (rows, y), (watched, _) = train, validation
+        x, _ = self.in_memory(rows, watched, session, each=BYTES)
         estimator = built({"estimator": self.estimator, "params": self.params}, allow_code=session.allow_code)
         from threadpoolctl import threadpool_limits
 

@@ -9,10 +9,14 @@ import numpy as np
 from polyclinic import dependencies, openmp
 from polyclinic.models.linear import written
 from polyclinic.models.model import Session
-from polyclinic.models.table import History, Rows, TableModel
+from polyclinic.models.table import EncodedRows, History, Rows, TableModel
 from polyclinic.packages.parts import OnnxPart
 
 OPSET = 15
+BLOCK = 8192
+FLOAT32 = 4
+SAMPLED, FEWEST, MOST = 1 << 21, 10_000, 200_000
+"""Numbers from which LightGBM places its bins, and the rows that are taken at least and at most."""
 FIXED = {"objective": "binary", "metric": "binary_logloss", "bagging_freq": 1, "verbosity": -1}
 REPEATABLE = {"deterministic": True, "force_row_wise": True}
 
@@ -40,27 +44,57 @@ class Gbm(TableModel):
         with openmp.asleep("lightgbm", "sklearn"):
             import lightgbm
 
+        (rows, y_train), (watched, y_validation) = train, validation
         curve: dict[str, Any] = {}
         how = {
             **FIXED,
             **REPEATABLE,
             "learning_rate": self.learning_rate,
             "num_leaves": self.leaves,
-            "min_data_in_leaf": min(self.min_leaf, max(1, len(train[1]) // 20)),
+            "min_data_in_leaf": min(self.min_leaf, max(1, len(rows) // 20)),
             "lambda_l2": self.l2,
             "feature_fraction": self.features,
             "bagging_fraction": self.rows,
             "seed": session.seed,
+            "bin_construct_sample_cnt": max(FEWEST, min(MOST, SAMPLED // rows.width)),
             "num_threads": openmp.threads("lightgbm", session.threads),
         }
-        learn = lightgbm.Dataset(*train, params=how, free_raw_data=False)
-        watch = lightgbm.Dataset(*validation, reference=learn, params=how)
+        if FLOAT32 * (len(rows) + len(watched)) * rows.width <= session.memory:
+            _ = rows.whole, watched.whole
+        learn = lightgbm.Dataset(in_blocks(rows), y_train, params=how)
+        watch = lightgbm.Dataset(in_blocks(watched), y_validation, reference=learn, params=how)
         calls = [lightgbm.early_stopping(self.patience, verbose=False), lightgbm.record_evaluation(curve)]
         sets = {"valid_sets": [learn, watch], "valid_names": ["train", "validation"]}
         booster = lightgbm.train(how, learn, self.rounds, callbacks=calls, **sets)
         losses = zip(*(curve[part]["binary_logloss"] for part in sets["valid_names"]), strict=True)
         history = [{"epoch": i, "train": a, "validation": b} for i, (a, b) in enumerate(losses, start=1)]
-        return graph(booster, train[0].shape[1]), history
+        return graph(booster, rows.width), history
+
+
+def in_blocks(rows: EncodedRows) -> Any:
+    """Encoded rows as LightGBM reads them: some at a time, so that only its own bins, a byte a number, stay in memory."""
+    import lightgbm
+
+    class Blocks(lightgbm.Sequence):
+        batch_size = BLOCK
+
+        def __init__(self) -> None:
+            self.first = -BLOCK
+            self.values: Any = None
+
+        def __len__(self) -> int:
+            return len(rows)
+
+        def __getitem__(self, index: Any) -> Any:
+            """A stretch of rows, float32; or one row, float64: LightGBM takes single ones, in order, to place its bins."""
+            if isinstance(index, slice):
+                return np.ascontiguousarray(rows.whole[index] if "whole" in vars(rows) else rows.block(index))
+            first = int(index) // BLOCK * BLOCK
+            if first != self.first:
+                self.first, self.values = first, self[first : first + BLOCK]
+            return self.values[index - first].astype(np.float64)
+
+    return Blocks()
 
 
 def graph(booster: Any, width: int) -> OnnxPart:

@@ -3,8 +3,10 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from polyclinic import openmp
 from polyclinic.models.encoders import centre
@@ -14,6 +16,9 @@ from polyclinic.models.table import History, Rows, TableModel
 from polyclinic.packages.parts import OnnxPart
 
 MANY = 500
+BYTES = 48
+"""Bytes of memory for each number of the matrix: as float32, as float64, scaled, and what lies between."""
+Matrix: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -27,17 +32,19 @@ class Logistic(TableModel):
     strengths: tuple[float, ...] = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0)
 
     def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
-        return regression(train, validation, self.strengths), ()
+        x, x_validation = self.in_memory(train[0], validation[0], session, each=BYTES)
+        return regression((x, train[1]), (x_validation, validation[1]), self.strengths), ()
 
 
-def regression(train: Rows, validation: Rows, strengths: Sequence[float]) -> OnnxPart:
+def regression(train: Matrix, validation: Matrix, strengths: Sequence[float]) -> OnnxPart:
     """The logistic regression whose strength has the least log loss on validation rows."""
-    (x, y), (held, seen) = train, validation
+    (x, y), (x_validation, y_validation) = train, validation
     bounds = _scaling(x.astype(float))
-    learn, watch = (_scaled(v.astype(float), *bounds) for v in (x, held))
-    weights, biases = _fits(learn, y, strengths)
+    scaled, scaled_validation = (_scaled(v.astype(float), *bounds) for v in (x, x_validation))
+    weights, biases = _fits(scaled, y, strengths)
     fits = zip(weights, biases, strict=True)
-    losses = [float(np.logaddexp(0, (1 - 2 * seen) * (watch @ w + b)).mean()) for w, b in fits]
+    signs = 1 - 2 * y_validation
+    losses = [float(np.logaddexp(0, signs * (scaled_validation @ w + b)).mean()) for w, b in fits]
     best = int(np.argmin(losses))
     return linear(weights[best][:, None], biases[best, None], *bounds)
 

@@ -1,9 +1,10 @@
 """What a model is. A frozen dataclass of settings; it sees columns, its settings and its state, nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from polyclinic import memory
 from polyclinic.outcomes.outcome import Head, Outcome
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.state import State
@@ -14,12 +15,14 @@ from polyclinic.samples import Samples
 class Session:
     """The circumstances of one fit. Everything random derives from `seed`.
 
+    memory: bytes that encoded rows may fill; no answer depends on it.
     allow_code: whether settings may name code that is neither polyclinic's nor scikit-learn's (`--allow-code`).
     """
 
     seed: int = 0
     device: str = "auto"
     threads: int = 2
+    memory: int = field(default_factory=memory.budget)
     allow_code: bool = False
 
 

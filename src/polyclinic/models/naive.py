@@ -8,7 +8,7 @@ import numpy as np
 from polyclinic.errors import UnknownName, UsageError
 from polyclinic.models import encoders
 from polyclinic.models.linear import constant, log_odds
-from polyclinic.models.logistic import regression
+from polyclinic.models.logistic import BYTES, regression
 from polyclinic.models.model import Session
 from polyclinic.models.table import History, Rows, TwoAnswers
 from polyclinic.outcomes.outcome import Outcome
@@ -71,4 +71,5 @@ class LastValue(TwoAnswers):
 
     def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
         """A regression of one or few weights, next to no penalty."""
-        return regression(train, validation, (10.0,)), ()
+        x, x_validation = self.in_memory(train[0], validation[0], session, each=BYTES)
+        return regression((x, train[1]), (x_validation, validation[1]), (10.0,)), ()

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from polyclinic import memory
 from polyclinic.errors import UsageError
 from polyclinic.models import encoders
 from polyclinic.models.linear import constant, log_odds
@@ -17,9 +19,40 @@ from polyclinic.packages.parts import OnnxPart
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
 
-Rows: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]
-"""x: float32 [row, feature], NaN where there is nothing; y: 0 or 1, float64 [row]."""
 History: TypeAlias = Sequence[Mapping[str, float]]
+Floats: TypeAlias = npt.NDArray[np.float32]
+FEWER = "take `gbm`, which reads them some at a time, or let the inputs have fewer columns (`coverage`, `hours`)"
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedRows:
+    """The matrix that a model makes of rows, in whole or some rows at a time: float32 [row, feature], NaN for nothing."""
+
+    model: Model
+    state: State
+    samples: Samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @cached_property
+    def width(self) -> int:
+        """How many features a row has."""
+        return int(self.block(slice(0, 1)).shape[1])
+
+    def block(self, rows: slice) -> Floats:
+        """The numbers of a stretch of rows."""
+        some = self.samples.take(np.arange(len(self))[rows])
+        return np.asarray(self.model.encode(some.without_targets(), self.state)["x"])
+
+    @cached_property
+    def whole(self) -> Floats:
+        """The numbers of all rows; see `TwoAnswers.in_memory`, which looks whether they fit."""
+        return self.block(slice(None))
+
+
+Rows: TypeAlias = tuple[EncodedRows, npt.NDArray[np.float64]]
+"""Encoded rows, and their answers: 0 or 1, float64 [row]."""
 
 
 class TwoAnswers(Model, Protocol):
@@ -29,14 +62,26 @@ class TwoAnswers(Model, Protocol):
         """A graph from `x` to `raw`, the log odds; the losses step by step, where there are steps."""
 
     def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
-        """Raises `UsageError` where the outcome is not yes or no once a row."""
+        """Raises `UsageError` where the outcome is not yes or no once a row, or where memory does not suffice."""
         state = self.prepare(train)
-        y, seen = (self._answers(rows, outcome) for rows in (train, validation))
-        x, held = (self.encode(rows, state)["x"] for rows in (train, validation))
-        if len(np.unique(y)) < 2:
-            return Fitted(self, state, [constant(log_odds(y.mean(), len(y)), x.shape[1])])
-        part, history = self.learned((x, y), (held, seen), session)
+        y_train, y_validation = (self._answers(rows, outcome) for rows in (train, validation))
+        rows, watched = (EncodedRows(self, state, part) for part in (train, validation))
+        if len(np.unique(y_train)) < 2:
+            return Fitted(self, state, [constant(log_odds(y_train.mean(), len(y_train)), rows.width)])
+        part, history = self.learned((rows, y_train), (watched, y_validation), session)
         return Fitted(self, state, [part], history=history)
+
+    def in_memory(
+        self, rows: EncodedRows, others: EncodedRows, session: Session, *, each: int
+    ) -> tuple[Floats, Floats]:
+        """Two parts in whole; raises `UsageError` where they and what is computed of them exceed the budget of memory.
+
+        each: bytes that the fit needs for every number, the number itself included.
+        """
+        numbers = (len(rows) + len(others)) * rows.width
+        what = f"{type(self).__name__.lower()} holds all encoded rows, {numbers:,} numbers: it"
+        memory.check(each * numbers, session.memory, what, FEWER)
+        return rows.whole, others.whole
 
     def _answers(self, rows: Samples, outcome: Outcome) -> npt.NDArray[np.float64]:
         head = outcome.head(rows)

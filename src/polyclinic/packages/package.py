@@ -31,6 +31,8 @@ from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
 
 ROWS_AT_A_TIME = 16384
+ROWS_READ = 1 << 17
+"""Rows whose inputs are read together: each time, the whole source is looked through."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +105,10 @@ class ModelPackage:
             fix = "check the source, or give a time with --at"
             raise BadData("nobody is asked about in this source", fix=fix)
         size = min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])
-        slices = (readable[i : i + size] for i in range(0, max(readable.height, 1), size))
-        chunks = [self._chunk(source, SelectedRows(some, identity=identity), levels, folder) for some in slices]
+        slices = (readable[i : i + ROWS_READ] for i in range(0, max(readable.height, 1), ROWS_READ))
+        selections = (SelectedRows(some, identity=identity) for some in slices)
+        read = (assemble(self.question, source, some, live=True) for some in selections)
+        chunks = [self._chunk(part, levels, folder) for samples in read for part in _parts(samples, size)]
         outside = {row: names for chunk in chunks for row, names in chunk.outside.items()}
         _note_outside(outside, readable.height)
         if self.limits.outside == "refuse":
@@ -123,10 +127,7 @@ class ModelPackage:
             fix = f"give a source in the package's format ({self.source_format})"
             raise BadData(f"this package asks about {wanted}; the source holds {given}", fix=fix)
 
-    def _chunk(
-        self, source: Timeline | RowTable, some: SelectedRows, levels: Mapping[int, Sequence[str]], folder: Path
-    ) -> "_Chunk":
-        samples = assemble(self.question, source, some, live=True)
+    def _chunk(self, samples: Samples, levels: Mapping[int, Sequence[str]], folder: Path) -> "_Chunk":
         outside = _by_row(samples, self.limits.outside_of(samples), levels)
         if outside and self.limits.outside == "refuse":
             samples = samples.take(~np.isin(samples.row_id, list(outside)))
@@ -239,6 +240,15 @@ def _blamed_on_the_package(package: Path | None = None) -> Iterator[None]:
 
 def _repeated(name: str, value: str | None, times: int, kind: Any = pl.String) -> pl.Series:
     return pl.Series(name, [value], kind).new_from_index(0, times)
+
+
+def _parts(samples: Samples, size: int) -> Iterator[Samples]:
+    """The rows, at most `size` at a time; once nothing where there are none."""
+    if len(samples) <= size:
+        yield samples
+        return
+    for first in range(0, len(samples), size):
+        yield samples.take(np.arange(first, min(first + size, len(samples))))
 
 
 def _joined(rows: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from polyclinic import config, fingerprint, registry, seeds
+from polyclinic import config, fingerprint, memory, registry, seeds
 from polyclinic.models.model import Session
 from polyclinic.outcomes.outcome import Outcome, Raw, concatenate
 from polyclinic.packages.fitted import Fitted
@@ -55,7 +55,10 @@ class FitWork:
         """The work that a study asks for."""
         outcome, training = study.question.outcome, study.training
         seed = seeds.derive(study.seed, candidate.name, fold.name)
-        session = Session(seed=seed, device=training.device, threads=training.threads, allow_code=study.allow_code)
+        bound = memory.budget() if training.memory is None else int(training.memory * memory.GIB)
+        session = Session(
+            seed=seed, device=training.device, threads=training.threads, memory=bound, allow_code=study.allow_code
+        )
         inputs = {
             "samples": samples.fit_key,
             "rows": fingerprint.of_arrays(fold.train, fold.validation, fold.test),

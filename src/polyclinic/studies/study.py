@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 
 from polyclinic import config
 from polyclinic.evaluation.settings import Evaluation
@@ -57,12 +57,15 @@ class TrainingPlan:
         `auto`, `cpu`, `mps`, `cuda` or `cuda:NUMBER`.
     threads
         CPU threads of one fit.
+    memory
+        GiB that the encoded rows of a fit may fill; without it, a quarter of what this process may use.
     """
 
     seeds: Literal[1] = 1
     pretrain: Literal["none"] = "none"
     device: str = "auto"
     threads: Annotated[int, Ge(1)] = 2
+    memory: Annotated[float, Gt(0)] | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):

@@ -16,13 +16,12 @@ from polyclinic.models.model import Session
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.state import State
-from polyclinic.samples import File, Samples
+from polyclinic.samples import File, Ragged, Samples
 from polyclinic.samples.samples import of_rows
 from polyclinic.training.recipe import Training
 
 Batch = dict[str, Any]
 History = list[dict[str, float]]
-HELD = 1 << 30
 SOME = 4
 
 
@@ -49,14 +48,19 @@ class Source:
     outcome: Outcome
     held: Batch | None = None
 
-    def in_memory(self) -> Self:
-        """Hold everything encoded, unless the rows are files that would take more than `HELD` bytes."""
-        if self.files:
-            some = np.linspace(0, len(self.rows) - 1, SOME, dtype=int)
-            one = max(sum(v[0].nbytes for v in self.encoded([at]).values()) for at in some)
-            if one * len(self.rows) > HELD:
-                return self
-        return replace(self, held=self.encoded(np.arange(len(self.rows))))
+    def in_memory(self, budget: int) -> Self:
+        """The same with all rows encoded, where they take at most so many bytes; else each batch is encoded anew."""
+        return replace(self, held=self.encoded(np.arange(len(self.rows)))) if self.size() <= budget else self
+
+    def size(self) -> int:
+        """About how many bytes all rows take when they are encoded: told from a few of them, the longest included."""
+        some = np.linspace(0, len(self.rows) - 1, SOME, dtype=int)
+        ragged = of_rows(self.rows, Ragged).values()
+        longest = [int(np.argmax(column.lengths)) for column in ragged if len(column)]
+        if self.files:  # of one shape each: no file is read twice
+            return len(self.rows) * max(_bytes(self.encoded([at])) for at in some)
+        some = np.unique([*some, *longest])
+        return len(self.rows) * _bytes(self.encoded(some)) // len(some)
 
     @property
     def files(self) -> bool:
@@ -84,6 +88,12 @@ class Source:
             yield coming.result()
 
 
+def _bytes(batch: Batch) -> int:
+    """The size of encoded rows in memory; an object array holds one array a row."""
+    arrays = (v for value in batch.values() for v in (value if value.dtype == object else [value]))
+    return sum(np.asarray(v).nbytes for v in arrays)
+
+
 def fit_torch(model: Any, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
     """Fit a torch model and export it to ONNX."""
     torch = dependencies.need("torch", extra="train", to="train a network")
@@ -95,7 +105,9 @@ def fit_torch(model: Any, train: Samples, validation: Samples, outcome: Outcome,
     fastest = "cuda" if torch.cuda.is_available() else "cpu"
     device = fastest if session.device == "auto" else session.device
     net = model.network(state, outcome.head(train)).to(device)
-    learn, watch = (Source(model, state, rows, outcome).in_memory() for rows in (train, validation))
+    learn = Source(model, state, train, outcome).in_memory(session.memory)
+    left = session.memory - (0 if learn.held is None else learn.size())
+    watch = Source(model, state, validation, outcome).in_memory(left)
     history = _epochs(net, learn, watch, model.training, seeds.generator(session.seed, "batches"))
     example = learn.batch(np.arange(min(2, len(train))).repeat(2)[:2], None)
     onnx = to_onnx(net.cpu().eval(), arguments(net, example), getattr(model, "dynamic", {}))

@@ -17,7 +17,7 @@ from polyclinic.models import encoders
 from polyclinic.outcomes.outcome import Head
 from polyclinic.packages.state import State
 from polyclinic.samples import Ragged, Samples
-from polyclinic.samples.columns import Array
+from polyclinic.samples.columns import BLOCK, Array
 from polyclinic.training.recipe import Training
 
 KNOTS = 65
@@ -60,7 +60,7 @@ class Transformer:
         near = encoders.covered(column, train.time, self.coverage, self.hours)
         codes = sorted({*frequent(column, train.groups.get("subject"))} & {*near})
         learned = encoders.learn(train)
-        middle, scale = encoders.centre(encoders.matrix(train, learned).astype(float))
+        middle, scale = encoders.spread(train, learned)
         arrays = {"knots": knots(column, codes), "middle": middle, "scale": scale}
         return State({"codes": codes, "matrix": learned}, arrays)
 
@@ -92,10 +92,12 @@ class Transformer:
 
 def frequent(column: Ragged, subjects: Array | None) -> list[str]:
     """The codes seen in `min_subjects` subjects (of the column's spec; in all of them where there are fewer)."""
-    row, position = column.elements()
     who = np.arange(len(column)) if subjects is None else np.unique(subjects, return_inverse=True)[1]
     seen = np.zeros((who.max(initial=-1) + 1, len(column.levels["code"])), bool)
-    seen[who[row], column.values["code"][position]] = True
+    for some in column.blocks(BLOCK, len(column)):
+        part, _ = encoders.rows_of(column, None, some)
+        row, position = part.elements()
+        seen[who[some][row], part.values["code"][position]] = True
     enough = max(1, min(int(column.spec.get("min_subjects", 5)), len(seen)))
     return sorted(c for c, n in zip(column.levels["code"], seen.sum(axis=0), strict=True) if n >= enough)
 
