@@ -44,7 +44,7 @@ def wide_windows():
 rows = wide_windows()
 train, watch = rows.take(np.arange(ROWS * 3 // 4)), rows.take(np.arange(ROWS * 3 // 4, ROWS))
 MODEL
-small = train.take(np.arange(2000))
+small = train.take(np.arange(12_000))
 fit(model, small, watch.take(np.arange(500)), Binary(), Session(threads=1))  # libraries and graphs are loaded by now
 encoded = len(rows) * sum(v.nbytes for v in encode(small.take(np.arange(10))).values()) // 10
 assert encoded > 4 * LIMIT, encoded

@@ -74,6 +74,12 @@ def parse_task(document: Any, file: str = "<task>") -> Task:
     return TaskParser(document, file).task()
 
 
+def task_keys() -> dict[str, tuple[str, ...]]:
+    """Every key that a task file may have, by the part in which it stands (`task`, `predicate`, `window`, …)."""
+    keys = {part: tuple(rules) for part, rules in TaskParser({}, "<task>").rules().items()}
+    return {**keys, "task": (*keys["task"], *_BESIDE)}
+
+
 def completed(document: Any, predicates: Path) -> Any:
     """The document with the predicates of a second file, which replace its own of the same name."""
     given = TaskParser(config.read(predicates), str(predicates))
@@ -143,21 +149,42 @@ class TaskParser:
         """A mapping whose keys are names of the user's own, all read by one rule."""
         return {name: self.under(name, rule, one) for name, one in self.mapping(given).items()}
 
-    def task(self) -> Task:
-        ties = partial(self.one_of, TIES, "rule for ties")
-        value_rules: dict[str, Rule] = {"plausible": self.limits, "ties": ties}
-        rules: dict[str, Rule] = {
-            **dict.fromkeys(_PREDICATES, partial(self.each, self.one_predicate)),
-            "kind": str,
-            "trigger": self.predicate,
-            "windows": partial(self.each, self.window),
-            "values": partial(self.each, partial(self.read, rules=value_rules)),
-            "every": self.every,
-            "at_risk": partial(self.read, rules={"last": partial(self.each, self.last)}),
-            "labels": self.labels,
+    def rules(self) -> dict[str, dict[str, Rule]]:
+        """Every key that a task may have, and what reads its value, by the part of the task in which it stands."""
+        limits = dict.fromkeys(("value_min", "value_max"), self.number)
+        truths = dict.fromkeys(("value_min_inclusive", "value_max_inclusive", "static"), self.truth)
+        value: dict[str, Rule] = {"plausible": self.limits, "ties": partial(self.one_of, TIES, "rule for ties")}
+        at_risk: dict[str, Rule] = {"last": partial(self.each, self.last)}
+        return {
+            "task": {
+                **dict.fromkeys(_PREDICATES, partial(self.each, self.one_predicate)),
+                "kind": str,
+                "trigger": self.predicate,
+                "windows": partial(self.each, self.window),
+                "values": partial(self.each, partial(self.read, rules=value)),
+                "every": self.every,
+                "at_risk": partial(self.read, rules=at_risk),
+                "labels": self.labels,
+            },
+            "predicate": {"code": self.code, **limits, **truths, "other_cols": self.mapping},
+            "derived predicate": {"expr": self.expression, "static": self.truth},
+            "code": {"regex": self.pattern, "any": self.codes},
+            "window": {
+                **dict.fromkeys(_SIDES, self.bound),
+                **dict.fromkeys(("start_inclusive", "end_inclusive"), self.truth),
+                "has": partial(self.each, self.counts),
+                "label": self.predicate,
+                "index_timestamp": partial(self.one_of, _SIDES, "end of a window"),
+            },
+            "values": value,
+            "every": {"step": self.span, "while": self.between, "after": self.span},
+            "at_risk": at_risk,
+            "last": {"within": self.span, **limits},
         }
+
+    def task(self) -> Task:
         given = {k: v for k, v in self.mapping(self.document).items() if k not in _BESIDE}
-        found = self.read(given, rules)
+        found = self.read(given, self.rules()["task"])
         _, demographics = (found.pop(key, {}) for key in _PREDICATES)
         document = config.plain(self.document) | {k: str(v) for k, v in found.items() if k == "labels"}
         task = Task(document=document, predicates=self.found, **found.pop("at_risk", {}), **found)
@@ -197,15 +224,10 @@ class TaskParser:
         says = isinstance(given, Mapping) and (given.get("code") or given.get("expr"))
         self.must(says, f"{name} must say `code` or `expr`", f"write {name}: {{code: …}}")
         if given.get("expr") is not None:
-            read = self.read(given, {"expr": self.expression, "static": self.truth})
+            read = self.read(given, self.rules()["derived predicate"])
             self.found[name] = replace(read["expr"], static=read.get("static", False))
             return
-        rules: dict[str, Rule] = {
-            "code": self.code,
-            **dict.fromkeys(("value_min", "value_max"), self.number),
-            **dict.fromkeys(("value_min_inclusive", "value_max_inclusive", "static"), self.truth),
-            "other_cols": self.mapping,
-        }
+        rules = self.rules()["predicate"]
         own = self.read({k: v for k, v in given.items() if k in rules}, rules)
         more = {k: v for k, v in given.items() if k not in rules}
         columns = config.plain(own.pop("other_cols", {}) | more)
@@ -218,8 +240,8 @@ class TaskParser:
     def code(self, given: Any) -> Any:
         if not (isinstance(given, Mapping) and len(given) == 1):
             return self.be(isinstance(given, str), given, "a code, {regex: …} or {any: [A, B]}")
-        told = {k: "" if v is None else v for k, v in given.items()}
-        return self.read(told, {"regex": self.pattern, "any": self.codes})
+        written = {k: "" if v is None else v for k, v in given.items()}
+        return self.read(written, self.rules()["code"])
 
     def pattern(self, given: Any) -> str:
         return read_pattern(given, self.at())
@@ -239,14 +261,7 @@ class TaskParser:
 
     def window(self, given: Any) -> Window:
         name = self.name("window", TRIGGER)
-        rules: dict[str, Rule] = {
-            **dict.fromkeys(_SIDES, self.bound),
-            **dict.fromkeys(("start_inclusive", "end_inclusive"), self.truth),
-            "has": partial(self.each, self.counts),
-            "label": self.predicate,
-            "index_timestamp": partial(self.one_of, _SIDES, "end of a window"),
-        }
-        found = self.read(given, rules)
+        found = self.read(given, self.rules()["window"])
         self.must({*_SIDES} & set(found), f"window {name} has no start and no end", "hang one on trigger")
         window = Window(**found)
         start, end = window.start.point == "end", window.end.point == "start"
@@ -322,7 +337,7 @@ class TaskParser:
         return self.be(two and given[0] <= given[1], given, "[lowest, highest], such as [20, 200]")
 
     def every(self, given: Any) -> Every:
-        found = self.read(given, {"step": self.span, "while": self.between, "after": self.span})
+        found = self.read(given, self.rules()["every"])
         self.must("while" in found, "every needs while: [begin, end]", "name two predicates", "while")
         self.must(found.get("step"), "every needs a step of more than nothing", "such as step: 1h", "step")
         begin, end = found.pop("while")
@@ -334,8 +349,7 @@ class TaskParser:
 
     def last(self, given: Any) -> Last:
         self.plain_predicate(self.path[-1])
-        rules: dict[str, Rule] = {"within": self.span, "value_min": self.number, "value_max": self.number}
-        return Last(**self.read(given, rules))
+        return Last(**self.read(given, self.rules()["last"]))
 
     def labels(self, given: Any) -> Path:
         beside = Path(self.file).parent / str(given)
