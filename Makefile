@@ -1,4 +1,4 @@
-# Two commands: `make demo` and `make test`. Each makes the environment that it needs.
+# Two commands: `make demo` and `make test`. Each makes the environment that it needs, the first time it is called.
 PYTHON ?= python3
 # On most machines plain pip takes the CUDA build of torch; another build: make env TORCH="torch --index-url …"
 TORCH ?= torch==2.13.0
@@ -10,11 +10,13 @@ env: .venv/.made
 
 .venv/.made: pyproject.toml constraints.txt
 	@$(MAKE) --no-print-directory check-debian
+	@echo "The first time, the libraries are installed into .venv: 3 to 10 minutes, 2.5 GB on the disk, and 3 GB more"
+	@echo "where pip takes the CUDA build of torch. Without a GPU the CPU build is enough; README says how to take it."
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	grep -v '^torch==' constraints.txt > .venv/constraints.txt
-	$(BIN)/pip install --quiet -c .venv/constraints.txt $(TORCH)
+	$(BIN)/pip install --progress-bar on -c .venv/constraints.txt $(TORCH)
 	$(BIN)/pip freeze | grep '^torch==' >> .venv/constraints.txt
-	$(BIN)/pip install --quiet -c .venv/constraints.txt -e ".[dev]"
+	$(BIN)/pip install --progress-bar on -c .venv/constraints.txt -e ".[dev]"
 	@touch $@
 
 check-debian:

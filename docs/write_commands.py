@@ -24,6 +24,8 @@ Written from the commands' own help by `docs/write_commands.py`.
 | 4 | interrupted; the same command goes on from what was finished |
 | 70 | a fault in polyclinic itself |
 
+Words are completed by the Tab key after `polyclinic --install-completion` (bash, zsh, fish, PowerShell).
+
 `--debug` may stand anywhere on the line and shows a traceback. Without it, no message of a library is printed, since
 it may quote a patient's value.
 """

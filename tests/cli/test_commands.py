@@ -9,10 +9,12 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from polyclinic import config
 from polyclinic.checks import Result
 from polyclinic.cli import COMMANDS, app
+from polyclinic.studies.study_parser import load_study
 
-FIXED = {"demo", "list", "data", "ingest", "describe", "cohort", "run", "evaluate",
+FIXED = {"demo", "list", "show", "data", "ingest", "describe", "cohort", "run", "evaluate",
          "predict", "report", "verify", "validate", "check"}  # fmt: skip
 
 
@@ -53,6 +55,16 @@ def test_an_unknown_command_suggests_the_nearest():
     done = call("runn")
     assert done.exit_code == 2
     assert "run" in done.output
+
+
+def test_show_prints_a_shipped_study_and_a_shipped_task_from_which_the_same_is_read():
+    study, task = call("show", "hypotension").output, call("show", "hypotension", "--task").output
+    assert "task: hypotension" in study
+    assert "predicates:" in task
+    assert load_study(config.plain(config.parse(study))).document() == load_study("hypotension").document()
+    done = call("show", "hypotensoin")
+    assert done.exit_code == 2
+    assert "did you mean 'hypotension'" in done.output
 
 
 @pytest.mark.parametrize("words", [("report", "nowhere"), ("verify", "nowhere"), ("describe", "nowhere")])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 from pathlib import Path
 
 import polars as pl
@@ -41,7 +43,20 @@ def test_the_demo_says_what_it_found_where_it_lies_and_what_to_try(demo):
     out, said = demo
     assert "AUROC" in said
     assert str(out / "report.html") in said
-    assert said.count("polyclinic ") >= 3
+
+
+def test_the_commands_that_the_demo_ends_with_work_as_typed(demo):
+    out, said = demo
+    commands = [shlex.split(line) for line in said.splitlines() if " -m polyclinic.cli " in line]
+    assert [words[3] for words in commands] == ["run", "describe", "cohort"]
+    planned, *quick = commands
+    for words in ([*planned, "--dry-run", "--json"], *quick):
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        if words[3] == "run":
+            fits = {step["reused"] for step in json.loads(done.stdout) if step["name"].startswith("fit")}
+            assert fits == {"yes"}
+    assert (out / "labels.parquet").is_file()
 
 
 def test_one_patient_gets_the_answers_that_the_study_gave(demo):

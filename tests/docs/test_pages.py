@@ -8,8 +8,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from pkgutil import resolve_name
+from types import ModuleType
 
 import pytest
+
+import polyclinic
+from polyclinic.studies.study import BLOCKS, KEYS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = REPOSITORY / "docs"
@@ -40,13 +45,38 @@ def shell(text: str) -> None:
     assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
 
 
-def test_the_page_of_commands_is_what_the_help_says():
-    spec = importlib.util.spec_from_file_location("write_commands", DOCS / "write_commands.py")
+def writer(name: str) -> ModuleType:
+    """The script that writes a page of the reference from the code."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    writer = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(writer)
-    assert writer.PAGE.read_text(encoding="utf-8") == writer.page(), "run: python docs/write_commands.py"
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["write_commands", "write_study"])
+def test_a_page_that_is_written_from_the_code_says_what_the_code_says(name):
+    script = writer(name)
+    assert script.PAGE.read_text(encoding="utf-8") == script.page(), f"run: python docs/{name}.py"
+
+
+def test_every_key_of_a_study_has_its_meaning_on_the_page():
+    script = writer("write_study")
+    text = script.PAGE.read_text(encoding="utf-8")
+    assert {*script.TOP, *BLOCKS} == set(KEYS)
+    for name, cls in BLOCKS.items():
+        for key, default, meaning in script.settings(cls):
+            assert meaning, f"the docstring of {cls.__name__} says nothing of {key} ({name})"
+            assert f"| `{key}` | {default} |" in text
+
+
+def test_the_python_page_names_what_the_package_exports():
+    named = re.findall(r"^::: (\S+)", (DOCS / "reference" / "python.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {"run", "plan", "evaluate", "predict"} <= {name.rpartition(".")[2] for name in named}
+    for name in named:
+        attribute = name.rpartition(".")[2]
+        assert resolve_name(name) is getattr(polyclinic, attribute, resolve_name(name))
 
 
 def test_every_link_of_the_top_files_leads_somewhere():

@@ -11,7 +11,7 @@ from polyclinic.cli import data
 from polyclinic.cli.application import CommandGroup
 
 COMMANDS = (
-    "demo", "list", "ingest", "describe", "cohort", "run", "evaluate",
+    "demo", "list", "show", "ingest", "describe", "cohort", "run", "evaluate",
     "predict", "report", "verify", "validate", "check",
 )  # fmt: skip
 
@@ -21,7 +21,7 @@ app = Typer(
     epilog="Begin with [bold]polyclinic demo[/bold]. Every command explains itself: polyclinic run --help",
     rich_markup_mode="rich",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

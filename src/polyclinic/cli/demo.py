@@ -22,28 +22,33 @@ def command(
     """Real ICU patients, a model, its report and its package, in two to three minutes.
 
     Runs the shipped study `hypotension` on the open MIMIC-IV demo (100 patients, 2 MB), then asks its package about one patient."""
-    from polyclinic.studies.run import run as work
+    from polyclinic.studies import run as studies
 
     output.say("Will mean arterial pressure fall below 65 mmHg within the next two hours?\n")
-    made = work(STUDY, out=out, settings=settings or [])
-    ingested = next(step.folder for step in made.document.steps if step.step == "ingest")
+    report = studies.run(STUDY, out=out, settings=settings or [])
+    ingested = next(step.folder for step in report.document.steps if step.step == "ingest")
     timeline = out / ingested / "source"
-    patient = ask_for_one_patient(made.predictions(), timeline, out)
-    run.show_report(made)
+    patient = predict_one_patient(report.predictions(), timeline, out)
+    run.show_report(report)
     output.say(f"\nOne patient through the package, without torch ({out / 'one_patient.parquet'}):")
     columns = ["prediction_time", "predicted_boolean_probability"]
-    output.table(["asked at", "probability"], patient.select(columns).tail(5).iter_rows())
-    output.say(f"""
-Three things to try next
-  1. open {made.page} and read the finding, then whom the model serves worst
-  2. polyclinic run {STUDY} --set evaluation.operating_point.specificity=0.95 --out {out}
-     (only the evaluation is done again; nothing is trained)
-  3. polyclinic describe {timeline}
-     then put a question of your own to it: polyclinic cohort, see docs/how-to/your-own-task.md
-""")
+    output.table(["at", "probability"], patient.select(columns).tail(5).iter_rows())
+    output.say("\nThree things to try next")
+    output.say(f"  1. open {report.page} and read the finding, then for whom the model works worst")
+    output.say("  2. change one line; only the evaluation is done again, and nothing is trained:")
+    output.say_command("run", STUDY, *changed(settings), "--out", out)
+    output.say("  3. look at the timeline, and select a cohort of your own (see docs/how-to/your-own-task.md):")
+    output.say_command("describe", timeline)
+    output.say_command("cohort", timeline, STUDY, "--out", out / "labels.parquet")
 
 
-def ask_for_one_patient(predictions: pl.DataFrame, timeline: Path, out: Path) -> pl.DataFrame:
+def changed(settings: list[str] | None) -> list[str]:
+    """The settings of this demo and one more, as words of a command."""
+    every = [*(settings or []), "evaluation.operating_point.specificity=0.95"]
+    return [word for setting in every for word in ("--set", setting)]
+
+
+def predict_one_patient(predictions: pl.DataFrame, timeline: Path, out: Path) -> pl.DataFrame:
     """Take one patient's events out of the run's timeline (a MEDS data set) and predict from them with the package."""
     from polyclinic import atomic
     from polyclinic.packages.predict import predict

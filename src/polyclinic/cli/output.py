@@ -1,6 +1,8 @@
 """What a command prints: a table, a JSON value, or a few lines; progress goes to standard error."""
 
 import json
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -64,3 +66,21 @@ def tree(value: Mapping[str, Any], indent: int = 0) -> None:
             table(list(items[0]), [list(row.values()) for row in items], title=str(key))
         else:
             say(f"{' ' * indent}{cell(key)}: {', '.join(map(cell, items))}")
+
+
+def say_command(*words: object) -> None:
+    """A command that works as it stands, however this program was called."""
+    print("     " + " ".join([program(), *(shlex.quote(str(word)) for word in words)]))
+
+
+def program() -> str:
+    """How this program is called from here: by its name where the shell finds it so, else by its path."""
+    script = Path(sys.argv[0])
+    if script.name != "polyclinic" or not script.is_file():
+        return f"{shlex.quote(sys.executable)} -m polyclinic.cli"
+    found = shutil.which("polyclinic")
+    if found is not None and Path(found).samefile(script):
+        return "polyclinic"
+    here = Path.cwd()
+    path = script.absolute()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
