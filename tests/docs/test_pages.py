@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 from pkgutil import resolve_name
 from types import ModuleType
@@ -35,6 +37,30 @@ def test_every_block_of_the_page_runs(page, tmp_path, monkeypatch):
             exec(compile(text, f"{page.name}", "exec"), names)
         elif kind == "bash":
             shell(text)
+
+
+@pytest.mark.slow
+def test_your_own_model_works_when_its_page_is_followed_in_one_folder(tmp_path, monkeypatch):
+    """Every block in its order, the console commands too, in an environment of its own."""
+    monkeypatch.chdir(tmp_path)
+    venv.create(tmp_path / "env", with_pip=False)
+    (site,) = (tmp_path / "env").glob("lib/*/site-packages")
+    (site / "shared.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    python = str(tmp_path / "env" / "bin" / "python")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'env' / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    pip = f"{sys.executable} -m pip --python {python}"
+    script = ""
+    for kind, title, text in BLOCK.findall((DOCS / "how-to" / "your-own-model.md").read_text(encoding="utf-8")):
+        if title:
+            Path(title).write_text(text, encoding="utf-8")
+        elif kind == "python":
+            script += text
+        elif kind == "console":
+            Path("page.py").write_text(script, encoding="utf-8")
+            commands = text.replace("$ ", "").replace("pip install", f"{pip} install --no-deps")
+            commands = commands.replace("polyclinic ", f"{python} -m polyclinic.cli ")
+            shell(f"{python} page.py\n{commands}")
+    assert Path("runs/wards/package/recipe.json").is_file()
 
 
 def shell(text: str) -> None:

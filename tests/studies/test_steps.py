@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polyclinic import notes
+from polyclinic import notes, progress
 from polyclinic.errors import BadData
 from polyclinic.studies.steps import RECORD, StepCode, Steps, only_run
 
@@ -102,6 +102,15 @@ def test_a_plan_makes_nothing(tmp_path):
     step = Steps(tmp_path / "steps", planned=True).step("fit", {}, CODE, write)
     assert not step.exists
     assert not (tmp_path / "steps").exists()
+
+
+def test_steps_of_an_older_version_are_named_and_not_reused(tmp_path, capsys):
+    folder = take(tmp_path)[0].folder
+    (folder / RECORD).rename(folder / "seconds.txt")
+    with progress.reporting(progress.Console()), only_run(tmp_path):
+        assert not take(tmp_path)[0].reused
+    assert "1 steps" in (said := capsys.readouterr().err)
+    assert "version 0.1" in said
 
 
 HOLD = """

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyclinic import config
-from polyclinic.errors import PolyclinicError, UsageError
+from polyclinic.errors import PolyclinicError, UnknownName, UsageError
 from polyclinic.studies.study_parser import load_study
 
 GOOD = """\
@@ -52,7 +52,7 @@ def test_defaults_are_written_out_and_the_study_reads_back(tmp_path: Path) -> No
         (("[gbm]", "[gbm]\ngates: {worst_subgroup: {min_subject: 2}}"), 7, "did you mean 'min_subjects'"),
         (("{frame: rows.csv}", "{data: clif-dmo}"), 2, "unknown dataset 'clif-dmo'"),
         (("{frame: rows.csv}", "{}"), 2, "a source is one of"),
-        (("target: {column: y, kind: binary}\n", ""), None, "asks nothing"),
+        (("target: {column: y, kind: binary}\n", ""), None, "has no question"),
         (("name: mine\n", ""), None, "no 'name'"),
         (("name: mine", 'name: ""'), None, "no 'name'"),
         (("[gbm]", "[gbm]\nseed: -1"), 7, "seed is -1"),
@@ -112,6 +112,42 @@ def test_a_rule_that_set_breaks_is_placed_at_the_set(tmp_path: Path) -> None:
 def test_models_by_name_are_all_there(tmp_path: Path) -> None:
     by_name = written(tmp_path, GOOD.replace(" [gbm]", "\n  gbm: {leaves: 5}\n  logistic:\n"))
     assert [c.name for c in load_study(by_name).candidates] == ["gbm", "logistic"]
+
+
+TABLE = """
+name: falls
+source: {frame: residents.csv}
+target: {column: fell}
+split: {separate: [home]}
+models: [gbm]
+evaluation: {intervals: {over: home}, subgroups: [sex]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "line"),
+    [
+        (("column: fell", "column: fall"), "fell", 4),
+        (("separate: [home]", "separate: [hone]"), "home", 5),
+        (("over: home", "over: hom"), "home", 7),
+        (("subgroups: [sex]", "subgroups: [sexe]"), "sex", 7),
+    ],
+)
+def test_a_column_that_the_table_does_not_have_is_found_with_its_line(tmp_path, monkeypatch, change, name, line):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "residents.csv").write_text("home,sex,age,fell\n1,f,80,0\n")
+    load_study(written(tmp_path, TABLE), check_columns=True)
+    wrong = written(tmp_path, TABLE.replace(*change))
+    with pytest.raises(UnknownName, match=f"did you mean '{name}'") as caught:
+        load_study(wrong, check_columns=True)
+    assert caught.value.at.line == line
+    load_study(wrong)  # without its data a study is only read
+
+
+@pytest.mark.parametrize("name", ["../gbm", "a/b", ".gbm", "a b"])
+def test_a_model_whose_name_is_no_name_for_a_folder_is_refused(tmp_path, name):
+    with pytest.raises(UsageError, match="cannot be the name of a model"):
+        load_study(written(tmp_path, TABLE.replace("[gbm]", f'[{{"{name}": {{model: gbm}}}}]')))
 
 
 SHIPPED = config.plain(load_study("hypotension").document())

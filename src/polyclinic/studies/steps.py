@@ -209,6 +209,9 @@ def _clear(root: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     if left:
         progress.say(f"removed what {len(left)} stopped steps had left half written")
+    if old := [path for path in root.glob("*-*") if path.is_dir() and not (path / RECORD).is_file()]:
+        what = f"{len(old)} steps in {root} have no record, as those of version 0.1, and are not used again"
+        progress.say(f"{what}; they may be removed")
 
 
 def _record(folder: Path) -> Record | None:
