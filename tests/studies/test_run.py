@@ -246,3 +246,14 @@ def test_the_folder_of_a_run_is_runs_and_its_name_where_none_is_named(
     assert plan(study(patients())).folder == Path("runs/deaths")
     with pytest.raises(UsageError, match="no name for a folder"):
         plan(study(patients(), name="../deaths"))
+
+
+def test_a_subgroup_may_be_a_comparison_of_a_column_and_trains_nothing_again(finished: Report) -> None:
+    changed = study(patients())
+    changed["evaluation"] |= {"subgroups": ["sex", {"old": {"column": "age", "value_min": 65}}]}
+    again = run(changed, out=finished.folder)
+    levels = {(s.column, s.level): s.n for s in again.document.subgroups}
+    assert levels["old", "yes"] == patients().filter(pl.col("age") > 65).height
+    assert set(levels) == {("sex", "f"), ("sex", "m"), ("old", "yes"), ("old", "no")}
+    reused = steps(again)
+    assert all(reused[name] for name in reused if name.startswith("fit"))

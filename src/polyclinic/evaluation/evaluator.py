@@ -106,7 +106,9 @@ class Evaluator:
             least=self.settings.min_subjects,
             seed=self.seed,
         )
-        return analysis.subgroups({name: np.asarray(strata[name])[self.test.place] for name in self.settings.subgroups})
+        return analysis.subgroups(
+            {name: np.asarray(strata[name])[self.test.place] for name in self.settings.subgroup_names}
+        )
 
     def probabilities(self, part: ScoredRows, model: str) -> tuple[Array, Array]:
         """Labels and probabilities of a model's rows."""

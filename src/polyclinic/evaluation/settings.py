@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
@@ -50,7 +50,8 @@ class Evaluation:
     operating_point
         One of {specificity: x}, {sensitivity: x}, {threshold: x}; empty: none.
     subgroups
-        Strata that results are broken down by.
+        What results are broken down by: names of strata, and predicates by name, `{treated: {code: …}}`: of rows with
+        times an event that was known in the look-back before the index, of others `{column: age, value_min: 65}`.
     decision
         Where the decision curve begins and ends.
     min_subjects
@@ -61,7 +62,7 @@ class Evaluation:
 
     intervals: IntervalSettings = field(default_factory=IntervalSettings)
     operating_point: dict[str, float] = field(default_factory=lambda: {"specificity": 0.90})
-    subgroups: tuple[str, ...] = ()
+    subgroups: tuple[str | dict[str, dict[str, Any] | str], ...] = ()
     decision: DecisionCurve = field(default_factory=DecisionCurve)
     min_subjects: int = 20
     bootstrap: Resampling | None = None
@@ -70,6 +71,26 @@ class Evaluation:
         point = self.operating_point
         if len(point) > 1 or not all(k in RULES and 0 <= v <= 1 for k, v in point.items()):
             raise ValueError(f"operating_point is one of {', '.join(RULES)} with a number from 0 to 1")
+
+        if not all(isinstance(one, str) or len(one) == 1 for one in self.subgroups):
+            raise ValueError("subgroups are names of strata, or one name and its predicate each: {treated: {code: A}}")
+
+    @property
+    def predicates(self) -> dict[str, dict[str, Any] | str]:
+        """Name → predicate of the subgroups that are defined by one."""
+        return {
+            name: predicate for one in self.subgroups if not isinstance(one, str) for name, predicate in one.items()
+        }
+
+    @property
+    def strata(self) -> tuple[str, ...]:
+        """The subgroups that are strata of the rows."""
+        return tuple(one for one in self.subgroups if isinstance(one, str))
+
+    @property
+    def subgroup_names(self) -> tuple[str, ...]:
+        """The names of all subgroups, as the study lists them."""
+        return tuple(name for one in self.subgroups for name in ([one] if isinstance(one, str) else one))
 
     @property
     def over(self) -> str | None:
@@ -85,6 +106,6 @@ class Evaluation:
         if self.over is not None and self.over not in groups:
             key = "evaluation.intervals.over" if self.intervals.over else "evaluation.bootstrap.over"
             raise UnknownName("group", self.over, groups, at=Place(key=key))
-        for name in self.subgroups:
+        for name in self.subgroup_names:
             if name not in strata:
                 raise UnknownName("stratum", name, strata, at=Place(key="evaluation.subgroups"))

@@ -63,7 +63,7 @@ def evaluate(
     how = settings or Evaluation()
     truth = files[1] if labels is not None else None
     with notes.collection() as collected:
-        table, kind, rows, facts = predictions_table.read(files[0], truth, group, kind, how.subgroups)
+        table, kind, rows, facts = predictions_table.read(files[0], truth, group, kind, how.strata)
         names = table["model"].unique(maintain_order=True).to_list()
         chosen = best(table, names, kind)
         roles = {name: "model" if name == chosen else "baseline" for name in names}

@@ -5,17 +5,21 @@ is typed.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from polyclinic import config, datasets, fingerprint, registry
 from polyclinic.cohorts.cohort import Cohort
+from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.label_windows import COUNT, END, label_windows
+from polyclinic.cohorts.predicate_rows import column_holds, holds_before, predicate_of
 from polyclinic.errors import BadData, Place
 from polyclinic.evaluation.ascertainment import ascertainment, counted
 from polyclinic.evaluation.leak import screen_inputs
@@ -187,7 +191,7 @@ class StudySamples:
 
 def samples_step(study: Study, source: IngestedSource, cohort: StudyCohort, steps: Steps) -> StudySamples:
     """The samples assembled."""
-    named, strata = study.question.inputs, study.evaluation.subgroups
+    named, evaluation = study.question.inputs, study.evaluation
     inputs: dict[str, Any] = {"ingest": source.step.key, "cohort": cohort.step.key, "inputs": named}
     inputs |= {"separate": study.split.separate} if "table" in named else {}
     question = study.question
@@ -196,16 +200,35 @@ def samples_step(study: Study, source: IngestedSource, cohort: StudyCohort, step
         inputs |= {"files": files_digest(question, cohort.rows, source)}
     code = StepCode(write_samples, tuple(registry.entry("inputs", name).target for name in named))
     fit_key = key_of("samples", inputs, code)
-    inputs |= {"strata": strata} if "table" in named else {}
-    make = partial(write_samples, question=question, source=source, cohort=cohort)
+    inputs |= {"strata": evaluation.strata} if "table" in named else {}
+    inputs |= {"subgroups": evaluation.predicates} if evaluation.predicates else {}
+    make = partial(write_samples, question=question, source=source, cohort=cohort, subgroups=evaluation.predicates)
     return StudySamples(steps.step("samples", inputs, code, make), question, fit_key)
 
 
-def write_samples(folder: Path, question: Question, source: IngestedSource, cohort: StudyCohort) -> None:
-    """Assemble the samples of the rows that every input can read."""
+def write_samples(
+    folder: Path, question: Question, source: IngestedSource, cohort: StudyCohort, subgroups: Mapping[str, Any]
+) -> None:
+    """Assemble the samples of the rows that every input can read; subgroups that are predicates become strata."""
     refused = unreadable(question, cohort.rows)
     kept = cohort.rows[[i for i in range(cohort.rows.height) if i not in refused]]
-    store.save(assemble(question, source.data, SelectedRows(kept)), folder / "samples")
+    samples = assemble(question, source.data, SelectedRows(kept))
+    held = {name: holding(name, one, question, source.data, kept) for name, one in subgroups.items()}
+    strata = {name: np.where(rows, "yes", "no") for name, rows in held.items()}
+    store.save(replace(samples, strata={**samples.strata, **strata}), folder / "samples")
+
+
+def holding(
+    name: str, predicate: Mapping[str, Any] | str, question: Question, source: Timeline | RowTable, rows: pl.DataFrame
+) -> npt.NDArray[np.bool_]:
+    """Of which rows the predicate of a subgroup holds: at the index, or in the look-back of the inputs before it."""
+    if isinstance(source, RowTable):
+        return column_holds(name, predicate, rows)
+    lookbacks = [
+        str(one["lookback"]) for one in map(config.settings_of, question.readers.values()) if "lookback" in one
+    ]
+    lookback = duration(lookbacks[0]) if lookbacks else None
+    return holds_before(predicate_of(name, predicate, question.task), source.scan(), rows, lookback)
 
 
 def resolved(study: Study, source: Timeline | RowTable) -> Question:
@@ -213,7 +236,7 @@ def resolved(study: Study, source: Timeline | RowTable) -> Question:
     question, separate = study.question, study.split.separate
     if not isinstance(source, RowTable):
         return question
-    rows, strata = source.rows(), study.evaluation.subgroups
+    rows, strata = source.rows(), study.evaluation.strata
     left_out = [str(question.target.get("column")), *separate]
     inputs = dict(question.inputs)
     for name, reader in question.readers.items():
