@@ -67,12 +67,12 @@ class MappedTables:
             known = ", ".join(f"{mapping.prefix}{name}" for name in mapping.tables)
             fix = f"name the files after the tables of the mapping: {known}"
             raise BadData("no file has the name of a table of the mapping", at=Place(file=str(source)), fix=fix)
-        yield from EventConverter(mapping, tables, other, self.zone or _told_by_dates(mapping, tables)).chunks()
+        yield from EventConverter(mapping, tables, other, self.zone or _zone_of_dates(mapping, tables)).chunks()
         for path in rest:
             yield Chunk(path.name, 0, 0, pl.DataFrame(), noted={"a file that is no table, not read": 1})
 
 
-def _told_by_dates(mapping: SourceMap, tables: dict[str, Path]) -> str | None:
+def _zone_of_dates(mapping: SourceMap, tables: dict[str, Path]) -> str | None:
     """The zone that dates without a clock tell, where the mapping names a column of such dates."""
     table, column = mapping.clock or ("", "")
     if table not in tables or column not in scan(tables[table]).collect_schema():

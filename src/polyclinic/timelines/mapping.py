@@ -15,8 +15,10 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from polyclinic import config
+from polyclinic.errors import Place, UsageError
 
 DAY_OF = "day of "
+POSITION = "row"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,4 +141,9 @@ class SourceMap:
 @cache
 def load(path: Path) -> SourceMap:
     """A mapping from its file; raises `UsageError` with key and line."""
-    return config.build(SourceMap, config.read(path), file=path.name)
+    mapping = config.build(SourceMap, config.read(path), file=path.name)
+    for name, table in mapping.tables.items():
+        if POSITION in (*table.columns(), *table.wide, mapping.subject):
+            what, at = f"a column may not be called {POSITION!r}", Place(file=path.name, key=f"tables.{name}")
+            raise UsageError(what, at=at, fix="rename it in the table: the position of each row has this name")
+    return mapping

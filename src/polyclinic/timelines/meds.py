@@ -52,6 +52,9 @@ class Meds:
                 ids = as_identifier("subject_id", schema["subject_id"], subject)
                 frame = ours.with_columns(ids).insert_column(0, piece.position)
                 yield _chunk(path.relative_to(source).as_posix(), frame, schema, clock)
+        for path in sorted(p for p in (source / "data").rglob("*") if p.is_file() and p not in files):
+            name = path.relative_to(source).as_posix()
+            yield Chunk(name, 0, 0, pl.DataFrame(), noted={"a file that is no Parquet, not read": 1})
 
 
 def _chunk(file: str, frame: pl.DataFrame, schema: Mapping[str, pl.DataType], clock: SiteClock) -> Chunk:
