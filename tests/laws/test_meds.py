@@ -51,7 +51,7 @@ def shard(
     return frame.with_columns(ward=pl.lit(7)) if kinds["own column"] else frame
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(ROWS, KINDS), min_size=1, max_size=3), st.sampled_from([None, "UTC", "America/Chicago"]))
 def test_opened_as_it_is_a_meds_set_gives_what_its_ingest_gives(shards, zone):
     with tempfile.TemporaryDirectory() as name:

@@ -77,7 +77,7 @@ def samples(timeline) -> dict[str, list[float]]:
     }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.lists(EVENT, min_size=1, max_size=25, unique_by=lambda e: (e[0], e[1], e[2])),
     st.sampled_from(ZONES), st.sampled_from(ZONES), st.sampled_from(["zoned", "text", "offset"]),
