@@ -1,4 +1,4 @@
-"""Trials for `test_trust.py`, run in a process of their own: `python strangers.py KIND FOLDER`.
+"""Trials for `test_trust.py`, run in a process of their own: `python strangers.py KIND RUN FOLDER MOST`.
 
 Each trial takes something that a stranger could hand over, replaces one of its strings by the dotted name of a canary,
 and uses it as a user would. What must not happen is heard by an audit hook, which cannot be taken away again:
@@ -20,7 +20,7 @@ from typing import Any
 
 CANARIES = ("canary.call", "canary:call", "canary.sub:call")
 NEVER = ("subprocess.", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "os.fork", "pty.", "socket.", "pickle.")
-MOST = 100
+MOST = int(sys.argv[4]) if len(sys.argv) > 4 else 100
 Trial = tuple[str, Callable[[], object]]
 
 
@@ -76,10 +76,11 @@ def replaced(value: Any, at: tuple[Any, ...], key: bool, name: str) -> Any:
     return changed
 
 
-def variants(document: Any, most: int = MOST) -> Iterator[tuple[str, Any]]:
-    """Every document with one string replaced; at most so many of them, evenly chosen."""
+def variants(document: Any) -> Iterator[tuple[str, Any]]:
+    """The document as it is, and with each string replaced; at most `MOST` of them, evenly chosen."""
+    yield "as it is", document
     found = list(places(document))
-    step = max(1, -(-len(found) // most))
+    step = max(1, -(-len(found) // MOST))
     for number, (at, key) in enumerate(found[::step]):
         name = CANARIES[number % len(CANARIES)]
         yield f"{'.'.join(map(str, at))} → {name}", replaced(document, at, key, name)
@@ -115,7 +116,7 @@ def packages(run: Path, folder: Path) -> Iterator[Trial]:
         name = path.relative_to(run / "package").as_posix()
         if "/1" in name or "/2" in name:
             continue  # the members are alike
-        for where, document in variants(json.loads(path.read_text()), 40):
+        for where, document in variants(json.loads(path.read_text())):
             yield f"{name}: {where}", use(name, document)
     yield from parts(run, folder)
 
@@ -316,7 +317,7 @@ def reports(run: Path, folder: Path) -> Iterator[Trial]:
 
         return trial
 
-    for where, changed in variants(json.loads((run / "report.json").read_text()), 40):
+    for where, changed in variants(json.loads((run / "report.json").read_text())):
         yield where, use(changed)
 
 

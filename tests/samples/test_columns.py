@@ -67,6 +67,16 @@ def everything() -> Samples:
     return Samples(np.array([7, 8, 9]), columns, roles, {"subject": np.array([1, 1, 2])}, time, strata)
 
 
+@given(st.lists(st.integers(-1, 4), max_size=12))
+def test_a_row_without_a_partner_stays_without_and_every_other_keeps_its_own(index: list[int]) -> None:
+    table = Samples(np.arange(5), {"mass": Dense(np.arange(5.0))}, {"mass": "input"})
+    partners, place = Entity(np.array(index, np.int64), table).rows()
+    assert [None if at < 0 else float(partners.columns["mass"].values[at]) for at in place] == [
+        None if at < 0 else float(at) for at in index
+    ]
+    assert len(partners) == len(set(index) - {-1})
+
+
 def test_samples_on_disk_are_the_samples_that_were_saved(tmp_path) -> None:
     samples = everything()
     store.save(samples, tmp_path / "samples")

@@ -190,9 +190,12 @@ class Entity:
         return np.asarray(self.index >= 0)
 
     def rows(self) -> tuple[Any, Index]:
-        """The linked rows, each once, and for each row its place among them."""
-        unique, inverse = np.unique(self.index, return_inverse=True)
-        return self.table.take(unique), inverse
+        """The linked rows, each once, and for each row its place among them; -1 for a row without a partner."""
+        linked = self.index >= 0
+        unique, inverse = np.unique(self.index[linked], return_inverse=True)
+        place = np.full(len(self), -1, np.int64)
+        place[linked] = inverse
+        return self.table.take(unique), place
 
 
 Column: TypeAlias = Dense | Ragged | File | Entity
