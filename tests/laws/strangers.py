@@ -282,8 +282,8 @@ def tasks(run: Path, folder: Path) -> Iterator[Trial]:
 def studies(run: Path, folder: Path) -> Iterator[Trial]:
     """A study, validated and planned, and the one that shipped with a run."""
     from polyclinic import config
-    from polyclinic.studies.run import run as work
-    from polyclinic.studies.study import Study
+    from polyclinic.studies.run import plan
+    from polyclinic.studies.study_parser import load_study
 
     document = config.plain(config.read(run / "study.yaml"))
     nested = {"estimator": "sklearn.linear_model.LogisticRegression", "params": {"penalty": "l2"}}
@@ -295,8 +295,8 @@ def studies(run: Path, folder: Path) -> Iterator[Trial]:
     def use(changed: Any) -> Callable[[], object]:
         def trial() -> object:
             (folder / "study.yaml").write_text(config.dump(changed))
-            Study.load(folder / "study.yaml").document()
-            return work(folder / "study.yaml", out=folder / "run", dry_run=True)
+            load_study(folder / "study.yaml").document()
+            return plan(folder / "study.yaml", out=folder / "run")
 
         return trial
 

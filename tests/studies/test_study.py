@@ -62,6 +62,7 @@ def test_defaults_are_written_out_and_the_study_reads_back(tmp_path: Path) -> No
         (("[gbm]", "[gbm]\nevaluation: {operating_point: {specificity: 1.2}}"), 7, "a number from 0 to 1"),
         (("[gbm]", "[gbm]\nevaluation: {operating_point: {speed: 0.9}}"), 7, "operating_point is one of"),
         (("models: [gbm]", "models: [gbm, gbm]"), 6, "two models are called 'gbm'"),
+        (("models: [gbm]", "models: [{../../outside: {model: gbm}}]"), 6, "a model cannot be called"),
         (("name: mine", "name: [mine"), 2, "cannot be read as YAML"),
         (("models: [gbm]", "models: 5"), 6, "for example  models: [gbm]"),
         (("{column: y, kind: binary}", "y"), 3, "for example  target: {column: y"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from polyclinic.documents import read_json
+from polyclinic.documents import check_file_name, read_json
 from polyclinic.errors import Place, UsageError
 from polyclinic.samples.columns import Array, Column, Dense, Entity, File, Ragged
 from polyclinic.samples.samples import Samples
@@ -42,7 +42,8 @@ def _column(name: str, column: Column, arrays: dict[str, Array], folder: Path) -
     """Its kind, which of its fields are arrays, and the others, which are JSON."""
     fields = dict(vars(column))
     if isinstance(column, Entity):
-        save(fields.pop("table"), folder / name)
+        fields["table"], table = f"table-{len(arrays)}", fields["table"]  # a column's own name may be no file name
+        save(table, folder / fields["table"])
     if isinstance(column, Ragged):
         fields |= {f"values/{field}": v for field, v in fields.pop("values").items()}
     if isinstance(column, File):
@@ -89,7 +90,7 @@ def _opened(name: str, told: Mapping[str, Any], arrays: Mapping[str, Array], fol
     if told["kind"] == "File":
         fields["reader"] = file_reader(fields["reader"])
     if told["kind"] == "Entity":
-        fields["table"] = load(folder / name)
+        fields["table"] = load(folder / check_file_name(fields["table"], "a table"))
     if told["kind"] == "Ragged":
         fields["values"] = _under("values/", {field: fields.pop(field) for field in [*fields] if "/" in field})
     return KINDS[told["kind"]](**fields)  # type: ignore[no-any-return]

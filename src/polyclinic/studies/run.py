@@ -13,6 +13,7 @@ import polars as pl
 
 from polyclinic import atomic, config, notes, progress, registry
 from polyclinic.code_closure import JUDGING
+from polyclinic.documents import FILE_NAME
 from polyclinic.errors import Interrupted, Place, UsageError
 from polyclinic.evaluation.evaluator import best
 from polyclinic.evaluation.scores import of_all
@@ -43,7 +44,7 @@ from polyclinic.studies.plan import Plan, PlannedStep
 from polyclinic.studies.run_report import EvaluatedRun
 from polyclinic.studies.steps import FinishedStep, StepCode, Steps, only_run
 from polyclinic.studies.study import Study
-from polyclinic.studies.study_parser import FOLDER_NAME, StudyLike, load_study
+from polyclinic.studies.study_parser import StudyLike, load_study
 from polyclinic.timelines.timeline import Timeline
 from polyclinic.timelines.zones import SiteClock
 
@@ -124,7 +125,7 @@ def _study_and_folder(study: StudyLike, out: Path | str | None) -> tuple[StudyLi
         name = str(study.get("name") or "study")
     else:
         name = Path(study).stem.removesuffix(".study")
-    if not FOLDER_NAME.fullmatch(name):
+    if not FILE_NAME.fullmatch(name):
         what = f"the name of the study, {name!r}, is no name for a folder"
         raise UsageError(what, at=Place(key="name"), fix="name a folder for the run: --out FOLDER, or out=")
     return study, Path("runs") / name

@@ -1,7 +1,6 @@
 """From a name, a file or a mapping to a checked `Study`: every mistake is named with its key and line."""
 
 import copy
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from polyclinic import config, registry
 from polyclinic.cohorts.task_parser import load_task
+from polyclinic.documents import check_file_name
 from polyclinic.errors import Place, UnknownName, UsageError
 from polyclinic.models.model import NamesCode
 from polyclinic.packages.question import Question
@@ -26,8 +26,6 @@ SHAPES: dict[str, tuple[Any, str]] = {
     "baselines": ((str, list, Mapping), "baselines: [naive]"),
 }
 OWNERS = {"data": "datasets", "format": "formats"}
-FOLDER_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
-"""Names that become the name of a folder: letters, digits, `.`, `_` and `-`, no leading dot."""
 
 
 @runtime_checkable
@@ -234,9 +232,7 @@ class StudyParser:
 
     def _check_candidate(self, candidate: Candidate, *keys: str | int) -> None:
         """Refuse a name that is none for a folder, and code that may not be run, where the study names it."""
-        if not FOLDER_NAME.fullmatch(candidate.name):
-            what = f"{candidate.name!r} cannot be the name of a model: a folder gets it"
-            raise UsageError(what, at=self._at(*keys), fix="use letters, digits, `.`, `_` and `-`")
+        check_file_name(candidate.name, "a model", at=self._at(*keys))
         if isinstance(candidate.model, NamesCode):
             try:
                 candidate.model.check_code(allow_code=self.allow_code)
