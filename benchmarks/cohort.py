@@ -1,6 +1,7 @@
 """A cohort over 45 million events beside a hand-written Polars query for the same rows: CPU, wall time, peak memory.
 
-    python benchmarks/cohort.py BENCH DATA [-n 3] [--peer peer_aces.py --python PYTHON]
+    python benchmarks/cohort.py BENCH DATA [-n 3] [--task in_hospital_mortality.yaml] [--peer floor_polars.py]
+    python benchmarks/cohort.py BENCH DATA --task readmission.yaml --peer floor_polars_readmission.py
 
 BENCH: the folder with `make_meds.py`, `floor_polars.py` and `in_hospital_mortality.yaml`; DATA: where the events lie,
 made there where they are missing (170 MB). Both programs run in turn, whole processes, imports included, and must give
@@ -10,14 +11,13 @@ equal rows.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+
+from costs import Cost, cost
 
 OURS = """
 import sys
@@ -26,24 +26,6 @@ from polyclinic.cohorts.task_parser import load_task
 from polyclinic.timelines.timeline import Timeline
 extract(load_task(sys.argv[1]), Timeline(sys.argv[2])).labels.write_parquet(sys.argv[3])
 """
-
-
-class Cost(NamedTuple):
-    """What one run cost: CPU seconds and wall seconds, and MiB at the peak."""
-
-    cpu: float
-    wall: float
-    peak: float
-
-
-def cost(command: list[str]) -> Cost:
-    """Run a command to its end; stop here if it fails."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status):
-        sys.exit(f"failed: {' '.join(command[:3])} …")
-    return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - began, usage.ru_maxrss / 1024)
 
 
 def rows(file: Path) -> set[tuple[object, ...]]:
@@ -60,6 +42,7 @@ def main() -> None:
     parser.add_argument("bench", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("-n", type=int, default=3, help="runs of each")
+    parser.add_argument("--task", default="in_hospital_mortality.yaml", help="the task in BENCH")
     parser.add_argument("--peer", default="floor_polars.py", help="the peer's script in BENCH")
     parser.add_argument("--python", default=sys.executable, help="the peer's interpreter")
     args = parser.parse_args()
@@ -67,15 +50,14 @@ def main() -> None:
         subprocess.run([sys.executable, args.bench / "make_meds.py", args.data], check=True)
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{name}.parquet" for name in ("ours", "peer")]
-        task = args.bench / "in_hospital_mortality.yaml"
+        task = args.bench / args.task
         ours = [sys.executable, "-c", OURS, str(task), str(args.data), str(files[0])]
         peer = [args.python, str(args.bench / args.peer), str(args.data), str(files[1])]
         pairs = [(cost(ours), cost(peer)) for _ in range(args.n)]
         found = [rows(file) for file in files]
     print(f"rows {len(found[0]):,}, {'equal' if found[0] == found[1] else 'NOT EQUAL'} to those of {args.peer}")
     for name, column in zip(("polyclinic", args.peer), zip(*pairs, strict=True), strict=True):
-        cpu, wall, peak = (median(values) for values in zip(*column, strict=True))
-        print(f"{name:16s} cpu {cpu:6.2f} s   wall {wall:6.2f} s   peak {peak:5.0f} MiB")
+        print(f"{name:16s} {Cost(*(median(values) for values in zip(*column, strict=True)))}")
     print(f"cpu ratio in turn {', '.join(f'{a.cpu / b.cpu:.2f}' for a, b in pairs)}")
     sys.exit(found[0] != found[1])
 

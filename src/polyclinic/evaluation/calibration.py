@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
 from polyclinic.evaluation.estimates import Estimate
 from polyclinic.evaluation.jackknife import jackknife
 from polyclinic.evaluation.scores import SHARE, Array, Score, finite, of_all, ratio
+from polyclinic.links import expit
 
 EDGE = 1e-12
 REGION = 5.991

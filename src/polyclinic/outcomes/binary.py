@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.special import expit
 
 from polyclinic import registry
 from polyclinic.errors import BadData, Place, UnknownName
+from polyclinic.links import expit
 from polyclinic.outcomes.outcome import Head, Raw, WeightedScore
 from polyclinic.samples import Column, Dense, Ragged, Role, Samples
 from polyclinic.samples.frames import numbers

@@ -95,6 +95,6 @@ def opened_source(source: Any, format: str | None, scratch: Path) -> Timeline | 
         try:
             return open_source(path)
         except PolyclinicError:
-            if format in (None, "meds"):
+            if format in (None, "meds") or (path / "metadata" / "summary.json").is_file():
                 raise
     return ingest(format, path, scratch, max_quarantined=1.0)

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 from sklearn.metrics import roc_auc_score
 
-from polyclinic.areas.records.models.transformer import KNOTS, Transformer, frequent, knots, normal_scores
+from polyclinic.areas.records.models.transformer import (
+    KNOTS,
+    Transformer,
+    frequent,
+    knots,
+    normal_quantile,
+    normal_scores,
+)
 from polyclinic.errors import BadData
 from polyclinic.models import encoders
 from polyclinic.models.model import Session
@@ -190,3 +197,8 @@ def test_dense_inputs_and_summaries_of_codes_go_beside_the_events():
     assert beside.shape == (30, len(named))
     assert {"newest//map", "events//level//last 8h", "events//level//mean 2h"} <= set(named)
     assert np.isfinite(beside).all()
+
+
+def test_the_normal_quantile_is_scipy_s():
+    p = np.concatenate([np.linspace(1e-6, 1 - 1e-6, 2001), [0.5 / 65, 0.075, 0.925]])
+    np.testing.assert_allclose(normal_quantile(p), ndtri(p), rtol=1e-14, atol=1e-15)

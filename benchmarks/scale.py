@@ -1,0 +1,176 @@
+"""How cost grows with the data: a whole study, an hourly grid, one patient from a cold start, an epoch beside other work.
+
+    python benchmarks/scale.py study [--copies 1 10 50]      a study of boosted trees on copies of the ICU demo
+    python benchmarks/scale.py grid DATA TASK [--parts 6 1]  an hourly grid over a sixth and over all of a MEDS data set
+    python benchmarks/scale.py cold PACKAGE SOURCE AT        `polyclinic predict` for one time, from a fresh process
+    python benchmarks/scale.py epoch                         CPU seconds an epoch from Python while other work runs
+
+Each line is a fresh process; CPU seconds count first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import polars as pl
+from costs import cost
+
+IDENTIFIERS = ("patient_id", "hospitalization_id", "hospitalization_joined_id", "med_order_id")
+STUDY = """
+name: scale
+source: {{path: {source}, format: clif}}
+task: hypotension
+inputs: {{records: {{lookback: 24h}}}}
+split: {{separate: [subject], folds: 2}}
+models: [gbm]
+baselines: [naive]
+seed: 13
+"""
+GRID = """
+import sys
+from polyclinic.cohorts.extract import extract
+from polyclinic.cohorts.task_parser import load_task
+from polyclinic.timelines.timeline import Timeline
+print(extract(load_task(sys.argv[1]), Timeline(sys.argv[2])).labels.height)
+"""
+
+
+def copies(source: Path, out: Path, count: int) -> None:
+    """A CLIF folder with so many times the patients, each with identifiers of its own."""
+    out.mkdir()
+    for file in sorted(source.rglob("clif_*.parquet")):
+        table = pl.read_parquet(file)
+        named = [c for c in IDENTIFIERS if c in table.columns]
+        parts = [table.with_columns(pl.col(c).cast(pl.String) + f"x{k}" for c in named) for k in range(count)]
+        pl.concat(parts).write_parquet(out / file.name)
+
+
+def study(arguments: argparse.Namespace) -> None:
+    """A study of the ICU demo, copied: ingest, cohort, inputs, two fits, package, answers, report."""
+    from polyclinic import datasets
+
+    for count in arguments.copies:
+        with tempfile.TemporaryDirectory() as folder:
+            source, file = Path(folder) / "clif", Path(folder) / "study.yaml"
+            copies(datasets.get("clif-demo"), source, count)
+            file.write_text(STUDY.format(source=source), "utf-8")
+            run = [sys.executable, "-m", "polyclinic.cli", "run", str(file), "--out", f"{folder}/run"]
+            print(f"x{count:<4d} {cost(run)}", flush=True)
+
+
+def grid(arguments: argparse.Namespace) -> None:
+    """A cohort over parts of a data set; a subject lies in one shard, so that a part of the shards is a data set."""
+    shards = sorted((arguments.data / "data").rglob("*.parquet"))
+    for part in arguments.parts:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "data").mkdir()
+            for number, shard in enumerate(shards[: max(1, len(shards) // part)]):
+                (Path(folder) / "data" / f"{number}.parquet").symlink_to(shard.resolve())
+            run = [sys.executable, "-c", GRID, str(arguments.task), folder]
+            print(f"1/{part:<3d} {cost(run)}", flush=True)
+
+
+def cold(arguments: argparse.Namespace) -> None:
+    """One answer from a fresh process, the package opened and verified."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["predict", str(arguments.package), str(arguments.source), "--at", arguments.at]
+        run = [sys.executable, "-m", "polyclinic.cli", *words, "--out", f"{folder}/answer.parquet"]
+        for _ in range(3):
+            print(cost(run), flush=True)
+
+
+def busy() -> None:
+    """Other work on the machine."""
+    while True:
+        pass
+
+
+def epoch(_: argparse.Namespace) -> None:
+    """The same fit from Python with idle cores, then with as many busy processes as there are cores."""
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import scale; scale.epochs()"
+    print(f"idle    {cost([sys.executable, '-c', code])}", flush=True)
+    others = [multiprocessing.Process(target=busy, daemon=True) for _ in range(multiprocessing.cpu_count())]
+    for other in others:
+        other.start()
+    print(f"loaded  {cost([sys.executable, '-c', code])}", flush=True)
+    for other in others:
+        other.terminate()
+
+
+def epochs() -> None:
+    """Four epochs of a small network; says on standard error what each cost."""
+    from dataclasses import dataclass, field
+    from typing import Any
+
+    import numpy as np
+
+    from polyclinic.models.model import Session
+    from polyclinic.outcomes.binary import Binary
+    from polyclinic.packages.state import State
+    from polyclinic.samples import Dense, Samples
+    from polyclinic.training.loop import fit
+    from polyclinic.training.recipe import Training
+
+    @dataclass(frozen=True)
+    class Perceptron:
+        training: Training = field(default_factory=lambda: Training(epochs=4, batch=256, patience=9))
+
+        def prepare(self, train: Samples) -> State:
+            return State()
+
+        def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+            return {"x": rows.X.astype(np.float32)}
+
+        def network(self, state: State, head: Any) -> Any:
+            from torch import nn
+
+            class Net(nn.Module):
+                def __init__(self) -> None:
+                    super().__init__()
+                    self.layers = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, head.channels))
+
+                def forward(self, x: Any) -> Any:
+                    return self.layers(x)
+
+            return Net()
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20_000, 64))
+    columns = {"x": Dense(x), "y": Dense((x[:, 0] > 0).astype(np.float32), ("y",))}
+    rows = Samples(np.arange(len(x)), columns, {"x": "input", "y": "target"})
+    train, watch = rows.take(np.arange(16_000)), rows.take(np.arange(16_000, 20_000))
+    fit(Perceptron(Training(epochs=1)), train.take(np.arange(64)), watch.take(np.arange(64)), Binary(), Session())
+    began = time.process_time()
+    fit(Perceptron(), train, watch, Binary(), Session())
+    print(f"{(time.process_time() - began) / 4:.2f} CPU s an epoch, export included", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Run one of the four."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True)
+    one = commands.add_parser("study")
+    one.add_argument("--copies", type=int, nargs="+", default=[1, 10, 50])
+    one.set_defaults(run=study)
+    one = commands.add_parser("grid")
+    one.add_argument("data", type=Path)
+    one.add_argument("task", type=Path)
+    one.add_argument("--parts", type=int, nargs="+", default=[6, 1])
+    one.set_defaults(run=grid)
+    one = commands.add_parser("cold")
+    one.add_argument("package", type=Path)
+    one.add_argument("source", type=Path)
+    one.add_argument("at")
+    one.set_defaults(run=cold)
+    commands.add_parser("epoch").set_defaults(run=epoch)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()
