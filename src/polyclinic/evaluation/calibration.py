@@ -71,9 +71,11 @@ def _newton(weights: Array, x: Array, y: Array, line: Array, *, steps: int, clos
 
 
 def _step(weights: Array, x: Array, y: Array, powers: Array, line: Array) -> Array:
+    from scipy import special  # in place and in float32, for many resamples; a package that answers never comes here
+
     p = line[:, 1:] * x
     p += line[:, :1]
-    expit(p, out=p)
+    special.expit(p, out=p)
     gradient = (weights * (y - p)) @ powers[:, :2]
     p *= 1 - p
     p *= weights
