@@ -32,7 +32,7 @@ def test_what_tells_the_answer_is_important_and_what_does_not_is_not(fitted):
     samples, fits = fitted
     found = permutation_importance(fits, samples, Binary(), groups=samples.groups["subject"])
     losses = {one.inputs: one.loss for one in found}
-    assert found[0].inputs in ("x", "events: level")
+    assert found[0].inputs in ("x", "level")
     assert found[0].loss.low > 0.02
     assert losses["noise"].low is None or losses["noise"].low < 0.01
     assert [one.loss.value for one in found] == sorted((one.loss.value for one in found), reverse=True)
@@ -44,13 +44,23 @@ def test_the_same_seed_gives_the_same_importance(fitted):
     assert one == again
 
 
-def test_codes_that_begin_alike_are_one_group_of_inputs():
-    codes = ("LAB//potassium", "LAB//sodium", "VITAL//map", "unused")
-    values = {"code": np.array([2, 0, 1, 2]), "time": np.arange(4), "value": np.zeros(4, np.float32)}
-    events = Ragged(np.array([0, 2]), np.array([2, 4]), values, {"code": codes})
-    samples = Binary().planted(2, 0).with_column("events", events, "input")
-    found = [group for group in input_groups(samples) if group.column == "events"]
-    assert found == [InputGroup("events: LAB", "events", (0, 1)), InputGroup("events: VITAL", "events", (2,))]
+def events(*codes):
+    """One event of each code."""
+    values = {"code": np.arange(len(codes)), "time": np.arange(len(codes)), "value": np.zeros(len(codes), np.float32)}
+    column = Ragged(np.array([0]), np.array([len(codes)]), values, {"code": (*codes, "unused")})
+    return Binary().planted(1, 0).with_column("events", column, "input")
+
+
+def test_codes_that_begin_alike_are_one_group_of_inputs_where_there_are_many():
+    labs, vitals = [f"LAB//{n}" for n in range(20)], ["VITAL//map", "VITAL//spo2"]
+    dense, *found = input_groups(events(*labs, *vitals))
+    assert dense == InputGroup("x", "x")
+    assert found[0] == InputGroup("LAB", "events", tuple(range(20)))
+    assert found[1:] == [InputGroup("VITAL//map", "events", (20,)), InputGroup("VITAL//spo2", "events", (21,))]
+
+
+def test_there_are_no_more_groups_than_a_reader_takes_in():
+    assert len(input_groups(events(*(f"KIND{n}//a" for n in range(40))))) == 16
 
 
 def test_events_of_one_code_change_places_and_stay_as_old_as_they_were():

@@ -6,7 +6,7 @@ Breiman, Random forests, Machine Learning 2001; Fisher, Rudin and Dominici, All 
 Journal of Machine Learning Research 2019 (of any model, on held-out rows).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +25,10 @@ from polyclinic.samples.splits import Fold
 MOST_ROWS = 1_000
 """Held-out rows that are answered again for each group of inputs: enough for an interval, and some seconds' work."""
 
-MOST_GROUPS = 12
+FEW_CODES = 12
+"""Codes that begin alike and are looked at one by one: ten vital signs, but not two hundred laboratory codes."""
+
+MOST_GROUPS = 16
 """Groups of inputs: what a reader takes in, and what bounds the time."""
 
 
@@ -80,7 +83,7 @@ def permutation_importance(
 
     Returns
     -------
-    Empty where no input is dense or ragged, or where rows have no probability. At most 12 groups, on at most 1,000
+    Empty where no input is dense or ragged, or where rows have no probability. At most 16 groups, on at most 1,000
     rows: those of a dense column, and of the codes of a timed column that begin alike (`LAB`, `VITAL`), the most
     frequent first.
     """
@@ -103,25 +106,27 @@ def permutation_importance(
 
 
 def input_groups(samples: Samples) -> list[InputGroup]:
-    """The groups of inputs, the most frequent codes first; at most 12."""
-    found: list[InputGroup] = []
-    for name, column in samples.inputs.items():
-        if isinstance(column, Dense):
-            found.append(InputGroup(name, name))
-        elif isinstance(column, Ragged) and "code" in column.levels and column.of is None:
-            found += _by_prefix(name, column)
-    return found[:MOST_GROUPS]
+    """The groups of inputs, dense columns first, then the most frequent codes; at most 16."""
+    inputs = samples.inputs.items()
+    groups = [InputGroup(name, name) for name, column in inputs if isinstance(column, Dense)]
+    for name, column in inputs:
+        if isinstance(column, Ragged) and "code" in column.levels and column.of is None:
+            groups += _by_prefix(name, column)
+    return groups[:MOST_GROUPS]
 
 
-def _by_prefix(name: str, column: Ragged) -> Iterator[InputGroup]:
-    """Codes by what stands before `//`, those first that most elements have."""
+def _by_prefix(name: str, column: Ragged) -> list[InputGroup]:
+    """Codes by what stands before `//`, or by themselves where few begin alike; the most frequent first."""
     used = np.bincount(column.values["code"].astype(np.int64), minlength=len(column.levels["code"]))
     prefixes: dict[str, list[int]] = {}
-    for level, code in enumerate(column.levels["code"]):
-        if used[level]:
-            prefixes.setdefault(str(code).partition("//")[0], []).append(level)
-    for prefix, levels in sorted(prefixes.items(), key=lambda item: -used[item[1]].sum()):
-        yield InputGroup(f"{name}: {prefix}", name, tuple(levels))
+    for level in np.flatnonzero(used).tolist():
+        prefixes.setdefault(str(column.levels["code"][level]).partition("//")[0], []).append(level)
+    groups: list[InputGroup] = []
+    for prefix, levels in prefixes.items():
+        alone = len(levels) <= FEW_CODES
+        parts = [(str(column.levels["code"][n]), [n]) for n in levels] if alone else [(prefix, levels)]
+        groups += [InputGroup(part, name, tuple(members)) for part, members in parts]
+    return sorted(groups, key=lambda group: -int(used[list(group.levels)].sum()))
 
 
 def _some(rows: Array, folds: int) -> Array:

@@ -145,7 +145,7 @@ class Voxels:
         table = frame.select(self.scores[1:]).cast(pl.Float64) if named else self._dice(self._read(frame))
         means = {"dice": table.fill_nan(None).mean_horizontal(), **table.to_dict()}
         row_mean = registry.load("measures", "row_mean")
-        return {name: row_mean(column.to_numpy()) for name, column in means.items()}
+        return {name: row_mean(column.to_numpy(), (0.0, 1.0)) for name, column in means.items()}
 
     def _read(self, frame: pl.DataFrame) -> Iterator[tuple[Array, Array | None]]:
         for row, (path, reference) in enumerate(frame.select("path", "reference").iter_rows()):

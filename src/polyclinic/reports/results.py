@@ -27,7 +27,7 @@ class ModelScores(Record):
 
 
 class Comparison(Record):
-    """The paired difference in one score: model `a` minus model `b`, on the same rows and the same resamples."""
+    """The paired difference in one score: model `a` minus model `b`, on the same rows and the same replicates."""
 
     a: Name
     b: Name
