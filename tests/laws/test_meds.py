@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polyclinic.cohorts.extract import extract
+from polyclinic.cohorts.task_parser import parse_task
+from polyclinic.errors import PolyclinicError
 from polyclinic.timelines.ingest import ingest, open_source
 
 TIME = st.none() | st.datetimes(datetime(2024, 10, 25), datetime(2024, 11, 5))
@@ -49,6 +55,29 @@ def shard(
     frame = frame.with_columns(values, subject_id=pl.lit(subject).cast(kinds["subject_id"]))
     frame = frame.with_columns(text_value=pl.lit("words")) if kinds["text_value"] else frame
     return frame.with_columns(ward=pl.lit(7)) if kinds["own column"] else frame
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_spoilt_shard_is_read_or_one_clear_error(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    (tmp_path / "meds" / "data").mkdir(parents=True)
+    path = tmp_path / "meds" / "data" / "0.parquet"
+    times, codes = [datetime(2024, 1, 1)] * 50, ["A", "B"] * 25
+    pl.DataFrame({"subject_id": range(50), "time": times, "code": codes, "numeric_value": [1.5] * 50}).write_parquet(
+        path
+    )
+    data = bytearray(path.read_bytes())
+    for place in rng.integers(len(data), size=int(rng.integers(1, 6))):
+        data[place] = int(rng.integers(256))
+    path.write_bytes(data)
+    task = parse_task({"predicates": {"a": {"code": "A"}}, "trigger": "a", "windows": {}})
+    for read in (
+        lambda: open_source(tmp_path / "meds").describe(),
+        lambda: extract(task, open_source(tmp_path / "meds")),
+        lambda: ingest("meds", tmp_path / "meds", tmp_path / "out", max_quarantined=1.0),
+    ):
+        with suppress(PolyclinicError):
+            assert read() is not None
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,6 +1,7 @@
 """A task asked of a timeline: shards in turn, a few at a time, so that memory stays flat."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -55,7 +56,8 @@ def extract(
         at = (timeline.clock if isinstance(timeline, Timeline) else SiteClock()).moment(at)
     file = task.labels
     labels = None if file is None else as_index(read_table(file), timeline, Place(file=str(file)))
-    parts = [Batch(task, schedule, events, outcome, at, labels).answer() for events in _batches(timeline)]
+    with timeline.reading() if isinstance(timeline, Timeline) else nullcontext():
+        parts = [Batch(task, schedule, events, outcome, at, labels).answer() for events in _batches(timeline)]
     index = pl.concat([p.index for p in parts] or [_empty_index(task)])
     if at is None or len(parts) > 1:
         index = index.sort(KEYS, maintain_order=True)

@@ -113,7 +113,8 @@ def _of_index(source: Timeline, index: pl.DataFrame) -> SelectedRows:
     rows = _numbered(index)
     events = source.scan().filter(pl.col("subject_id").is_in(rows["subject_id"].unique().implode()))
     known = known_at(events.collect_schema().names())
-    first = events.group_by("subject_id").agg(first_known=known.min(), always=known.is_null().any()).collect()
+    with source.reading():
+        first = events.group_by("subject_id").agg(first_known=known.min(), always=known.is_null().any()).collect()
     seen = rows.join(first, on="subject_id", how="left", maintain_order="left")
     by_then = pl.col("always") | (pl.col("first_known") <= pl.col("prediction_time")).fill_null(False)
     unknown = seen.filter(~by_then.fill_null(False))["row_id"]
@@ -135,7 +136,8 @@ def _known_by(source: Timeline, at: datetime | None) -> pl.DataFrame:
         raise UsageError("there are no index times: the question has no `task`", fix=fix)
     events, when = source.scan(), pl.lit(source.clock.moment(at)).cast(pl.Datetime("us"))
     seen = events.filter(known_at(events.collect_schema().names()) <= when)
-    return seen.select(pl.col("subject_id").unique().sort(), prediction_time=when).collect()
+    with source.reading():
+        return seen.select(pl.col("subject_id").unique().sort(), prediction_time=when).collect()
 
 
 def _numbered(index: pl.DataFrame) -> pl.DataFrame:

@@ -56,7 +56,8 @@ class RowTable(Ingested):
 
         codes: a regular expression; only columns whose names match are listed.
         """
-        return describe.of_rows(self.scan(), self.summary(), codes)
+        with readable(self.path / "data" / "rows.parquet"):
+            return describe.of_rows(self.scan(), self.summary(), codes)
 
     @cached_property
     def files(self) -> dict[str, FileReader]:

@@ -49,9 +49,9 @@ def readable(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (pl.exceptions.PolarsError, pa.ArrowException, OSError, ValueError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-        kind = "Parquet" if path.suffix.lower() == ".parquet" else "text"
+        kind = "text" if path.suffix.lower() in TEXT else "Parquet"
         what, fix = f"the {kind} file cannot be read, it may be cut short: {reason}", COPY
         if "utf" in reason.lower():
             what, fix = "the text is not UTF-8, perhaps Latin-1", AS_UTF8

@@ -1,6 +1,7 @@
 """A timeline: events of subjects as a MEDS data set, in Parquet shards."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -64,7 +65,8 @@ class Timeline(Ingested):
 
         codes: a regular expression; of the codes, only those that match are listed, and all of them.
         """
-        return describe.of_events(self.scan(), self.summary(), codes, self.clock, self.left_out)
+        with self.reading():
+            return describe.of_events(self.scan(), self.summary(), codes, self.clock, self.left_out)
 
     def shards(self) -> list[Path]:
         """The Parquet files, sorted; a subject lies in one of them."""
@@ -106,6 +108,12 @@ class Timeline(Ingested):
             numbers = pl.read_parquet(table, columns=["subject_id"])["subject_id"].cast(pl.Int64)
         own = number.is_in(numbers.implode()) & (number.cast(pl.String) == text)
         return pl.select(pl.when(own).then(number).otherwise(_hashed(text))).to_series()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Within the block, what a damaged shard makes Polars complain of becomes one error that names the data."""
+        with readable(self.path / "data"):
+            yield
 
     def scan(self, shards: Sequence[Path] | None = None) -> pl.LazyFrame:
         """Every event (or those of some shards), lazily: subject_id int64, time Datetime(us), code, numeric_value f32,
