@@ -14,9 +14,9 @@ linear (float[row, feature] x) => (float[row, channel] raw)
 {
     wide = Cast <to = 11> (x)
     above = Max (wide, low)
-    held = Min (above, high)
+    within = Min (above, high)
     gap = IsNaN (wide)
-    full = Where (gap, mean, held)
+    full = Where (gap, mean, within)
     centred = Sub (full, mean)
     scaled = Div (centred, scale)
     product = MatMul (scaled, weights)
@@ -26,9 +26,11 @@ linear (float[row, feature] x) => (float[row, channel] raw)
 
 
 def log_odds(share: npt.ArrayLike, n: int) -> Floats:
-    """Log odds of a share seen among n; none or all count as half a row, so that it stays finite."""
-    inside = np.clip(np.asarray(share, float), 0.5 / max(n, 1), 1 - 0.5 / max(n, 1))
-    return np.asarray(np.log(inside / (1 - inside)))
+    """The log odds of shares of `n` rows; none or all count as half a row, so that they stay finite."""
+    from scipy.special import logit
+
+    half_a_row = 0.5 / max(n, 1)
+    return np.asarray(logit(np.clip(np.asarray(share, float), half_a_row, 1 - half_a_row)))
 
 
 def constant(bias: npt.ArrayLike, width: int) -> OnnxPart:
@@ -39,17 +41,25 @@ def constant(bias: npt.ArrayLike, width: int) -> OnnxPart:
 
 
 def linear(weights: Floats, bias: Floats, mean: Floats, scale: Floats, low: Floats, high: Floats) -> OnnxPart:
-    """raw = ((x held between low and high, its gaps filled by the mean) − mean) / scale · weights + bias.
+    """A graph that gives `raw` = ((x clipped to low … high, its gaps filled by the mean) − mean) / scale · weights + bias.
 
-    weights: [feature, channel]; bias: [channel]; mean, scale, low, high: [feature]. Takes `x` float32
-    [row, feature] and reckons in float64, so that one row and a million agree.
+    It takes `x`, float32 [row, feature], and reckons in float64, so that one row and a million agree.
+
+    Parameters
+    ----------
+    weights
+        [feature, channel].
+    bias
+        [channel].
+    mean, scale, low, high
+        [feature].
     """
     dependencies.need("onnx", extra="train", to="write a model as an ONNX graph")
     from onnx import numpy_helper, parser
 
-    given = {"low": low, "high": high, "mean": mean, "scale": scale, "weights": weights, "bias": bias}
+    constants = {"low": low, "high": high, "mean": mean, "scale": scale, "weights": weights, "bias": bias}
     model = parser.parse_model(GRAPH)
-    for name, values in given.items():
+    for name, values in constants.items():
         model.graph.initializer.append(numpy_helper.from_array(np.asarray(values, float), name))
     return written(model)
 

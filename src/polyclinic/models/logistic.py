@@ -25,8 +25,14 @@ Matrix: TypeAlias = tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]
 class Logistic(TableModel):
     """Logistic regression with an L2 penalty whose strength validation chooses.
 
-    strengths: the values of scikit-learn's C that are tried; hours, coverage: as in `TableModel`. Gaps are filled by
-    the training mean; values are held within the training rows' 1st to 99th percentile.
+    Gaps are filled by the training mean; values are clipped to the training rows' 1st to 99th percentile.
+
+    Parameters
+    ----------
+    strengths
+        The values of scikit-learn's C that are tried.
+    hours, coverage
+        As in `TableModel`.
     """
 
     strengths: tuple[float, ...] = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0)
@@ -73,10 +79,10 @@ def _fits(x: Floats, y: Floats, strengths: Sequence[float]) -> tuple[Floats, Flo
         return np.zeros((1, x.shape[1])), log_odds(y.mean(keepdims=True), len(y))
     # Newton's steps are exact and few, but cost the cube of the columns: thousands of fingerprint bits take minutes.
     solver = "newton-cholesky" if varies.sum() <= MANY else "lbfgs"
-    tried = [LogisticRegression(C=strength, solver=solver, max_iter=1000) for strength in strengths]
+    models = [LogisticRegression(C=strength, solver=solver, max_iter=1000) for strength in strengths]
     # matrices so small that threads of the linear algebra cost ten times what they win
     with threadpool_limits(1):
-        fits = [model.fit(x[:, varies], y) for model in tried]
+        fits = [model.fit(x[:, varies], y) for model in models]
     weights = np.zeros((len(fits), x.shape[1]))
     weights[:, varies] = [fit.coef_[0] for fit in fits]
     return weights, np.array([fit.intercept_[0] for fit in fits])

@@ -1,4 +1,4 @@
-"""The answers that any model must beat: what is usual, and what was seen last."""
+"""The answers that any model must beat: the mean of the training rows, and the newest value."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -38,16 +38,19 @@ class Naive:
             fix = "name as baseline the naive model of that area (`polyclinic list models`)"
             raise UsageError(f"naive answers once a row; {outcome.kind!r} asks for something else", fix=fix)
         target = np.asarray(outcome.target(train), float)
-        usual = target.mean(axis=0)
-        yes_no = target.ndim == 1 and np.isin(target, (0.0, 1.0)).all()
-        return Fitted(self, State(), [constant(log_odds(usual, len(target)) if yes_no else usual, 1)])
+        mean = target.mean(axis=0)
+        is_binary = target.ndim == 1 and np.isin(target, (0.0, 1.0)).all()
+        return Fitted(self, State(), [constant(log_odds(mean, len(target)) if is_binary else mean, 1)])
 
 
 @dataclass(frozen=True)
 class LastValue(TwoAnswers):
     """Logistic regression on the newest value alone.
 
-    column: a dense input, or one name within one; `newest` is what records give where the task asks for it.
+    Parameters
+    ----------
+    column
+        A dense input, or one name within one; `newest` is what records give where the task asks for it.
     """
 
     column: str = "newest"
@@ -62,12 +65,12 @@ class LastValue(TwoAnswers):
             raise UnknownName("`column` of last-value", self.column, [*dense, *single])
         read = {source: dense[source]}
         matrix = {"dense": read, "offset": encoders.offsets(train, read), "codes": {}, "hours": []}
-        taken = [at for at, name in enumerate(dense[source]) if self.column in (source, name)]
-        return State({"matrix": matrix, "taken": taken})
+        positions = [at for at, name in enumerate(dense[source]) if self.column in (source, name)]
+        return State({"matrix": matrix, "positions": positions})
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """x: float32 [row, value]."""
-        return {"x": encoders.matrix(rows, state.values["matrix"])[:, state.values["taken"]]}
+        return {"x": encoders.matrix(rows, state.values["matrix"])[:, state.values["positions"]]}
 
     def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
         """A regression of one or few weights, next to no penalty."""

@@ -70,9 +70,9 @@ def test_patches_that_answer_with_what_they_see_are_stitched_to_the_volume(shape
     volumes = [np.random.default_rng(seed).normal(size=shape).astype(np.float32) for seed in (0, 1)]
     values = boxed(volumes, patch)
     how = {"overlap": overlap}
-    seen = unet.cut(values, {}, how)["seen"]
-    assert seen.shape[1:] == (1, *patch)
-    out = unet.stitch({**values, "raw": np.concatenate([seen, -seen], axis=1)}, {}, how)
+    pieces = unet.cut(values, {}, how)["voxels"]
+    assert pieces.shape[1:] == (1, *patch)
+    out = unet.stitch({**values, "raw": np.concatenate([pieces, -pieces], axis=1)}, {}, how)
     assert out["shape"].tolist() == [list(shape)] * 2
     expected = np.concatenate([np.stack([v.ravel(), -v.ravel()], axis=1) for v in volumes])
     assert np.allclose(out["raw"], expected, atol=1e-5)
@@ -114,8 +114,8 @@ def test_without_chance_a_drawn_patch_is_the_middle_of_the_volume_and_nothing_ou
     image, labels = picture((12, 6, 10), 0)
     batch = {**boxed([image], (8, 8, 8)), "target": [labels]}
     drawn = SMALL.draw(batch, None)
-    assert drawn["seen"].shape == (1, 1, 8, 8, 8)
-    assert np.allclose(drawn["seen"][0, 0, :, 1:7], image[2:10, :, 1:9])
+    assert drawn["voxels"].shape == (1, 1, 8, 8, 8)
+    assert np.allclose(drawn["voxels"][0, 0, :, 1:7], image[2:10, :, 1:9])
     assert (drawn["target"][0, :, 1:7] == labels[2:10, :, 1:9]).all()
     assert (drawn["target"][0][:, [0, 7]] == -1).all()
 
@@ -125,7 +125,7 @@ def test_a_drawn_target_moves_with_its_image():
     batch = {**boxed([labels.astype(np.float32)], (16, 16, 16)), "target": [labels]}
     drawn = replace(SMALL, intensity=0.0).draw(batch, np.random.default_rng(5))
     target = drawn["target"][0].clip(0)
-    assert np.abs(drawn["seen"][0, 0] - target).mean() < 0.1
+    assert np.abs(drawn["voxels"][0, 0] - target).mean() < 0.1
     assert (target > 0).sum() > 100
 
 

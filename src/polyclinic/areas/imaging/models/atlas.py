@@ -59,9 +59,9 @@ def resized(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[np.
 
 
 def spread(values: Named, arrays: Named, settings: Named) -> dict[str, Any]:  # noqa: ARG001
-    """The atlas on each volume's grid: raw, log probability, float32 [voxel, channel]; shape as it came."""
-    answers = []
+    """The atlas on each volume's grid: raw, log probability, float32 [voxel, channel]; shape: int64 [row, 3]."""
+    raw = []
     for shape in values["shape"]:
-        chances = np.stack([resized(channel, tuple(shape)) for channel in arrays["atlas"]], axis=-1)
-        answers.append(np.log(chances.clip(FLOOR)).reshape(-1, chances.shape[-1]))
-    return {"raw": np.concatenate(answers), "shape": values["shape"]}
+        probabilities = np.stack([resized(channel, tuple(shape)) for channel in arrays["atlas"]], axis=-1)
+        raw.append(np.log(probabilities.clip(FLOOR)).reshape(-1, probabilities.shape[-1]))
+    return {"raw": np.concatenate(raw), "shape": values["shape"]}

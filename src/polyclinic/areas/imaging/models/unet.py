@@ -33,10 +33,18 @@ RECIPE = Training(epochs=24, batch=2, learning_rate=2e-3, patience=8, warmup=0.0
 class UNet:
     """Settings.
 
-    width: features at half resolution, doubled at each further halving; voxels: the most that a patch holds;
-    overlap: share of a patch that its neighbour sees too; turn, scale: standard deviation of the random turns
-    (radians) and changes of size in training; intensity: the same for brightness, contrast and noise, in
-    standard deviations of a volume.
+    Parameters
+    ----------
+    width
+        Features at half resolution, doubled at each further halving.
+    voxels
+        The most that a patch holds.
+    overlap
+        The share of a patch that its neighbour has in common with it.
+    turn, scale
+        Standard deviation of the random turns (radians) and changes of size in training.
+    intensity
+        The same for brightness, contrast and noise, in standard deviations of a volume.
     """
 
     width: int = 32
@@ -51,8 +59,8 @@ class UNet:
     def prepare(self, train: Samples) -> State:
         """The usual range of normalised intensities and the shape of a patch, from training volumes alone."""
         name = column_of(train)
-        found = [(v.shape, np.percentile(normalised(v), (0.1, 99.9))) for v in intensities(train, name)]
-        shape, (low, high) = (np.median(part, axis=0) for part in zip(*found, strict=True))
+        facts = [(v.shape, np.percentile(normalised(v), (0.1, 99.9))) for v in intensities(train, name)]
+        shape, (low, high) = (np.median(part, axis=0) for part in zip(*facts, strict=True))
         patch = patch_shape(shape, self.voxels)
         return State({"column": name, "patch": patch, "range": [float(low), float(high)]})
 
@@ -66,23 +74,23 @@ class UNet:
     def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
         """One patch a row: the middle one, or (with `rng`) a random one, turned, stretched and dimmed.
 
-        seen: float32 [row, 1, x, y, z]; target: int64 [row, x, y, z], -1 outside the volume.
+        voxels: float32 [row, 1, x, y, z]; target: int64 [row, x, y, z], -1 outside the volume.
         """
         rows = zip(batch["volume"], batch["target"], batch["patch"], strict=True)
         views = [self._view(volume, target, patch, rng) for volume, target, patch in rows]
-        seen, target = (np.stack(part) for part in zip(*views, strict=True))
-        return {"seen": seen[:, None], "target": target}
+        voxels, target = (np.stack(part) for part in zip(*views, strict=True))
+        return {"voxels": voxels[:, None], "target": target}
 
     def network(self, state: State, head: Head) -> Any:
-        """A `torch.nn.Module`: seen → raw [row, channel, x, y, z]."""
+        """A `torch.nn.Module`: voxels → raw [row, channel, x, y, z]."""
         return build(self.width, head.channels)
 
     def parts(self, onnx: OnnxPart, state: State) -> list[Part]:
         """Cut into overlapping patches, answer each by itself, and stitch the answers on the volume's own grid."""
-        how = {"overlap": self.overlap}
+        settings = {"overlap": self.overlap}
         cutter, stitcher = (
-            NamedPart("patches-cut", cut, settings=how),
-            NamedPart("patches-stitch", stitch, settings=how),
+            NamedPart("patches-cut", cut, settings=settings),
+            NamedPart("patches-stitch", stitch, settings=settings),
         )
         return [cutter, replace(onnx, at_once=1), stitcher]
 
@@ -94,12 +102,12 @@ class UNet:
             matrix = turned(rng.normal(0, self.turn, 3)) * (1 + rng.normal(0, self.scale))
         middle = (patch - 1) / 2
         look = {"matrix": matrix, "offset": start + middle - matrix @ middle, "output_shape": tuple(patch)}
-        seen = ndimage.affine_transform(volume, order=1, cval=0.0, **look)
+        voxels = ndimage.affine_transform(volume, order=1, cval=0.0, **look)
         labels = ndimage.affine_transform(target.astype(np.int16), order=0, cval=-1, **look)
         if rng is not None:
             contrast, brightness = rng.normal((1, 0), self.intensity)
-            seen = seen * contrast + brightness + rng.normal(0, self.intensity, seen.shape)
-        return seen.astype(np.float32), labels.astype(np.int64)
+            voxels = voxels * contrast + brightness + rng.normal(0, self.intensity, voxels.shape)
+        return voxels.astype(np.float32), labels.astype(np.int64)
 
 
 def normalised(values: Volume) -> Volume:
@@ -141,14 +149,14 @@ def places(shape: tuple[int, ...], patch: Index, overlap: float) -> Iterator[tup
 
 
 def cut(values: Named, arrays: Named, settings: Named) -> dict[str, Any]:  # noqa: ARG001
-    """Every patch of every volume, 0 outside: seen, float32 [patch, 1, x, y, z]."""
-    seen = []
+    """Every patch of every volume, 0 outside: voxels, float32 [patch, 1, x, y, z]."""
+    pieces = []
     for volume, patch in zip(values["volume"], values["patch"], strict=True):
         for inside, of_patch in places(volume.shape, patch, settings["overlap"]):
             piece = np.zeros(patch, np.float32)
             piece[of_patch] = volume[inside]
-            seen.append(piece[None])
-    return {"seen": np.stack(seen)}
+            pieces.append(piece[None])
+    return {"voxels": np.stack(pieces)}
 
 
 def stitch(values: Named, arrays: Named, settings: Named) -> dict[str, Any]:  # noqa: ARG001
@@ -177,13 +185,13 @@ def bell(patch: tuple[int, ...]) -> Volume:
 
 
 def build(width: int, channels: int) -> Any:
-    """The network: raw answers [row, channel, x, y, z] for seen [row, 1, x, y, z]."""
+    """The network: raw answers [row, channel, x, y, z] for voxels [row, 1, x, y, z]."""
     torch = need("torch", extra="train", to="train the U-Net")
     nn = torch.nn
 
-    def layer(taken: int, given: int, stride: int = 1) -> Any:
-        convolution = nn.Conv3d(taken, given, 3, stride=stride, padding=1, bias=False)
-        return nn.Sequential(convolution, nn.InstanceNorm3d(given, affine=True), nn.LeakyReLU(0.01))
+    def layer(inputs: int, outputs: int, stride: int = 1) -> Any:
+        convolution = nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        return nn.Sequential(convolution, nn.InstanceNorm3d(outputs, affine=True), nn.LeakyReLU(0.01))
 
     class Network(nn.Module):  # type: ignore[name-defined]
         def __init__(self) -> None:
@@ -199,12 +207,12 @@ def build(width: int, channels: int) -> Any:
             self.to_full = nn.ConvTranspose3d(w, 8, 2, 2)
             self.answer = nn.Sequential(layer(9, 8), nn.Conv3d(8, channels, 1))
 
-        def forward(self, seen: Any) -> Any:
-            fine = self.fine(seen)
+        def forward(self, voxels: Any) -> Any:
+            fine = self.fine(voxels)
             middle = self.middle(fine)
             upper = self.to_middle(self.coarse(middle))
             middle = self.join_middle(torch.cat([middle, upper], 1))
             fine = self.join_fine(torch.cat([fine, self.to_fine(middle)], 1))
-            return self.answer(torch.cat([seen, self.to_full(fine)], 1))
+            return self.answer(torch.cat([voxels, self.to_full(fine)], 1))
 
     return Network().to(memory_format=torch.channels_last_3d)
