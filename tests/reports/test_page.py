@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.reports.sample_reports import constant, imaging, molecules, records, score, section
 
+from polyclinic.models.naive import Naive
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.limits import InputLimits, Limits
 from polyclinic.packages.package import ModelPackage
@@ -163,20 +164,21 @@ def test_a_card_says_what_the_package_is_for_and_whether_it_is_portable():
     column = InputLimits(kind="dense", present=0.9, ranges={"last": (50.0, 120.0)})
     limits = Limits(rows=100, inputs={"map": column})
     part = NamedPart("a-rule", lambda values, arrays, settings: values)
-    members = [Fitted(None, State(), [part], name="atlas")] * 5
+    members = [Fitted(Naive(), State(), [part], name="atlas")] * 5
     about = {"title": "Hypotension", "data": "clif-demo", "data_licence": "ODbL"}
     text = card(ModelPackage(Question(inputs={}), members, about, limits=limits), {"auroc": 0.78})
     assert text.startswith("# Hypotension\n")
     assert "Portable: no" in text
     assert "Licence of the data: ODbL; commercial use: unknown" in text
     assert "estimate the procedure" in text
+    assert "Fitted in single precision" not in text
     assert "`map`: dense, 90 % present, last 50.0 to 120." in text
 
 
 def test_a_card_holds_no_html_no_link_and_no_picture_out_of_what_it_quotes():
     hostile = "<script>alert(1)</script> ![x](https://example.org/x.png) `b`\n# Heading"
     about = {"title": hostile, "data": hostile, "intended_use": hostile}
-    members = [Fitted(None, State(), [], name="`<b>`")]
+    members = [Fitted(Naive(), State(), [], name="`<b>`")]
     text = card(ModelPackage(Question(inputs={}), members, about), {})
     outside_code = re.sub(r"`[^`\n]*`", "", text)
     assert "<" not in outside_code

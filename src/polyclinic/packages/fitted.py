@@ -70,6 +70,12 @@ class Fitted:
         return pl.concat(outcome.predictions(*given, threshold=None, folder=folder) for given in answers)
 
     @property
+    def precision(self) -> str | None:
+        """The numbers that a network was fitted with, `single` or `double`; None for a model that is no network."""
+        training = config.settings_of(self.model).get("training")
+        return training.get("precision") if isinstance(training, Mapping) else None
+
+    @property
     def portable(self) -> bool:
         """Whether ONNX parts alone answer."""
         return all(isinstance(part, OnnxPart) for part in self.parts)

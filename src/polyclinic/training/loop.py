@@ -104,13 +104,14 @@ def fit_torch(model: Any, train: Samples, validation: Samples, outcome: Outcome,
     state = model.prepare(train)
     fastest = "cuda" if torch.cuda.is_available() else "cpu"
     device = fastest if session.device == "auto" else session.device
-    net = model.network(state, outcome.head(train)).to(device)
+    numbers = torch.float64 if model.training.precision == "double" else torch.float32
+    net = model.network(state, outcome.head(train)).to(device, numbers)
     learn = Source(model, state, train, outcome).in_memory(session.memory)
     left = session.memory - (0 if learn.held is None else learn.size())
     watch = Source(model, state, validation, outcome).in_memory(left)
     history = _epochs(net, learn, watch, model.training, seeds.generator(session.seed, "batches"))
     example = learn.batch(np.arange(min(2, len(train))).repeat(2)[:2], None)
-    onnx = to_onnx(net.cpu().eval(), arguments(net, example), getattr(model, "dynamic", {}))
+    onnx = to_onnx(net.cpu().float().eval(), arguments(net, example), getattr(model, "dynamic", {}))
     parts = model.parts(onnx, state) if hasattr(model, "parts") else [onnx]
     return Fitted(model, state, parts, batch=getattr(model, "answers", 4096), history=history)
 
@@ -176,9 +177,10 @@ def losses_of(net: Any, batch: Batch, outcome: Outcome) -> tuple[Any, Any]:
     """The loss of each row of a batch, and the targets: tensors on the network's device."""
     import torch
 
-    device = next(net.parameters()).device
+    like = next(net.parameters())
     numbers = {name: v for name, v in batch.items() if getattr(v, "dtype", None) != np.dtype(object)}
-    tensors = {name: torch.as_tensor(np.ascontiguousarray(v)).to(device) for name, v in numbers.items()}
+    tensors = {name: torch.as_tensor(np.ascontiguousarray(v)).to(like.device) for name, v in numbers.items()}
+    tensors = {name: v.to(like.dtype) if v.is_floating_point() else v for name, v in tensors.items()}
     return outcome.loss(net(**arguments(net, tensors)), tensors), tensors["target"]
 
 
