@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from html import escape
 from itertools import pairwise
 
 import pytest
@@ -90,6 +91,24 @@ def test_every_colour_is_a_name_that_the_page_sets(drawn):
         assert not any(stand_in in svg for stand_in in NAMES)
         assert "fill: var(--" in svg
         assert "<style" not in svg
+
+
+@pytest.mark.parametrize("name", ["$$", "$\\frac{1}{0}$", "$x$ & <b>", "\\mathrm{", "a" * 2_000])
+def test_a_name_out_of_the_data_is_text_and_never_a_formula(name):
+    figures = [
+        forest([Line(name, 0.7, 0.6, 0.8)], title="t", axis="a"),
+        flow([FlowStep(name, 9, 3)], title="t", group=name[:12]),
+        curves([Curve(name, [0, 1], [0, 1])], **AXES),
+    ]
+    for svg in figures:
+        assert escape(name[:8]) in svg
+        assert ET.fromstring(svg) is not None
+
+
+def test_a_figure_of_very_many_lines_says_how_many_are_not_drawn():
+    svg = forest([Line(f"level {i}", 0.5, 0.4, 0.6) for i in range(230)], title="t", axis="a")
+    assert "and 30 more" in svg
+    assert "level 200" not in svg
 
 
 def test_the_same_numbers_give_the_same_bytes(drawn):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.reports.sample_reports import constant, imaging, molecules, records, score
+from tests.reports.sample_reports import constant, imaging, molecules, records, score, section
 
 from polyclinic.reports.calibration_words import calibration_verdict
 from polyclinic.reports.cautions import cautions
@@ -137,7 +137,7 @@ SPREAD |= {"share_of_rows": 0.41, "share_of_positives": 0.55, "positive_rows": 1
 @pytest.mark.parametrize(("effective", "is_uneven"), [(40.0, True), (80.0, False)])
 def test_a_few_patients_that_decide_are_named(effective, is_uneven):
     report = records()
-    report["sections"].append({"kind": "evidence", "concentration": SPREAD | {"effective_groups": effective}})
+    section(report, "evidence")["concentration"] |= SPREAD | {"effective_groups": effective}
     found = texts(report)
     assert ("Few decide" in found) == is_uneven
     if is_uneven:

@@ -125,6 +125,18 @@ def test_shifted_dates_are_explained(pages):
     assert "moved all dates" not in page_of(plain)
 
 
+def test_how_the_outcome_was_ascertained_and_which_inputs_matter_are_shown(pages):
+    html = pages["records"]
+    assert "How the outcome was ascertained" in html
+    assert "cut by leaving" in html
+    assert "VITAL, map +0.090, 0.080 to 0.100" in html
+
+
+def test_prevalence_stands_beside_auprc_and_brier(pages):
+    assert "AUPRC of chance is the share of positive rows, 0.185" in pages["records"]
+    assert "the Brier score of always answering that share is 0.151" in pages["records"]
+
+
 def test_the_most_missing_stands_first(pages):
     html = pages["records"]
     assert html.index("lactate") < html.index("heart rate")

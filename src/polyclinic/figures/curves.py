@@ -7,7 +7,7 @@ from typing import Any, Literal
 from polyclinic.figures.numbers import bounds, finite, number
 from polyclinic.figures.svg import ACCENT, FOURTH, INK, MUTED, PAPER, SECOND, THIRD, draw, spread
 
-MOST_POINTS = 500
+MOST_POINTS, MOST_CURVES = 500, 100
 HUES = (SECOND, THIRD, FOURTH, INK)
 DASHES: tuple[Any, ...] = ((0, (5, 2)), (0, (1.5, 1.8)), (0, (6, 2, 1.5, 2)), "-")
 Limits = tuple[tuple[float, float] | None, tuple[float, float] | None]
@@ -50,6 +50,7 @@ def curves(
     height: float = 270,
 ) -> str:
     """Curves in one frame, each named where it ends (or, `inside`, in that corner)."""
+    drawn = drawn[:MOST_CURVES]
     named = [curve for curve in drawn if not curve.faint and curve.points()[0]]
     styles = _styles(named)
 

@@ -9,6 +9,7 @@ from polyclinic.figures.numbers import count, finite
 from polyclinic.figures.svg import ACCENT, GRID, INK, MUTED, SECOND, WIDTH, draw
 
 LINE = 14
+MOST_STEPS = 100
 COLUMN = 62
 """Width of a column of counts, in pixels."""
 PAST_INDEX = "looks past the index time: labels only"
@@ -39,7 +40,7 @@ class FlowStep:
     @property
     def lines(self) -> list[str]:
         """The label in lines that leave room for the columns."""
-        return textwrap.wrap(self.label, 27 if self.groups is not None else 38) or [""]
+        return textwrap.wrap(self.label, 27 if self.groups is not None else 38, max_lines=6, placeholder=" …") or [""]
 
     @property
     def height(self) -> float:
@@ -65,6 +66,7 @@ def flow(steps: Sequence[FlowStep], *, title: str, group: str = "") -> str:
     group
         The heading of the second column ("patients"); empty where there are no groups.
     """
+    steps = steps[:MOST_STEPS]
     most = max((s.rows for s in steps if finite(s.rows) and not s.excluded), default=1) or 1
     tops = [LINE + 6 + sum(s.height for s in steps[:i]) for i in range(len(steps))]
     height = LINE + 10 + sum(s.height for s in steps)

@@ -9,6 +9,9 @@ from polyclinic.figures.numbers import bounds, finite, number, signed
 from polyclinic.figures.svg import ACCENT, GRID, INK, MUTED, PAPER, SECOND, WIDTH, draw
 
 LEFT, RIGHT, LINE = 104, 86, 14
+MOST_LINES = 200
+MOST_WORDS = 6
+"""Lines of a label; a longer one is cut, in the figure alone."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ def forest(lines: Sequence[Line], *, title: str, axis: str, zero: bool = False, 
     zero: draw the line at 0; values carry their sign. reference: a value drawn as
     a thin upright line (the score of all rows, behind subgroups).
     """
+    if (more := len(lines) - MOST_LINES) > 0:
+        lines = [*lines[:MOST_LINES], Line("…", note=f"and {more:,} more")]
     heights = [line_height(line) for line in lines]
 
     def paint(axes: Any) -> None:
@@ -84,7 +89,7 @@ def line_height(line: Line) -> float:
 
 
 def _wrapped(line: Line) -> list[str]:
-    return textwrap.wrap(line.label, 40 if line.heading else 17) or [""]
+    return textwrap.wrap(line.label, 40 if line.heading else 17, max_lines=MOST_WORDS, placeholder=" …") or [""]
 
 
 def _range(lines: Sequence[Line], upright: float | None) -> tuple[float, float]:

@@ -29,7 +29,7 @@ from polyclinic.reports.section import Section
 S = TypeVar("S", bound=Section)
 REVISION = 2
 MOST = 2_000
-"""Models, subgroups or sections of one report; a study has some tens."""
+"""Subgroups, checks or notes of one report; a study has some tens."""
 
 AnySection = Annotated[SerializeAsAny[Section], BeforeValidator(sections.typed)]
 
@@ -70,7 +70,7 @@ class ReportDocument(Record):
     cohort: CohortFacts
     chosen: dict[Name, Name]
     roles: dict[Name, Role] = Field(default_factory=dict)
-    models: Annotated[dict[Name, dict[Name, ModelScores]], Field(max_length=MOST)]
+    models: Annotated[dict[Name, Annotated[dict[Name, ModelScores], Field(max_length=100)]], Field(max_length=200)]
     comparisons: Annotated[list[Comparison], Field(max_length=50_000)]
     calibration: dict[Name, dict[Name, Calibrations]]
     subgroups: Annotated[list[Subgroup], Field(max_length=MOST)]
@@ -82,7 +82,7 @@ class ReportDocument(Record):
     environment: Environment
     seed: int
     data: dict[Name, Name]
-    sections: Annotated[list[AnySection], Field(max_length=MOST)] = Field(default_factory=list)
+    sections: Annotated[list[AnySection], Field(max_length=200)] = Field(default_factory=list)
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self:

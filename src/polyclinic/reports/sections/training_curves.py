@@ -57,7 +57,7 @@ class TrainingCurves(Section):
     """Every fit of the study."""
 
     kind: Literal["training"] = "training"
-    fits: list[Fit]
+    fits: Annotated[list[Fit], Field(max_length=2_000)]
 
 
 def show(section: TrainingCurves, report: ReportDocument, page: PageSection) -> None:  # noqa: ARG001
