@@ -322,6 +322,16 @@ def test_figures_take_the_colours_of_the_page(browser, written):
     assert fills["light"] != fills["dark"]
 
 
+def test_in_print_no_section_begins_at_the_foot_of_a_page_without_its_content(browser, written):
+    page, _ = opened(browser, written / "records.html", width=680)
+    page.emulate_media(media="print")
+    style = "e => { const s = getComputedStyle(e); return [s.breakAfter, s.breakInside] }"
+    heads = page.evaluate(f"[...document.querySelectorAll('.head')].map({style})")
+    assert heads
+    assert all(head == ["avoid", "avoid"] for head in heads)
+    assert page.evaluate("[...document.querySelectorAll('.parts')].every(e => getComputedStyle(e).display == 'block')")
+
+
 def test_print_is_light_even_by_night_and_shows_every_table_whole(browser, written):
     page, _ = opened(browser, written / "records.html", width=680, scheme="dark")
     page.emulate_media(media="print")
