@@ -124,8 +124,7 @@ def test_notes_are_named_and_counted_where_they_are_many():
     notes = [{"check": f"note {i}", "result": f"{i} rows", "why": "w", "step": "fit"} for i in range(6)]
     text = texts(records() | {"notes": notes})["Noted during the run"]
     assert (
-        text
-        == "note 0 (0 rows); note 1 (1 rows); note 2 (2 rows) and note 3 (3 rows); 2 more stand under “Checks and notes”."
+        text == "note 0: 0 rows; note 1: 1 rows; note 2: 2 rows; note 3: 3 rows; 2 more stand under “Checks and notes”."
     )
     assert "Noted during the run" not in texts(records())
 

@@ -42,10 +42,10 @@ def _notes(report: ReportDocument) -> list[Caution]:
     """What was noted on the way: in full where it is little, else by name."""
     if not report.notes:
         return []
-    named = [f"{plain(note.check)} ({note.result})" for note in report.notes[:MOST_NOTES]]
+    named = [f"{plain(note.check)}: {note.result}" for note in report.notes[:MOST_NOTES]]
     more = len(report.notes) - MOST_NOTES
     rest = f"; {more} more stand under “Checks and notes”" if more > 0 else ""
-    return [Caution(title="Noted during the run", text=f"{listed(named, '; ')}{rest}.")]
+    return [Caution(title="Noted during the run", text=f"{'; '.join(named)}{rest}.")]
 
 
 def _concentration(report: ReportDocument) -> list[Caution]:
