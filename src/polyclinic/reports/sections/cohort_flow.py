@@ -17,6 +17,7 @@ SHIFTED = (
     "The source moved all dates by years, so that nobody can be recognised; times between events of one patient are kept, "
     "but the calendar year and the season mean nothing."
 )
+NOT_COUNTS = ("format", "shards", "layout")
 EXCLUDED_GROUPS = (
     "Beside an exclusion stands how many {groups} had at least one such row; they stay where other rows are left."
 )
@@ -68,7 +69,7 @@ def _read(cohort: CohortFacts) -> list[list[object]]:
     summary, rows = cohort.summary, list[list[object]]()
     if summary:
         named = {"rows in": summary.rows_in, "events out": summary.events_out, "quarantined": summary.quarantined}
-        extra = {plain(k): v for k, v in (summary.model_extra or {}).items() if k not in ("format", "shards")}
+        extra = {plain(k): v for k, v in (summary.model_extra or {}).items() if k not in NOT_COUNTS}
         rows += [[name, n] for name, n in (named | extra).items() if finite(n) or str(n)[:1] == "<"]
         rows += [[f"not an event: {plain(name)}", n] for name, n in summary.non_events.items()]
     for code, counts in cohort.set_aside.items():
