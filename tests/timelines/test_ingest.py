@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from datetime import datetime
 
@@ -218,3 +219,21 @@ def test_events_that_are_none_are_told_by_the_column_that_is_missing_or_text():
         Timeline.of(events).scan()
     with pytest.raises(UnknownName, match="unknown column 'code'"):
         Timeline.of(events.drop("code")).scan()
+
+
+@pytest.mark.parametrize("kind", [pl.Duration, pl.Time, pl.Binary, pl.List(pl.Int64), pl.Struct({"a": pl.Int64})])
+@pytest.mark.parametrize("name", ["subject_id", "time", "code", "numeric_value"])
+def test_a_column_of_a_type_that_does_not_serve_is_one_error_or_quarantined(tmp_path, name, kind):
+    columns = {"subject_id": [1], "time": [datetime(2020, 1, 1)], "code": ["HR"], "numeric_value": [1.0]}
+    (tmp_path / "data").mkdir()
+    pl.DataFrame(columns).with_columns(pl.lit(None, kind).alias(name)).write_parquet(tmp_path / "data" / "0.parquet")
+    with contextlib.suppress(BadData):
+        ingest("meds", tmp_path, tmp_path / "out", max_quarantined=1.0)
+
+
+def test_a_column_without_a_name_is_numbered_and_one_with_a_control_character_refused(tmp_path):
+    (tmp_path / "a.csv").write_text(",x\n0,1\n1,2\n")
+    assert ingest("table", tmp_path / "a.csv", tmp_path / "out").rows().columns == ["row_id", "column_1", "x"]
+    (tmp_path / "b.csv").write_bytes(b"a\0b,x\n0,1\n")
+    with pytest.raises(BadData, match="character that cannot be shown"):
+        ingest("table", tmp_path / "b.csv", tmp_path / "out")

@@ -57,7 +57,7 @@ class OnnxPart:
 
         check_graph(self.graph, self.file)
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # a malformed graph raises an error; ONNX Runtime need not print it too
         options.intra_op_num_threads = 2
         # Threads that spin while they wait take the cores from whoever prepares the next question.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -1,10 +1,11 @@
 """From a source to a timeline or a table of rows: streaming, sharded by subject, the same bytes every time."""
 
+import errno
 import json
 import math
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def ingest(
     format_ = opened(format_name, **settings, max_quarantined=max_quarantined)
     _expect(format_name, format_, source)
     _replaceable(out)
-    with atomic.folder(out) as part:
+    with atomic.folder(out) as part, _types_that_fit(source):
         quarantine = Quarantine(part / "quarantine")
         read = progress.track(format_.read(source), text=f"reading {source.name}")
         chunks = (chunk for chunk in map(quarantine.add, read) if chunk.frame.width)
@@ -224,6 +225,24 @@ def _dataset(name: str, columns: list[str]) -> dict[str, Any]:
         "additional_value_modality_columns": [c for c in ("path",) if c in columns],
         "other_extension_columns": [c for c in ("end_time", "available_time", "utc_offset") if c in columns],
     }
+
+
+@contextmanager
+def _types_that_fit(source: Path) -> Iterator[None]:
+    """Turn what Polars and Arrow cannot do with the types of a source (a duration as subject) into an error.
+
+    Their own words are not shown: they may quote a value.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException) as error:
+        if "No space left" in str(error):
+            raise OSError(errno.ENOSPC, "No space left") from error
+        what = f"a column of the source has a type that does not serve ({type(error).__name__})"
+        fix = "see that its columns are text, numbers and times, and that its files are whole"
+        raise BadData(what, at=Place(file=str(source)), fix=fix) from error
 
 
 def _write_rows(chunks: Iterator[Chunk], out: Path) -> dict[str, Any]:

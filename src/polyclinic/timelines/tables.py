@@ -204,6 +204,10 @@ def head(path: Path) -> list[str]:
         raise BadData(what, at=Place(file=path.name), fix=fix) from error
     if not any(names):
         raise BadData("the file is empty", at=Place(file=path.name), fix="name a file that holds rows")
+    if any(ord(letter) < ord(" ") for name in names for letter in name):
+        fix = "write each name on the first line, in letters, digits and signs"
+        raise BadData("the name of a column holds a character that cannot be shown", at=Place(file=path.name), fix=fix)
+    names = [name or f"column_{number}" for number, name in enumerate(names, start=1)]  # an index of pandas has no name
     if twice := [name for name in names if names.count(name) > 1]:
         fix = "give each column a name of its own"
         raise BadData(f"two columns are called {twice[0]!r}", at=Place(path.name, column=twice[0]), fix=fix)
