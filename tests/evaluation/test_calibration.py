@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from polyclinic.evaluation.calibration import bins, line, logit, recalibrated, recalibration, report
+from polyclinic.evaluation.calibration import bins, level, line, logit, report
 from polyclinic.evaluation.scores import of_all
 
 
@@ -44,45 +44,39 @@ def test_a_block_of_replicates_gives_what_each_gives_alone():
 def test_where_there_is_no_finite_fit_nothing_is_recalibrated(y, p):
     y, p = np.array(y, float), np.array(p)
     assert np.isnan(of_all(line(y, p)["slope"], 4))
-    assert recalibration(np.tile(y, 9), np.tile(p, 9), np.arange(36)) == {}
-    assert report(y, p, np.arange(4))["slope"] is None
+    assert report(y, p, np.arange(4)).slope is None
 
 
-def test_an_order_that_is_upside_down_is_not_turned_by_recalibration():
-    y, p = problem()
-    assert recalibration(y, 1 - p, np.arange(4000)) == {}
+def test_the_level_is_one_and_nought_where_probabilities_are_right_and_says_which_way_they_are_off():
+    y, p = problem(rows=40_000)
+    right, high = ({k: of_all(score, len(y)) for k, score in level(y, q).items()} for q in (p, expit(logit(p) + 0.5)))
+    assert right == pytest.approx({"observed_expected": 1.0, "in_the_large": 0.0}, abs=0.03)
+    assert high["in_the_large"] == pytest.approx(right["in_the_large"] - 0.5, abs=1e-9)
+    assert high["observed_expected"] < 0.85
 
 
-def test_recalibrated_probabilities_have_slope_one_and_intercept_none_and_keep_their_order():
-    y, p = problem(sure=3.0)
-    after = recalibrated(p, recalibration(y, p, np.arange(4000)))
-    found = {name: of_all(score, 4000) for name, score in line(y, after).items()}
-    assert found == pytest.approx({"slope": 1.0, "intercept": 0.0}, abs=1e-6)
-    assert (np.argsort(after, kind="stable") == np.argsort(p, kind="stable")).all()
-    assert after.mean() == pytest.approx(y.mean(), abs=1e-6)
+def test_the_level_of_a_block_of_replicates_is_that_of_each_alone():
+    y, p = problem(rows=500)
+    weights = np.random.default_rng(1).integers(0, 4, (6, 500)).astype(np.float32)
+    shifts = level(y, p)["in_the_large"](weights)
+    for w, shift in zip(weights, shifts, strict=True):
+        assert np.average(expit(logit(p) + shift), weights=w) == pytest.approx(np.average(y, weights=w), abs=1e-5)
 
 
-def test_good_probabilities_are_seldom_recalibrated_and_bad_ones_nearly_always():
-    groups = np.repeat(np.arange(60), 10)
-    left = [recalibration(*problem(600, seed=s), groups) == {} for s in range(40)]
-    mended = [recalibration(*problem(600, sure=2.5, seed=s), groups).get("slope", 1) < 0.6 for s in range(40)]
-    assert sum(left) >= 34
-    assert sum(mended) >= 39
-
-
-def test_a_group_that_says_the_same_ten_times_is_heard_once():
-    y, p = (np.tile(one, 10) for one in problem(60, sure=1.4, seed=5))
-    assert recalibration(y, p, np.arange(600))
-    assert not recalibration(y, p, np.tile(np.arange(60), 10))
+@pytest.mark.parametrize("only", [0.0, 1.0])
+def test_one_class_has_no_intercept_and_no_crash(only):
+    measures = level(np.full(4, only), np.array([0.1, 0.2, 0.3, 0.4]))
+    assert np.isnan(of_all(measures["in_the_large"], 4))
+    assert of_all(measures["observed_expected"], 4) == pytest.approx(4 * only)
 
 
 def test_the_report_tells_good_from_bad_probabilities():
     good, bad = (report(*problem(sure=s), np.arange(4000)) for s in (1.0, 3.0))
-    assert good["ece"] < 0.03 < bad["ece"]
-    assert good["slope_interval"].low < 1 < good["slope_interval"].high
-    assert bad["slope_interval"].high < 0.5
-    assert sum(point["n"] for point in good["curve"]) == 4000
-    inside = [p["low"] <= p["predicted"] <= p["high"] for p in good["curve"]]
+    assert good.ece < 0.03 < bad.ece
+    assert good.slope_interval.low < 1 < good.slope_interval.high
+    assert bad.slope_interval.high < 0.5
+    assert sum(point.n for point in good.curve) == 4000
+    inside = [p.low <= p.predicted <= p.high for p in good.curve]
     assert sum(inside) >= 8
 
 

@@ -12,7 +12,8 @@ from sklearn import metrics
 
 from polyclinic import notes
 from polyclinic.errors import BadData, UnknownName, UsageError
-from polyclinic.evaluation.evaluator import best, evaluate
+from polyclinic.evaluation.choosing import best
+from polyclinic.evaluation.evaluator import evaluate
 from polyclinic.evaluation.settings import Evaluation, IntervalSettings, Resampling
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Raw
@@ -44,7 +45,7 @@ def table(samples=SAMPLES, folds=5):
     return pl.concat(parts).sample(fraction=1, shuffle=True, seed=1)
 
 
-def evaluated(predictions=None, settings=SETTINGS, samples=SAMPLES, chosen="deep", also=()):
+def evaluated(predictions=None, settings=SETTINGS, samples=SAMPLES, chosen="deep", also=(), **more):
     return evaluate(
         table(samples) if predictions is None else predictions,
         Binary(),
@@ -55,6 +56,7 @@ def evaluated(predictions=None, settings=SETTINGS, samples=SAMPLES, chosen="deep
         roles=ROLES | dict.fromkeys(also, "baseline"),
         chosen=chosen,
         seed=1,
+        **more,
     ).document()
 
 
@@ -121,10 +123,56 @@ def test_calibration_is_told_before_and_after(report):
 def test_the_operating_point_is_chosen_on_validation_rows_and_measured_on_test_rows(report):
     found = next(o for o in report["operating"] if o["model"] == "deep")
     rows = table().filter(pl.col("model") == "deep", pl.col("split") == "test")
-    alert = rows["predicted_boolean_probability"] >= found["threshold"]
+    own = rows["fold"].replace_strict(found["fold_thresholds"], return_dtype=pl.Float64)
+    alert = rows["predicted_boolean_probability"] >= own
     assert found["chosen_on"] == "validation"
     assert found["scores"]["specificity"]["value"] == pytest.approx(1 - alert.filter(~rows["boolean_value"]).mean())
     assert found["alerts_per_100"] == pytest.approx(100 * alert.mean())
+
+
+def test_the_threshold_of_a_fold_comes_from_validation_rows_of_other_groups(report):
+    point = next(o for o in report["operating"] if o["model"] == "deep")
+    rows = table().filter(pl.col("model") == "deep")
+    tested = rows.filter(split="test", fold="2")["row_id"]
+    subject = dict(zip(SAMPLES.row_id.tolist(), SAMPLES.groups["subject"].tolist(), strict=True))
+    theirs = {subject[row] for row in tested}
+    outside = rows.filter(split="validation").filter(
+        ~pl.col("row_id").replace_strict(subject).is_in(list(theirs)), boolean_value=False
+    )
+    below = (outside["predicted_boolean_probability"] < point["fold_thresholds"]["2"]).mean()
+    assert below == pytest.approx(0.9, abs=1 / outside.height)
+    assert len(set(point["fold_thresholds"].values())) > 1
+
+
+def test_thresholds_that_the_table_brings_are_the_ones_in_use():
+    brought = table().with_columns(threshold=0.2 + 0.1 * pl.col("fold").cast(float))
+    point = evaluated(brought, shipped={"deep": 0.33, "flat": 0.33, "noise": None})["operating"][0]
+    assert point["threshold"] == 0.33
+    assert point["fold_thresholds"] == pytest.approx({str(k): 0.2 + 0.1 * k for k in range(5)})
+    rows = brought.filter(model="deep", split="test")
+    assert point["alerts_per_100"] == pytest.approx(
+        100 * (rows["predicted_boolean_probability"] >= rows["threshold"]).mean()
+    )
+
+
+def test_an_operating_point_says_whether_it_was_reached(report):
+    point = next(o for o in report["operating"] if o["model"] == "deep")
+    specificity = point["scores"]["specificity"]
+    assert point["reached"]["measured"] == specificity
+    assert (point["reached"]["rule"], point["reached"]["target"]) == ("specificity", 0.9)
+    assert point["reached"]["state"] == ("undecided" if specificity["low"] < 0.9 <= specificity["high"] else "yes")
+    by_hand = evaluated(settings=Evaluation(operating_point={"threshold": 0.4}))["operating"][0]
+    assert by_hand["reached"] is None
+    assert set(by_hand["fold_thresholds"].values()) == {0.4}
+
+
+def test_calibration_has_the_level_beside_the_slope(report):
+    y, p = (table().filter(model="deep", split="test")[c] for c in ("boolean_value", "predicted_boolean_probability"))
+    after = report["calibration"]["deep"]["binary"]["after"]
+    assert after["observed_expected"]["value"] == pytest.approx(y.mean() / p.mean())
+    assert (after["predicted"], after["observed"]) == pytest.approx((p.mean(), y.mean()))
+    assert after["observed_expected"]["low"] < after["observed_expected"]["value"] < after["observed_expected"]["high"]
+    assert after["in_the_large"]["low"] is not None
 
 
 def test_curves_are_short_and_the_decision_curve_has_its_two_naive_answers(report):

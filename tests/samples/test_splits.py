@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyclinic import notes
 from polyclinic.errors import BadData, UnknownName
 from polyclinic.samples import Dense, Samples
 from polyclinic.samples.splits import Split, joined, split
@@ -34,6 +35,22 @@ def test_every_labelled_row_is_held_out_once_and_groups_stay_apart(subjects, fol
         assert not (sides[0] & sides[1])
         assert not (sides[0] & sides[2])
         assert not (sides[1] & sides[2])
+
+
+@given(many, st.integers(3, 6), st.integers(0, 99))
+def test_the_validation_parts_of_the_folds_together_hold_every_group_once(subjects, folds, seed) -> None:
+    samples = rows_of(subjects, missing=5)
+    parts = [np.unique(samples.groups["subject"][f.validation]) for f in split(samples, Split(folds=folds), seed)]
+    assert sorted(np.concatenate(parts)) == np.unique(samples.groups["subject"][samples.labelled]).tolist()
+
+
+@given(many, st.integers(0, 99))
+def test_two_folds_leave_rows_to_learn_from_and_validate_no_group_twice(subjects, seed) -> None:
+    samples = rows_of(subjects)
+    one, two = split(samples, Split(folds=2), seed)
+    assert not np.intersect1d(one.validation, two.validation).size
+    assert one.train.size
+    assert two.train.size
 
 
 @given(many, st.integers(0, 99))
@@ -86,6 +103,34 @@ def test_a_file_of_folds_holds_each_out_once(tmp_path) -> None:
     pl.DataFrame({"subject": list(range(30)), "fold": folds}).write_csv(tmp_path / "folds.csv")
     found = split(rows_of(list(range(30))), Split(file=str(tmp_path / "folds.csv")), 0)
     assert [f.test.tolist() for f in found] == [[i for i in range(30) if i % 3 == k] for k in range(3)]
+
+
+@pytest.mark.parametrize("folds", [3, 5])
+def test_the_folds_of_a_file_validate_each_other_in_turn(tmp_path, folds) -> None:
+    pl.DataFrame({"subject": range(30), "fold": [i % folds for i in range(30)]}).write_csv(tmp_path / "folds.csv")
+    parts = split(rows_of(list(range(30))), Split(file=str(tmp_path / "folds.csv")), 0)
+    for fold, following in zip(parts, [*parts[1:], parts[0]], strict=True):
+        assert fold.validation.tolist() == following.test.tolist()
+        assert len(fold.train) == 30 - len(fold.test) - len(fold.validation)
+
+
+def test_a_share_for_validation_that_has_no_say_is_noted() -> None:
+    samples = rows_of(list(range(30)))
+    with notes.collection() as quiet:
+        split(samples, Split(folds=3), 0)
+        split(samples, Split(validation=0.2), 0)
+    with notes.collection() as noted:
+        with_share = split(samples, Split(folds=3, validation=0.4), 0)
+    assert not quiet
+    assert [n.check for n in noted] == ["split.validation"]
+    assert [len(f.validation) for f in with_share] == [10, 10, 10]
+
+
+def test_a_fold_without_rows_to_learn_from_is_refused(tmp_path) -> None:
+    parts = ["train"] + ["test"] * 9
+    pl.DataFrame({"subject": list(range(10)), "split": parts}).write_csv(tmp_path / "split.csv")
+    with pytest.raises(BadData, match="fold 0 has no validation rows"):
+        split(rows_of(list(range(10))), Split(file=str(tmp_path / "split.csv")), 0)
 
 
 def test_a_typing_error_in_a_split_file_is_no_part_of_its_own(tmp_path):

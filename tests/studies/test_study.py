@@ -33,7 +33,7 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_defaults_are_written_out_and_the_study_reads_back(tmp_path: Path) -> None:
     first = load_study(written(tmp_path, GOOD))
     document = first.document()
-    assert document["split"]["validation"] == 0.15
+    assert document["split"]["test"] == 0.2
     assert load_study(document).document() == document
 
 

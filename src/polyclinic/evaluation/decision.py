@@ -1,34 +1,97 @@
 """What the answers would do in use: thresholds, decision curves, ROC and precision–recall curves."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from polyclinic.errors import UnknownName
+from polyclinic.evaluation.estimates import Estimate
 from polyclinic.evaluation.scores import Array
 
 RULES = ("specificity", "sensitivity", "threshold")
 
+MARGIN = 5e-6
+"""The least distance of a threshold from the scores that it was put beyond: rows that tie with them stay on their side
+when other hardware or another batch moves scores in the last digits."""
+
 
 def threshold_for(y_true: Array, y_score: Array, rule: str, wanted: float) -> float:
-    """The threshold (`y_score ≥ threshold` is an alert) that keeps a rule.
+    """The threshold (`y_score ≥ threshold` is an alert) that keeps a rule on these rows.
 
-    rule: "specificity": the lowest threshold that has at least so much; "sensitivity": the highest that has;
-    "threshold": the number itself. NaN where the class that the rule counts does not occur.
-    Raises `UnknownName` for any other rule.
+    Parameters
+    ----------
+    y_true, y_score
+        Labels (0 or 1) and scores, [row].
+    rule
+        "specificity": the lowest threshold that has at least so much; "sensitivity": the highest that has;
+        "threshold": the number itself.
+    wanted
+        The specificity, the sensitivity or the threshold.
+
+    Returns
+    -------
+    float
+        Midway between the two scores of the counted class that it separates, but at least `MARGIN` beyond the nearer.
+        It moves by no more than the scores do, and no score of the counted class lies closer to it than it must. NaN
+        where the class that the rule counts does not occur.
+
+    Raises
+    ------
+    UnknownName
+        There is no such rule.
     """
     if rule not in RULES:
         raise UnknownName("operating point", rule, RULES)
     if rule == "threshold":
         return wanted
-    counted = np.sort(y_score[y_true > 0] if rule == "sensitivity" else y_score[y_true <= 0])
-    if len(counted) == 0:
-        return float("nan")
-    needed = int(np.ceil(round(wanted * len(counted), 9)))
     if rule == "sensitivity":
-        return float(counted[len(counted) - needed] if needed else y_score.max())
-    above = y_score[y_score > counted[needed - 1]] if needed else y_score
-    return float(above.min()) if len(above) else float(np.nextafter(y_score.max(), np.inf))
+        return -_above(-y_score[y_true > 0], wanted)
+    return _above(y_score[y_true <= 0], wanted)
+
+
+def _above(scores: Array, share: float) -> float:
+    """A number above at least this share of the scores and above no more of them than that demands."""
+    if len(scores) == 0:
+        return float("nan")
+    ordered = np.sort(scores)
+    count = int(np.ceil(round(share * len(ordered), 9)))
+    if count == 0:
+        return float(ordered[0]) - MARGIN
+    highest = float(ordered[count - 1])
+    gap = float(ordered[count]) - highest if count < len(ordered) else 0.0
+    return highest + max(gap / 2, MARGIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Whether an operating point is kept on rows that did not choose its threshold.
+
+    Attributes
+    ----------
+    rule, target
+        What was asked for, such as a specificity of 0.8.
+    measured
+        What came out.
+    state
+        `yes` where the whole interval is at or above the target, `no` where all of it is below, `undecided` where it
+        holds the target or where there is none.
+    """
+
+    rule: str
+    target: float
+    measured: Estimate
+    state: Literal["yes", "no", "undecided"]
+
+
+def reached(rule: str, target: float, measured: Estimate) -> Reached:
+    """Compare what was measured with what was asked for."""
+    state: Literal["yes", "no", "undecided"] = "undecided"
+    if measured.low is not None and measured.low >= target:
+        state = "yes"
+    elif measured.high is not None and measured.high < target:
+        state = "no"
+    return Reached(rule, target, measured, state)
 
 
 def net_benefit(y_true: Array, y_score: Array, thresholds: Array) -> Array:

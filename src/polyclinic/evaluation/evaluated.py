@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from polyclinic.evaluation.concentration import Concentration
+from polyclinic.evaluation.decision import Reached
 from polyclinic.evaluation.estimates import Estimate
 
 
@@ -38,7 +39,13 @@ class OperatingPoint:
     rule
         What was asked of it, such as {"specificity": 0.9}.
     threshold
-        At and above it the answer is an alert; None where the rule gives none.
+        The one that ships, learned from all validation rows: at and above it a score is an alert. None where the rule
+        gives none.
+    fold_thresholds
+        Fold → the threshold of its test rows, learned from validation rows of other groups. What is measured here is
+        measured at these.
+    reached
+        Whether the rule is kept on test rows; None where the rule is a threshold itself.
     chosen_on
         The rows that the threshold was chosen on: validation, or test where there are no others.
     scores
@@ -59,6 +66,8 @@ class OperatingPoint:
     alerts_interval: Estimate
     alerts_per_day: Estimate | None = None
     false_alerts_per_day: Estimate | None = None
+    fold_thresholds: Mapping[str, float | None] = field(default_factory=dict)
+    reached: Reached | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +138,25 @@ class Subgroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Choosing:
+    """What choosing among models costs, measured by choosing anew for each fold.
+
+    Attributes
+    ----------
+    by_fold
+        Fold → the model that the validation rows outside its test part choose.
+    nested
+        Score → estimate for test rows, each as the model chosen for its fold has it: what the whole procedure reaches.
+    optimism
+        Score → the chosen model minus that, on the same replicates: how much choosing flatters it.
+    """
+
+    by_fold: Mapping[str, str]
+    nested: Mapping[str, Estimate]
+    optimism: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluated:
     """One outcome, evaluated. Names of fields are those of `report.json`.
 
@@ -140,6 +168,8 @@ class Evaluated:
         Outcome → the model that validation chose.
     models
         Model → outcome → scores.
+    choosing
+        Outcome → what choosing costs; empty without folds, or without validation rows.
     calibration, operating, decision, curves
         Empty where the answer is not one probability a row.
     prevalence
@@ -154,6 +184,7 @@ class Evaluated:
     models: Mapping[str, Mapping[str, ModelScores]]
     comparisons: Sequence[Comparison]
     subgroups: Sequence[Subgroup]
+    choosing: Mapping[str, Choosing] = field(default_factory=dict)
     calibration: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     operating: Sequence[OperatingPoint] = ()
     decision: Mapping[str, Any] = field(default_factory=dict)

@@ -1,21 +1,22 @@
 """From a table of predictions to the numbers of the report, whoever made the predictions."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from polyclinic.evaluation import calibration, decision
+from polyclinic.evaluation.choosing import chosen_rows
 from polyclinic.evaluation.concentration import concentration
 from polyclinic.evaluation.estimates import Estimate
-from polyclinic.evaluation.evaluated import Comparison, Evaluated, ModelScores, OperatingPoint, Subgroup
+from polyclinic.evaluation.evaluated import Choosing, Comparison, Evaluated, ModelScores, OperatingPoint, Subgroup
 from polyclinic.evaluation.jackknife import Jackknife, jackknife
 from polyclinic.evaluation.patient_days import alert_rates, observed_days
 from polyclinic.evaluation.predictions import labelled
 from polyclinic.evaluation.scored_rows import ScoredRows
-from polyclinic.evaluation.scores import LOWER_IS_BETTER, RANKING, SHARE, Array, at_threshold, finite, of_all, row_mean
+from polyclinic.evaluation.scores import RANKING, SHARE, Array, at_threshold, finite, of_all, row_mean
 from polyclinic.evaluation.settings import Evaluation
 from polyclinic.evaluation.subgroups import SubgroupAnalysis
 from polyclinic.notes import note
@@ -29,7 +30,15 @@ DAILY = ("alerts_per_day", "false_alerts_per_day")
 class Evaluator:
     """One outcome of a study under evaluation. From `probabilities` on: where the answer is one probability a row.
 
-    group: the name of the groups that the intervals are over.
+    Attributes
+    ----------
+    group
+        The name of the groups that the intervals are over.
+    chosen, choices
+        The model that all validation rows choose, and fold → the one that the rows outside its test part choose.
+    shipped
+        Model → the threshold that ships, where test rows have their own in a column `threshold`; None where thresholds
+        are still to be learned from the validation rows.
     """
 
     outcome: Any
@@ -40,6 +49,8 @@ class Evaluator:
     group: str
     validation: ScoredRows
     test: ScoredRows
+    choices: Mapping[str, str] = field(default_factory=dict)
+    shipped: Mapping[str, float | None] | None = None
 
     def replicates(self, part: ScoredRows, models: Iterable[str]) -> Jackknife[tuple[str, str]]:
         """Every score of these models, on shared replicates."""
@@ -102,7 +113,7 @@ class Evaluator:
             rows=self.test,
             measures=self.measures,
             probabilities=self.probabilities if probable else None,
-            threshold=self.threshold(self.chosen) if probable else None,
+            thresholds=self.thresholds(self.chosen) if probable else None,
             least=self.settings.min_subjects,
             seed=self.seed,
         )
@@ -114,11 +125,11 @@ class Evaluator:
         """Labels and probabilities of a model's rows."""
         return self.outcome.probabilities(part.frames[model])  # type: ignore[no-any-return]
 
-    def calibrations(self) -> dict[str, dict[str, Any]]:
+    def calibrations(self) -> dict[str, dict[str, dict[str, calibration.Calibration]]]:
         """Model → outcome → `before`: the probabilities as the model gave them; `after`: recalibrated, where they were."""
         return {m: {self.outcome.kind: self._calibration(m)} for m in self.test.frames}
 
-    def _calibration(self, model: str) -> dict[str, Any]:
+    def _calibration(self, model: str) -> dict[str, calibration.Calibration]:
         y_true, probability = self.probabilities(self.test, model)
         frame, versions = self.test.frames[model], {"before": probability}
         if "uncalibrated_probability" in frame.columns and not frame["uncalibrated_probability"].has_nulls():
@@ -131,25 +142,58 @@ class Evaluator:
         return [self._operating(model) for model in self.test.frames] if self.settings.operating_point else []
 
     def threshold(self, model: str) -> float | None:
-        """The threshold of a model's operating point, from validation rows, or the scored ones where there are none."""
+        """The threshold that ships: from all validation rows, or from the scored ones where there are no others."""
+        if self.shipped is not None:
+            return self.shipped.get(model)
+        part = self.validation if self.validation.frames else self.test
+        return self._learned(*self.probabilities(part, model))
+
+    def _learned(self, y_true: Array, probability: Array) -> float | None:
+        ((rule, wanted),) = self.settings.operating_point.items()
+        return finite(decision.threshold_for(y_true, probability, rule, wanted))
+
+    def thresholds(self, model: str) -> Array | None:
+        """The threshold of each test row, learned from validation rows of other groups; NaN where there is none."""
         if not self.settings.operating_point:
             return None
-        ((rule, wanted),) = self.settings.operating_point.items()
-        part = self.validation if self.validation.frames else self.test
-        return finite(decision.threshold_for(*self.probabilities(part, model), rule, wanted))
+        frame = self.test.frames[model]
+        if self.shipped is not None:
+            return frame["threshold"].fill_null(np.nan).to_numpy()
+        by_fold = {fold: self._of_fold(model, fold) for fold in frame["fold"].unique()}
+        return frame["fold"].replace_strict(by_fold, return_dtype=pl.Float64).fill_null(np.nan).to_numpy()
+
+    def _of_fold(self, model: str, fold: str) -> float | None:
+        if not self.validation.frames:
+            return self.threshold(model)
+        tested = self.test.groups[(self.test.frames[model]["fold"] == fold).to_numpy()]
+        outside = np.flatnonzero(~np.isin(self.validation.groups, tested))
+        return self._learned(*self.probabilities(self.validation.take(outside), model)) if len(outside) else None
 
     def _operating(self, model: str) -> OperatingPoint:
-        threshold = self.threshold(model)
         y_true, probability = self.probabilities(self.test, model)
-        at = at_threshold(y_true, probability, np.nan if threshold is None else threshold)
-        if threshold is not None and (days := self.observed_days()) is not None:
-            at |= alert_rates(y_true, probability, threshold, days)
+        thresholds = self.thresholds(model)
+        at = at_threshold(y_true, probability, np.nan if thresholds is None else thresholds)
+        if thresholds is not None and (days := self.observed_days()) is not None:
+            at |= alert_rates(y_true, probability, thresholds, days)
         replicates = jackknife(at, self.test.groups, y_true=y_true, seed=self.seed)
         scores = {score: replicates.estimate(score) for score in at}
         alerts, rates = scores.pop("alerts_per_100"), [scores.pop(name, None) for name in DAILY]
-        rows = "validation" if self.validation.frames else "test"
-        rule, kind = dict(self.settings.operating_point), self.outcome.kind
-        return OperatingPoint(model, kind, rule, threshold, rows, scores, alerts.value, alerts, *rates)
+        ((rule, target),) = self.settings.operating_point.items()
+        folds = self.test.frames[model].select("fold", threshold=pl.Series(thresholds)).unique().sort("fold")
+        return OperatingPoint(
+            model=model,
+            outcome=self.outcome.kind,
+            rule={rule: target},
+            threshold=self.threshold(model),
+            chosen_on="validation" if self.validation.frames else "test",
+            scores=scores,
+            alerts_per_100=alerts.value,
+            alerts_interval=alerts,
+            alerts_per_day=rates[0],
+            false_alerts_per_day=rates[1],
+            fold_thresholds={fold: finite(threshold) for fold, threshold in folds.iter_rows()},
+            reached=decision.reached(rule, target, scores[rule]) if rule in scores else None,
+        )
 
     def observed_days(self) -> Array | None:
         """The days that each test row stands for; None where rows are not questions on a grid of times."""
@@ -164,6 +208,22 @@ class Evaluator:
         assert y_true is not None
         share = row_mean(y_true, SHARE)
         return jackknife({"prevalence": share}, self.test.groups, y_true=y_true, seed=self.seed).estimate("prevalence")
+
+    def choosing(self) -> Choosing:
+        """What choosing among the models costs, on test rows."""
+        rows = chosen_rows(self.test.frames, self.choices)
+        nested = dict(self.outcome.measures(rows))
+        if all(model in self.test.tied for model in self.choices.values()):
+            tied = self.outcome.measures(chosen_rows(self.test.tied, self.choices))
+            nested |= {name: score for name, score in tied.items() if name in RANKING}
+        measures = {("chosen", name): score for name, score in self.measures(self.test, self.chosen).items()}
+        measures |= {("nested", name): score for name, score in nested.items()}
+        replicates = jackknife(measures, self.test.groups, y_true=self.labels(self.test), seed=self.seed)
+        return Choosing(
+            by_fold=dict(self.choices),
+            nested={name: replicates.estimate(("nested", name)) for name in nested},
+            optimism={name: replicates.difference(("chosen", name), ("nested", name)) for name in nested},
+        )
 
     def decision(self) -> dict[str, Any]:
         """Net benefit of each model, of an alert for all and of none, over the thresholds."""
@@ -194,6 +254,7 @@ class Evaluator:
             models=self.models(replicates),
             comparisons=self.comparisons(replicates["test"]),
             subgroups=self.subgroups(strata) if self.chosen in tested else (),
+            choosing={kind: self.choosing()} if self.choices and self.chosen in tested else {},
             calibration=self.calibrations() if useful else {},
             operating=self.operating() if useful else (),
             decision={kind: self.decision()} if useful else {},
@@ -213,6 +274,8 @@ def evaluate(
     strata: Mapping[str, Array],
     roles: Mapping[str, str],
     chosen: str,
+    choices: Mapping[str, str] | None = None,
+    shipped: Mapping[str, float | None] | None = None,
     seed: int = 0,
 ) -> Evaluated:
     """Everything that is measured of one outcome.
@@ -225,8 +288,11 @@ def evaluate(
         [row] of the samples.
     roles
         Model → model or baseline, in the order of the page.
-    chosen
-        The model that validation chose.
+    chosen, choices
+        The model that all validation rows choose, and fold → the one chosen for it; see `evaluation.choosing`.
+    shipped
+        Model → the threshold that ships, where `predictions` has the threshold of each row in a column `threshold`;
+        None where the thresholds are to be learned from the validation rows.
 
     Raises
     ------
@@ -241,17 +307,6 @@ def evaluate(
     rows = labelled(predictions.filter(pl.col("fold") != "package"), outcome)
     rows = rows.filter(pl.col("refused").is_null()) if "refused" in rows.columns else rows
     validation, test = (ScoredRows.of(rows, split, roles, row_id, over) for split in HELD_OUT)
-    return Evaluator(outcome, settings, roles, chosen, seed, group, validation, test).evaluated(strata)
-
-
-def best(predictions: pl.DataFrame, models: Sequence[str], outcome: Any, score: str | None = None) -> str:
-    """The model with the best score on validation rows; the first one where there are no such rows.
-
-    score: the outcome's first one where it is None.
-    """
-    score = score or outcome.primary
-    sign = -1 if score in LOWER_IS_BETTER else 1
-    rows = labelled(predictions.filter(split="validation"), outcome)
-    frames = [rows.filter(model=model) for model in models]
-    values = [of_all(outcome.measures(f)[score], f.height) if f.height else np.nan for f in frames]
-    return models[int(np.argmax(np.nan_to_num(sign * np.array(values), nan=-np.inf)))]
+    return Evaluator(outcome, settings, roles, chosen, seed, group, validation, test, choices or {}, shipped).evaluated(
+        strata
+    )

@@ -44,7 +44,7 @@ def observed_days(subject: Array, time: Array) -> Array | None:
     return days
 
 
-def alert_rates(y_true: Array, y_score: Array, threshold: float, days: Array) -> Mapping[str, Score]:
+def alert_rates(y_true: Array, y_score: Array, threshold: float | Array, days: Array) -> Mapping[str, Score]:
     """`alerts_per_day` and `false_alerts_per_day`: alerts for each day that a patient is watched."""
     alert = y_score >= threshold
     return {

@@ -17,6 +17,7 @@ Score: TypeAlias = Callable[[Array], npt.NDArray[np.float64]]
 
 LOWER_IS_BETTER = frozenset({"brier", "log_loss"})
 RANKING = frozenset({"auroc", "auprc"})  # these see only the order of the answers
+RANGES = {"auroc": (0.0, 1.0), "auprc": (0.0, 1.0), "brier": (0.0, 1.0), "log_loss": (0.0, np.inf), "dice": (0.0, 1.0)}
 
 
 ANY = (-np.inf, np.inf)
@@ -124,8 +125,11 @@ def _running(weights: Array) -> npt.NDArray[np.float64]:
     return sums
 
 
-def at_threshold(y_true: Array, y_score: Array, threshold: float) -> dict[str, Score]:
-    """Sensitivity, specificity, PPV, NPV and alerts per 100 rows where `y_score ≥ threshold` is an alert."""
+def at_threshold(y_true: Array, y_score: Array, threshold: float | Array) -> dict[str, Score]:
+    """Sensitivity, specificity, PPV, NPV and alerts per 100 rows where `y_score ≥ threshold` is an alert.
+
+    threshold: one for all rows, or one a row.
+    """
     positive, alert, everything = y_true > 0, y_score >= threshold, np.ones(len(y_true))
     return {
         "sensitivity": ratio(positive & alert, positive, SHARE),
@@ -134,6 +138,11 @@ def at_threshold(y_true: Array, y_score: Array, threshold: float) -> dict[str, S
         "npv": ratio(~positive & ~alert, ~alert, SHARE),
         "alerts_per_100": ratio(100.0 * alert, everything, (0.0, 100.0)),
     }
+
+
+def range_of(score: str) -> tuple[float, float]:
+    """The least and the greatest value of a named score (`dice//front` is a `dice`); infinite where it is not known."""
+    return RANGES.get(score.partition("//")[0], (-np.inf, np.inf))
 
 
 def finite(value: float) -> float | None:

@@ -27,8 +27,8 @@ class SubgroupAnalysis:
         A model's weighted scores of some rows, by name.
     probabilities
         Labels and probabilities of some rows; None where the answer is no probability.
-    threshold
-        The one threshold of the model; None where there is none.
+    thresholds
+        The threshold of each test row, [row]: one for all, or the one of its fold. None where there is none.
     least
         Groups (patients) below which a subgroup is too small to be judged.
     """
@@ -39,22 +39,23 @@ class SubgroupAnalysis:
     rows: ScoredRows
     measures: Any
     probabilities: Any
-    threshold: float | None
+    thresholds: Array | None
     least: int
     seed: int
 
     def subgroups(self, columns: Mapping[str, Array]) -> list[Subgroup]:
         """One entry a level; columns: [row] values by name, as the test rows stand."""
         parts = [(column, level, rows) for column, values in columns.items() for level, rows in _levels(column, values)]
-        entries = [self._subgroup(column, level, self.rows.take(rows)) for column, level, rows in parts]
+        entries = [self._subgroup(column, level, rows) for column, level, rows in parts]
         sizes = [(rows, not entry.too_small) for (_, _, rows), entry in zip(parts, entries, strict=True)]
         gaps = controlled([self._gaps(rows) if judged else [] for rows, judged in sizes])
         return [replace(entry, gaps=tuple(found)) for entry, found in zip(entries, gaps, strict=True)]
 
-    def _subgroup(self, column: str, level: str, part: ScoredRows) -> Subgroup:
+    def _subgroup(self, column: str, level: str, rows: Array) -> Subgroup:
+        part = self.rows.take(rows)
         scores: dict[str, Score] = dict(self.measures(part, self.model))
         names, pair = list(scores), self.probabilities(part, self.model) if self.probabilities else None
-        measures = {**scores, **(self._binary(*pair) if pair else {})}
+        measures = {**scores, **(self._binary(pair[0], pair[1], rows) if pair else {})}
         replicates = jackknife(measures, part.groups, y_true=pair[0] if pair else None, seed=self.seed)
         estimated = {name: replicates.estimate(name) for name in measures}
         small = replicates.groups < self.least or not estimated[self.primary].has_interval
@@ -73,11 +74,11 @@ class SubgroupAnalysis:
             calibration=None if small else calibration,
         )
 
-    def _binary(self, y_true: Array, probability: Array) -> dict[str, Score]:
+    def _binary(self, y_true: Array, probability: Array, rows: Array) -> dict[str, Score]:
         fit = {"slope": line(y_true, probability)["slope"], "observed_expected": observed_expected(y_true, probability)}
-        if self.threshold is None:
+        if self.thresholds is None:
             return fit
-        at = at_threshold(y_true, probability, self.threshold)
+        at = at_threshold(y_true, probability, self.thresholds[rows])
         return fit | {name: at[name] for name in AT_THRESHOLD}
 
     def _gaps(self, rows: Array) -> list[Gap]:
@@ -107,8 +108,8 @@ class SubgroupAnalysis:
             return scores
         y_true, probability = self.probabilities(part, self.model)
         scores["observed_expected"] = observed_expected(y_true, probability)
-        if self.threshold is not None:
-            scores["sensitivity"] = at_threshold(y_true, probability, self.threshold)["sensitivity"]
+        if self.thresholds is not None:
+            scores["sensitivity"] = at_threshold(y_true, probability, self.thresholds[rows])["sensitivity"]
         return scores
 
 

@@ -10,11 +10,19 @@ from polyclinic.packages.package import ModelPackage
 from polyclinic.reports.wording import in_words, score_name
 
 
-def card(package: ModelPackage, validation: Mapping[str, float]) -> str:
+def card(package: ModelPackage, validation: Mapping[str, float], flattery: tuple[float, float] | None = None) -> str:
     """The card as Markdown, for `card.md` of a package; its words stand in `reports/card.md`.
 
-    validation: score → value on validation rows. It holds nothing of the test rows, so that a package is the same
-    whatever they say; their scores stand in the report.
+    Parameters
+    ----------
+    package
+        What the card is of.
+    validation
+        Score → value on validation rows. Without folds the card holds nothing of the test rows, so that a package is
+        the same whatever they say; their scores stand in the report.
+    flattery
+        The outcome's first score on rows held out in turn: of the chosen model, and where each fold chooses anew. None
+        without folds.
     """
     from jinja2 import Environment
 
@@ -28,7 +36,7 @@ def card(package: ModelPackage, validation: Mapping[str, float]) -> str:
     filters |= {"limit": _limit, "code": _code}
     environment.filters.update(filters)
     words = files("polyclinic.reports").joinpath("card.md").read_text(encoding="utf-8")
-    return environment.from_string(words).render(package=package, validation=validation)
+    return environment.from_string(words).render(package=package, validation=validation, flattery=flattery)
 
 
 class _Code(str):

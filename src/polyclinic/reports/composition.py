@@ -9,7 +9,7 @@ from polyclinic.reports.sections.evidence import Evidence
 from polyclinic.reports.sections.rank_curves import RankCurves
 from polyclinic.reports.sections.usefulness import Usefulness
 
-CORE = ("roles", "chosen", "seed", "models", "comparisons", "calibration", "subgroups")
+CORE = ("roles", "chosen", "seed", "models", "comparisons", "choosing", "calibration", "subgroups")
 
 
 def core_of(evaluated: Evaluated) -> dict[str, Any]:

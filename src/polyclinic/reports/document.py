@@ -13,6 +13,7 @@ from polyclinic.reports.quantities import MIN_CELL, Name, Record, Text
 from polyclinic.reports.results import (
     Calibrations,
     Caution,
+    Choosing,
     Comparison,
     Environment,
     Gate,
@@ -51,6 +52,8 @@ class ReportDocument(Record):
         Model → whether it is studied or stands beside as a baseline.
     models
         Model → outcome → its scores.
+    choosing
+        Outcome → what choosing among models costs; empty without folds.
     calibration
         Model → outcome → calibration before and after recalibration; empty where there is none.
     data
@@ -72,6 +75,7 @@ class ReportDocument(Record):
     roles: dict[Name, Role] = Field(default_factory=dict)
     models: Annotated[dict[Name, Annotated[dict[Name, ModelScores], Field(max_length=100)]], Field(max_length=200)]
     comparisons: Annotated[list[Comparison], Field(max_length=50_000)]
+    choosing: dict[Name, Choosing] = Field(default_factory=dict)
     calibration: dict[Name, dict[Name, Calibrations]]
     subgroups: Annotated[list[Subgroup], Field(max_length=MOST)]
     sanity: Annotated[list[SanityCheck], Field(max_length=MOST)]

@@ -7,7 +7,7 @@ from polyclinic import fingerprint, notes, registry
 from polyclinic.errors import Place, UsageError
 from polyclinic.evaluation import evaluator
 from polyclinic.evaluation import predictions as predictions_table
-from polyclinic.evaluation.evaluator import best
+from polyclinic.evaluation.choosing import best, best_by_fold
 from polyclinic.evaluation.settings import Evaluation
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.reports.composition import core_of, sections_of
@@ -65,9 +65,9 @@ def evaluate(
     with notes.collection() as collected:
         table, kind, rows, facts = predictions_table.read(files[0], truth, group, kind, how.strata)
         names = table["model"].unique(maintain_order=True).to_list()
-        chosen = best(table, names, kind)
+        chosen, choices = best(table, names, kind), best_by_fold(table, names, kind)
         roles = {name: "model" if name == chosen else "baseline" for name in names}
-        evaluation = evaluator.evaluate(table, kind, how, **rows, roles=roles, chosen=chosen)
+        evaluation = evaluator.evaluate(table, kind, how, **rows, roles=roles, chosen=chosen, choices=choices)
     content = {
         "study": files[0].stem,
         "title": f"Evaluation of {files[0].name}",

@@ -37,6 +37,24 @@ class Comparison(Record):
     split: Name = "test"
 
 
+class Choosing(Record):
+    """What choosing among models costs, measured by choosing anew for each fold.
+
+    Attributes
+    ----------
+    by_fold
+        Fold → the model that the validation rows outside its test part choose.
+    nested
+        Scores of test rows, each as the model chosen for its fold has it: what the whole procedure reaches.
+    optimism
+        The chosen model minus that: how much choosing flatters it.
+    """
+
+    by_fold: dict[Name, Name]
+    nested: Scores
+    optimism: Scores
+
+
 class CalibrationPoint(Record):
     """One bin: the mean prediction, and the share that was observed with its interval, all from 0 to 1."""
 

@@ -5,7 +5,8 @@ import polars as pl
 ROW_ID, SUBJECT, TIME = "row_id", "subject_id", "prediction_time"
 OUTCOME, MODEL, FOLD, SPLIT = "outcome", "model", "fold", "split"
 TRUTH, VALUE, PROBABILITY = "boolean_value", "predicted_boolean_value", "predicted_boolean_probability"
-UNCALIBRATED, PATH, REFERENCE, REFUSED = "uncalibrated_probability", "path", "reference", "refused"
+UNCALIBRATED, THRESHOLD = "uncalibrated_probability", "threshold"
+PATH, REFERENCE, REFUSED = "path", "reference", "refused"
 DICE = "dice//"
 
 IDENTITY: dict[str, pl.DataType] = {ROW_ID: pl.Int64(), SUBJECT: pl.Int64(), TIME: pl.Datetime("us")}
@@ -18,6 +19,7 @@ PREDICTED: dict[str, pl.DataType] = {
     PROBABILITY: pl.Float64(),
     VALUE: pl.Boolean(),
     UNCALIBRATED: pl.Float64(),
+    THRESHOLD: pl.Float64(),
     PATH: pl.String(),
     REFUSED: pl.String(),
 }

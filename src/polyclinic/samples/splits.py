@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Lt
 
 from polyclinic import seeds
 from polyclinic.errors import BadData, Place, UnknownName
+from polyclinic.notes import note
 from polyclinic.samples.columns import Index
 from polyclinic.samples.frames import read_table
 from polyclinic.samples.samples import Samples
@@ -24,17 +25,35 @@ HELD_OUT = ("validation", "test")
 class Split:
     """How rows are divided.
 
-    separate: groups that never stand on both sides; folds: cross-fitting, every group is held out once;
-    test: share of groups' rows held out where there are no folds; validation: share of the rest;
-    file: a table of the user's with a column `split` (train, validation, test) or `fold`, and a key
-    (`row_id` or the name of a group).
+    Attributes
+    ----------
+    separate
+        Groups that never stand on both sides.
+    folds
+        Cross-fitting: every group is in the test part of one fold and, with three folds or more, in the validation part
+        of one other.
+    test
+        Share of the rows (and groups) that are held out where there are no folds.
+    validation
+        Share of the rest that decides where there are no folds, or two; 0.15 where it is None. Three folds or more do
+        not ask for it: their validation parts are as large as their test parts.
+    file
+        A table of the user's with a column `split` (train, validation, test) or `fold`, and a key (`row_id` or the
+        name of a group).
     """
 
     separate: tuple[str, ...] = ("subject",)
     folds: Annotated[int, Ge(2)] | None = None
     test: Annotated[float, Gt(0), Lt(1)] = 0.2
-    validation: Annotated[float, Gt(0), Lt(1)] = 0.15
+    validation: Annotated[float, Gt(0), Lt(1)] | None = None
     file: str | None = None
+
+
+VALIDATION = 0.15
+"""The share of the rows left by the test part that decides, where the study does not say."""
+
+ROTATED = 3
+"""Folds from which on each fold's validation part is the next fold's test part: two would leave nothing to learn from."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,16 +67,37 @@ class Fold:
 
 
 def split(samples: Samples, how: Split, seed: int) -> list[Fold]:
-    """One `Fold` a fold, or one in all. Only labelled rows take part.
+    """Divide the labelled rows into train, validation and test: one `Fold` a fold, or one in all.
 
-    Raises `BadData` where there are too few groups, `UnknownName` for a group that is not there.
+    The test parts of folds hold every group once. From three folds on, the validation parts do so, too: that of a fold
+    is the test part of the next one (the first follows the last), be the folds dealt or read from the user's file.
+
+    Raises
+    ------
+    BadData
+        There are too few groups, a part is empty, or a group would stand on two sides.
+    UnknownName
+        `separate` names a group that is not there.
     """
     units = joined(samples, how.separate)
     parts = _of_groups(samples, units, how, seed) if how.file is None else _of_file(samples, Path(how.file))
-    folds = [part if len(part.validation) else _validated(part, units, how, seed) for part in parts]
+    if len(parts) >= ROTATED:
+        folds = [_without_test_and_next(k, parts) for k in range(len(parts))]
+        if how.validation is not None:
+            why = f"each fold is validated on the test part of the next: 1/{len(parts)} of the groups"
+            note("split.validation", "has no say where there are three folds or more", why)
+    else:
+        folds = [part if len(part.validation) else _validated(part, units, how, seed) for part in parts]
     for fold in folds:
+        _none_empty(fold)
         check(fold, samples, how.separate)
     return folds
+
+
+def _without_test_and_next(k: int, parts: Sequence[Fold]) -> Fold:
+    """Fold k, whose validation part is the test part of the next fold: all together validate every group once."""
+    following = parts[(k + 1) % len(parts)].test
+    return replace(parts[k], train=np.setdiff1d(parts[k].train, following), validation=following)
 
 
 def joined(samples: Samples, names: Sequence[str]) -> Index:
@@ -82,8 +122,24 @@ def joined(samples: Samples, names: Sequence[str]) -> Index:
 
 
 def dealt(units: Index, share: Sequence[float], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Deal whole units into parts of about these shares of the rows and of the units: part number of each row.
+    """Deal whole units into parts of about these shares of the rows and of the units.
 
+    Parameters
+    ----------
+    units
+        int64 [row], which rows stay together.
+    share
+        The share of each part; they add up to 1.
+    rng
+        Decides the order in which units are dealt.
+
+    Returns
+    -------
+    int64 [row]
+        The number of each row's part.
+
+    Notes
+    -----
     Units come in random order, those too large to fit in later first, to the part that lacks most rows; each
     other one goes to the part that lacks most of its own share, rows and units counted alike.
     """
@@ -101,33 +157,36 @@ def dealt(units: Index, share: Sequence[float], rng: np.random.Generator) -> npt
 
 
 def _of_groups(samples: Samples, units: Index, how: Split, seed: int) -> list[Fold]:
-    """Every unit is held out once, or some are; the rest is not divided yet."""
+    """Every unit is in one test part, or some are in the only one; the other rows are training rows still."""
     rows, count = np.flatnonzero(samples.labelled), how.folds
     if count is None:
-        held, shares, least, stream = [1], [1 - how.test, how.test], 3, "test"
-        what = "a test and a validation part"
+        test_parts, shares, least, stream = [1], [1 - how.test, how.test], 3, "test"
+        purpose = "a test and a validation part"
     else:
-        held, shares, least, stream = [*range(count)], [1 / count] * count, count + 2, "folds"
-        what = f"{count} folds"
-    found = len(np.unique(units[rows]))
-    if found < least:
-        what = f"{found} group{'s are' if found != 1 else ' is'} too few for {what}; at least {least} are needed"
+        test_parts, shares, least, stream = [*range(count)], [1 / count] * count, count + 2, "folds"
+        purpose = f"{count} folds"
+    groups = len(np.unique(units[rows]))
+    if groups < least:
+        what = f"{groups} group{'s are' if groups != 1 else ' is'} too few for {purpose}; at least {least} are needed"
         fix = "use fewer folds, or gather more groups; a model on so few cannot be judged"
         raise BadData(what, at=Place(key="split"), fix=fix)
     part = dealt(units[rows], shares, seeds.generator(seed, stream))
-    return [Fold(str(n), rows[part != k], rows[:0], rows[part == k]) for n, k in enumerate(held)]
+    return [Fold(str(n), rows[part != k], rows[:0], rows[part == k]) for n, k in enumerate(test_parts)]
 
 
 def _validated(fold: Fold, units: Index, how: Split, seed: int) -> Fold:
     """The fold with a validation part, dealt out of its training rows."""
-    rng = seeds.generator(seed, "validation", fold.name)
-    part = dealt(units[fold.train], [1 - how.validation, how.validation], rng)
-    fold = replace(fold, train=fold.train[part == 0], validation=fold.train[part == 1])
+    rng, share = seeds.generator(seed, "validation", fold.name), how.validation or VALIDATION
+    part = dealt(units[fold.train], [1 - share, share], rng)
+    return replace(fold, train=fold.train[part == 0], validation=fold.train[part == 1])
+
+
+def _none_empty(fold: Fold) -> None:
+    """Raise `BadData` where a part of the fold has no rows."""
     for what, rows in (("training", fold.train), ("validation", fold.validation), ("test", fold.test)):
         if len(rows) == 0:
             fix = "use fewer folds or larger shares under `split`"
-            raise BadData(f"fold {fold.name} has no {what} rows", fix=fix)
-    return fold
+            raise BadData(f"fold {fold.name} has no {what} rows", at=Place(key="split"), fix=fix)
 
 
 def _of_file(samples: Samples, path: Path) -> list[Fold]:

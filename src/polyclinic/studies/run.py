@@ -15,7 +15,7 @@ from polyclinic import atomic, config, notes, progress, registry
 from polyclinic.code_closure import JUDGING
 from polyclinic.documents import FILE_NAME
 from polyclinic.errors import Interrupted, Place, UsageError
-from polyclinic.evaluation.evaluator import best
+from polyclinic.evaluation.choosing import best, best_by_fold, chosen_and_nested
 from polyclinic.evaluation.scores import of_all
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.limits import Policy, limits_of
@@ -39,12 +39,13 @@ from polyclinic.studies.data_steps import (
     leak_step,
     samples_step,
 )
-from polyclinic.studies.fits import FitWork, Tuned, fit_fold, linked, tune
+from polyclinic.studies.fits import FitWork, fit_fold
 from polyclinic.studies.plan import Plan, PlannedStep
 from polyclinic.studies.run_report import EvaluatedRun
 from polyclinic.studies.steps import FinishedStep, StepCode, Steps, only_run
 from polyclinic.studies.study import Study
 from polyclinic.studies.study_parser import StudyLike, load_study
+from polyclinic.studies.tuning import Tuned, check_labels, linked, tune
 from polyclinic.timelines.timeline import Timeline
 from polyclinic.timelines.zones import SiteClock
 
@@ -175,11 +176,12 @@ def _report(study: Study, folder: Path, steps: Steps, own: Sequence[notes.Note])
     study.evaluation.check_names(samples.rows.groups, samples.rows.strata)
     folds = samples.folds(study.split, study.seed)
     models = fitted_models(study, samples, folds, steps, folder)
-    chosen = choose(study, models)
-    package = package_step(study, source, samples, chosen, steps)
+    chosen, choices = choose(study, models)
+    flattery = chosen_and_nested(_tables(models), chosen.candidate.name, choices, study.question.outcome)
+    package = package_step(study, source, samples, chosen, flattery, steps)
     answers = answer_step(samples, source, cohort, package, steps)
     predictions = predictions_table(study.question.outcome, samples.rows, models, answers, folder, source)
-    evaluated = EvaluatedRun(study, source, cohort, samples, folds, models, chosen, predictions)
+    evaluated = EvaluatedRun(study, source, cohort, samples, folds, models, chosen, choices, predictions)
     step = evaluate_step(evaluated, package, steps)
     return publish(evaluated, step, package, steps, [*steps.notes(), *own], folder)
 
@@ -196,38 +198,59 @@ def fit_work(study: Study, samples: StudySamples, folds: Sequence[Fold]) -> list
 def fitted_models(
     study: Study, samples: StudySamples, folds: Sequence[Fold], steps: Steps, folder: Path
 ) -> list[Tuned]:
-    """Every candidate on every fold, tuned on pooled validation answers."""
+    """Every candidate on every fold, with what was learned from its validation answers."""
     work, outcome = fit_work(study, samples, folds), study.question.outcome
+    check_labels(outcome, samples.rows, folds)
     tracked = progress.track(work, text="fitting", total=len(work), expected=lambda one: one.seconds(steps))
     fits = [fit_fold(one, samples, outcome, steps) for one in tracked]
     by_candidate = [[fit for fit in fits if fit.candidate is candidate] for candidate in study.candidates]
     return [tune(study, samples.rows, each, outcome, folder) for each in by_candidate]
 
 
-def choose(study: Study, models: Sequence[Tuned]) -> Tuned:
-    """The candidate with the best score on pooled validation rows; test rows are not read."""
-    named = {model.candidate.name: model for model in models}
-    table = pl.concat([model.table for model in models], how="diagonal")
-    return named[best(table, list(named), study.question.outcome, study.choose.by)]
+def choose(study: Study, models: Sequence[Tuned]) -> tuple[Tuned, dict[str, str]]:
+    """The candidate with the best score on all validation rows; and fold → the one that other groups choose for it."""
+    named, outcome, score = {model.candidate.name: model for model in models}, study.question.outcome, study.choose.by
+    table = _tables(models)
+    chosen = best(table, list(named), outcome, score)
+    return named[chosen], best_by_fold(table, list(named), outcome, score)
+
+
+def _tables(models: Sequence[Tuned]) -> pl.DataFrame:
+    """The predictions of all candidates."""
+    return pl.concat([model.table for model in models], how="diagonal")
 
 
 # -- what leaves -----------------------------------------------------------------------------------------------------
 
 
 def package_step(
-    study: Study, source: IngestedSource, samples: StudySamples, chosen: Tuned, steps: Steps
+    study: Study,
+    source: IngestedSource,
+    samples: StudySamples,
+    chosen: Tuned,
+    flattery: tuple[float, float] | None,
+    steps: Steps,
 ) -> FinishedStep:
-    """The mean of the chosen model's folds, with its calibration, threshold, limits and card."""
+    """The mean of the chosen model's folds, with its calibration, threshold, limits and card.
+
+    flattery: what `chosen_and_nested` returns; the card says it.
+    """
     about = run_report.about(study, source.location.format_name)
     combined = [dict(chosen.calibration), chosen.threshold, config.settings_of(study.split)]
     inputs = {"fits": [fit.step.key for fit in chosen.fits], "about": about, "combined": combined}
-    inputs["limits"] = config.settings_of(study.limits)
-    make = partial(write_package, samples=samples, chosen=chosen, about=about, outside=study.limits.outside)
+    inputs |= {"limits": config.settings_of(study.limits), "flattery": list(flattery or ())}
+    outside = study.limits.outside
+    make = partial(write_package, samples=samples, chosen=chosen, about=about, outside=outside, flattery=flattery)
     return steps.step("package", inputs, StepCode(write_package, _targets(study, samples), JUDGING), make)
 
 
 def write_package(
-    folder: Path, samples: StudySamples, chosen: Tuned, about: Mapping[str, Any], outside: Policy
+    folder: Path,
+    samples: StudySamples,
+    chosen: Tuned,
+    about: Mapping[str, Any],
+    outside: Policy,
+    flattery: tuple[float, float] | None,
 ) -> None:
     """Write the package of the chosen model to the folder `package` of a step."""
     learned = samples.rows.take(np.unique(np.concatenate([fit.fold.train for fit in chosen.fits])))
@@ -237,7 +260,7 @@ def write_package(
     validation = chosen.table.filter(split="validation")
     measures = samples.question.outcome.measures(validation)
     scores = {name: of_all(score, validation.height) for name, score in measures.items()}
-    package.save(folder / "package", card(package, scores))
+    package.save(folder / "package", card(package, scores, flattery))
 
 
 def answer_step(
@@ -301,7 +324,8 @@ def evaluate_step(evaluated: EvaluatedRun, package: FinishedStep, steps: Steps) 
 
 def _learned(model: Tuned) -> list[Any]:
     """What a model learned from validation answers."""
-    return [dict(model.calibration), model.threshold]
+    by_fold = {fold: [dict(one.calibration), one.threshold] for fold, one in model.by_fold.items()}
+    return [dict(model.calibration), model.threshold, by_fold]
 
 
 def write_evaluation(folder: Path, evaluated: EvaluatedRun) -> None:

@@ -26,12 +26,14 @@ from polyclinic.reports.sections.training_curves import Epoch, Fit, TrainingCurv
 from polyclinic.reports.table_one import few_valued, table_one
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.frames import write_table
+from polyclinic.samples.prediction_columns import THRESHOLD
 from polyclinic.samples.splits import Fold
 from polyclinic.studies.data_steps import IngestedSource, StudyCohort, StudySamples
-from polyclinic.studies.fits import FoldFit, Tuned
+from polyclinic.studies.fits import FoldFit
 from polyclinic.studies.gates import judge
 from polyclinic.studies.steps import Steps
 from polyclinic.studies.study import Study
+from polyclinic.studies.tuning import Tuned
 
 MOST_CODES = 20
 
@@ -46,6 +48,8 @@ class EvaluatedRun:
         Every candidate with its fold models, in the order of the study.
     chosen
         The one of them that the package holds.
+    choices
+        Fold → the name of the one that other groups choose for it; empty without folds.
     predictions
         The predictions of every model and of the package.
     """
@@ -57,6 +61,7 @@ class EvaluatedRun:
     folds: Sequence[Fold]
     models: Sequence[Tuned]
     chosen: Tuned
+    choices: Mapping[str, str]
     predictions: pl.DataFrame
 
 
@@ -104,6 +109,7 @@ def report(run: EvaluatedRun) -> ReportDocument:
 def scores(run: EvaluatedRun) -> Evaluated:
     """What the evaluation found; see `evaluate`."""
     rows, study = run.samples.rows, run.study
+    thresholds = {model.candidate.name: model.threshold for model in run.models}
     return evaluate(
         run.predictions,
         study.question.outcome,
@@ -113,6 +119,8 @@ def scores(run: EvaluatedRun) -> Evaluated:
         strata=rows.strata,
         roles={model.candidate.name: model.candidate.role for model in run.models},
         chosen=run.chosen.candidate.name,
+        choices=run.choices,
+        shipped=thresholds if THRESHOLD in run.predictions.columns else None,
         seed=study.seed,
     )
 

@@ -11,7 +11,7 @@ from polyclinic.reports.page_section import PageSection, score_cell
 from polyclinic.reports.quantities import NO_SCORE, Score
 from polyclinic.reports.results import Scores
 from polyclinic.reports.sections.evidence import prevalence_of
-from polyclinic.reports.wording import group_word, lower_is_better, score_name
+from polyclinic.reports.wording import group_word, interval, lower_is_better, score_name
 
 ONE_ANSWER = "one answer for all"
 
@@ -20,6 +20,8 @@ def show(report: ReportDocument, page: PageSection) -> None:
     """A figure for each score, and a table of all of them."""
     page.say(_how_measured(report))
     for o in outcomes(report):
+        if cost := _cost_of_choosing(o):
+            page.say(cost)
         names = score_names(o.scores(m) for m in o.models)
         for score in sorted(names, key=lambda s: s != o.primary):
             title = o.titled(score_name(score))
@@ -55,6 +57,21 @@ def _how_measured(report: ReportDocument) -> str:
         where = f"rows pooled over {folds} folds, each scored by a model that did not learn from it. Small ticks are the single folds."
     words = f"Point and 95 % interval, over {over} (each left out in turn); {where} The chosen model is in colour."
     return words + explain_constant(report)
+
+
+def _cost_of_choosing(o: OutcomeResults) -> str:
+    """How much choosing flatters the chosen model, beside what the whole procedure reaches; empty without folds."""
+    choosing = o.document.choosing.get(o.name)
+    if choosing is None or not choosing.nested.get(o.primary, NO_SCORE).known:
+        return ""
+    if set(choosing.by_fold.values()) == {o.chosen}:
+        return f"For each fold the other groups chose {o.chosen} as well, so that choosing does not flatter it."
+    name, nested = score_name(o.primary), choosing.nested[o.primary]
+    measured = (
+        f"Where each fold uses the model that other groups chose, {name} is {number(nested.value)} ({interval(nested)})"
+    )
+    optimism = choosing.optimism[o.primary]
+    return f"{measured}: choosing flatters {o.chosen} by {number(optimism.value)} ({interval(optimism)})."
 
 
 def explain_constant(report: ReportDocument) -> str:

@@ -22,6 +22,15 @@ NET_BENEFIT = (
 MOST_POINTS = 2_000
 
 
+class Reached(Record):
+    """Whether an operating point is kept on test rows: `undecided` where the interval holds the target."""
+
+    rule: Name
+    target: Number
+    measured: Score
+    state: Literal["yes", "no", "undecided"]
+
+
 class OperatingPoint(Record):
     """What a model does at its threshold.
 
@@ -35,6 +44,8 @@ class OperatingPoint(Record):
         On test rows: sensitivity, specificity, ppv, npv …
     alerts_per_100
         Alerts per 100 rows.
+    fold_thresholds, reached
+        Fold → the threshold of its test rows, learned from other groups; and whether the rule is kept at these.
     alerts_per_day, false_alerts_per_day
         Alerts per day that a patient is under observation; None where rows have no times.
     """
@@ -49,6 +60,8 @@ class OperatingPoint(Record):
     alerts_per_100: Annotated[AnyScore, Field(validation_alias=AliasChoices("alerts_interval", "alerts_per_100"))]
     alerts_per_day: Score | None = None
     false_alerts_per_day: Score | None = None
+    fold_thresholds: dict[Name, Number | None] = Field(default_factory=dict)
+    reached: Reached | None = None
 
     @property
     def wanted(self) -> tuple[str, float] | None:
@@ -95,9 +108,11 @@ def show(section: Usefulness, report: ReportDocument, page: PageSection) -> None
 
 
 def _operating_point(point: OperatingPoint) -> dict[str, object]:
-    column: dict[str, object] = {"Rule": plain(in_words(point.rule)), "Threshold": number(point.threshold)}
+    column: dict[str, object] = {"Rule": plain(in_words(point.rule)), "Threshold that ships": number(point.threshold)}
     if point.chosen_on:
-        column["Threshold chosen on"] = f"{point.chosen_on} rows"
+        column["Thresholds chosen on"] = f"{point.chosen_on} rows"
+    if len(point.fold_thresholds) > 1:
+        column["Thresholds of the folds"] = ", ".join(map(number, point.fold_thresholds.values()))
     column |= {score_name(name): score_cell(score) for name, score in point.scores.items()}
     alerts = {
         "Alerts per 100 rows": point.alerts_per_100,

@@ -1,0 +1,186 @@
+"""Calibration and threshold of a candidate, learned from validation answers, and the predictions that follow.
+
+The rows of a test fold are scored by what other groups taught: calibration and threshold for a fold come from the
+validation answers of all folds, without those of groups in its own test part. A validation row is treated as the test
+row that it is in another fold. What ships is learned from all validation answers.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from polyclinic.outcomes.outcome import Raw, concatenate
+from polyclinic.samples import Samples
+from polyclinic.samples.columns import Index
+from polyclinic.samples.identity import with_identity
+from polyclinic.samples.prediction_columns import THRESHOLD, UNCALIBRATED
+from polyclinic.samples.splits import HELD_OUT, Fold
+from polyclinic.studies.fits import FoldFit, checked_target
+from polyclinic.studies.study import Candidate, Study
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """What is done to a model's answers: a calibration (empty: none) and a threshold for alerts (None: none)."""
+
+    calibration: Mapping[str, float]
+    threshold: float | None
+
+
+NO_ADJUSTMENT = Adjustment({}, None)
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """A candidate's fold models, and what was learned from their validation answers.
+
+    Attributes
+    ----------
+    calibration, threshold
+        Learned from all validation answers: what ships.
+    by_fold
+        Fold → what scores its test rows, learned from the validation answers of groups outside its test part.
+    table
+        Its rows of the predictions table: every fold's validation and test rows, with their labels.
+    """
+
+    candidate: Candidate
+    fits: Sequence[FoldFit]
+    calibration: Mapping[str, float]
+    threshold: float | None
+    by_fold: Mapping[str, Adjustment]
+    table: pl.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationAnswers:
+    """The validation answers of all folds.
+
+    Attributes
+    ----------
+    place
+        Positions of the rows among the samples, int64 [row].
+    y_score
+        Linked answers, one a row, not calibrated.
+    target, groups
+        [row]; `groups` are what calibration is judged over.
+    """
+
+    place: Index
+    y_score: Raw
+    target: npt.NDArray[Any]
+    groups: npt.NDArray[Any]
+
+    @classmethod
+    def of(cls, study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Any) -> "ValidationAnswers":
+        """Read the answers of a candidate's fold models."""
+        place = np.concatenate([f.fold.validation for f in fits])
+        rows = samples.take(place)
+        target = checked_target(outcome, rows, "the validation rows")
+        groups = study.evaluation.interval_groups(rows.groups, rows.row_id)
+        return cls(place, concatenate([f.answers("validation") for f in fits]), target, groups)
+
+    def adjustment(self, outcome: Any, rule: Mapping[str, float], without: Index) -> Adjustment:
+        """Learn from the answers for rows that are not in `without`."""
+        kept = ~np.isin(self.place, without)
+        y_score, target = Raw(self.y_score.values[kept]), self.target[kept]
+        calibration = outcome.calibrate(y_score, target, self.groups[kept])
+        calibrated = outcome.calibrated(y_score, calibration)
+        return Adjustment(calibration, outcome.decide(calibrated, target, rule) if rule else None)
+
+
+def check_labels(outcome: Any, samples: Samples, folds: Sequence[Fold]) -> None:
+    """Raise `BadData` where a fold leaves nothing to learn from: before hours are spent on fits."""
+    if not hasattr(outcome, "check"):
+        return
+    validation = np.concatenate([fold.validation for fold in folds])
+    for fold in folds:
+        checked_target(outcome, samples.take(fold.train), f"the training rows of fold {fold.name}")
+        outside = samples.take(np.setdiff1d(validation, fold.test))
+        checked_target(outcome, outside, f"the validation rows that decide for fold {fold.name}")
+
+
+def tune(study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Any, out: Path) -> Tuned:
+    """Learn calibration and threshold, and write down what the candidate then predicts.
+
+    Parameters
+    ----------
+    fits
+        One candidate on every fold.
+    out
+        The folder of the run, where predictions that are files get their names.
+    """
+    candidate = fits[0].candidate
+    if not hasattr(outcome, "calibrate"):
+        table = pl.concat([_files(samples, one, part, outcome, out) for one in fits for part in HELD_OUT])
+        return Tuned(candidate, fits, {}, None, {}, table)
+    answers, rule = ValidationAnswers.of(study, samples, fits, outcome), study.evaluation.operating_point
+    shipped = answers.adjustment(outcome, rule, without=np.zeros(0, np.int64))
+    by_fold = {one.fold.name: answers.adjustment(outcome, rule, without=one.fold.test) for one in fits}
+    tester = np.full(len(samples), -1)
+    for number, one in enumerate(fits):
+        tester[one.fold.test] = number
+    adjustments = [*by_fold.values(), shipped]  # the last, -1, is for rows that no fold tests
+
+    def rows() -> Iterator[pl.DataFrame]:
+        for one in fits:
+            for part in HELD_OUT:
+                place, y_score = getattr(one.fold, part), one.answers(part)
+                for number in np.unique(tester[place]):
+                    here = tester[place] == number
+                    some, theirs = samples.take(place[here]), Raw(y_score.values[here])
+                    yield _predictions(some, theirs, adjustments[number], one, part, outcome, out)
+
+    return Tuned(candidate, fits, shipped.calibration, shipped.threshold, by_fold, pl.concat(rows(), how="diagonal"))
+
+
+def _predictions(
+    rows: Samples, y_score: Raw, adjustment: Adjustment, one: FoldFit, part: str, outcome: Any, out: Path
+) -> pl.DataFrame:
+    """Rows of the predictions table for answers that are numbers."""
+    calibrated = outcome.calibrated(y_score, adjustment.calibration)
+    columns = outcome.predictions(calibrated, rows, threshold=adjustment.threshold, folder=out).with_columns(
+        pl.Series(UNCALIBRATED, y_score.values[:, 0]), pl.lit(adjustment.threshold, pl.Float64).alias(THRESHOLD)
+    )
+    head = identity(rows, outcome.kind, one.candidate.name, one.fold.name, part)
+    return head.hstack(outcome.truth(rows)).hstack(columns)
+
+
+def _files(samples: Samples, one: FoldFit, part: str, outcome: Any, out: Path) -> pl.DataFrame:
+    """Rows of the predictions table for answers that are files."""
+    rows = samples.take(getattr(one.fold, part))
+    columns = linked(pl.read_parquet(one.step.folder / f"{part}.parquet"), one.step.folder, out)
+    head = identity(rows, outcome.kind, one.candidate.name, one.fold.name, part)
+    return head.hstack(outcome.truth(rows).drop(columns.columns, strict=False)).hstack(columns)
+
+
+def identity(rows: Samples, kind: str, model: str, fold: str, split: str) -> pl.DataFrame:
+    """The first columns of the predictions table; what the caller calls the rows stands beside their number."""
+    subject = np.asarray(rows.groups.get("subject"))
+    number = subject if subject.dtype.kind in "iu" else None
+    known = {"row_id": rows.row_id, "subject_id": number, "prediction_time": rows.time}
+    schema: Any = {"row_id": pl.Int64, "subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
+    named = {"outcome": kind, "model": model, "fold": fold, "split": split}
+    table = pl.DataFrame(known, schema).with_columns(pl.lit(v).alias(k) for k, v in named.items())
+    return with_identity(table, rows.identity)
+
+
+def linked(table: pl.DataFrame, step: Path, out: Path) -> pl.DataFrame:
+    """Give the files of a step a second name under the run, so that the steps may be thrown away."""
+    if "path" not in table.columns:
+        return table
+    target = out / "predictions" / step.name
+    moved = []
+    for path in table["path"]:
+        name = target / Path(path).parent.name / Path(path).name
+        if not (name.exists() and name.samefile(step / path)):
+            name.parent.mkdir(parents=True, exist_ok=True)
+            name.unlink(missing_ok=True)
+            name.hardlink_to(step / path)
+        moved.append(name.relative_to(out).as_posix())
+    return table.with_columns(path=pl.Series(moved, dtype=pl.String))
