@@ -78,8 +78,8 @@ def _listed(events: pl.LazyFrame, columns: list[str], codes: str) -> tuple[list[
         *(value.quantile(q).alias(name) for name, q in (("low", 0.01), ("median", 0.5), ("high", 0.99))),
         *units,
     )
-    found = grouped.sort("events", "code", descending=[True, False]).collect()
-    return (found if codes else found.head(COMMONEST)).to_dicts(), found.height
+    counted = grouped.sort("events", "code", descending=[True, False]).collect()
+    return (counted if codes else counted.head(COMMONEST)).to_dicts(), counted.height
 
 
 def _matches(column: str, pattern: str) -> pl.Expr:

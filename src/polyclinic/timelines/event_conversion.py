@@ -66,7 +66,7 @@ class EventConverter:
             yield from self._table(table, path)
         yield from self._contradictions()
         for path in self.other:
-            rows = scan(path).select(pl.len()).collect().item()
+            rows = scan(path).select(pl.len()).collect(engine="streaming").item()
             unread = {"table that is not read": rows} if rows else {}
             yield from broken_rows_of(path)
             yield Chunk(path.name, rows, 0, pl.DataFrame(), non_events=unread)
@@ -271,8 +271,8 @@ def _repaired(event: Event, chosen: pl.DataFrame, events: pl.DataFrame) -> dict[
 
 def _again(repeats: Repeats, path: Path) -> pl.DataFrame:
     """What rows that only repeat others hold, in the columns that tell it."""
-    said = scan(path).filter(pl.col(repeats.column) == repeats.of).select(repeats.column, *repeats.same)
-    return said.unique().collect().with_columns(pl.lit(repeats.again).alias(repeats.column))
+    repeated = scan(path).filter(pl.col(repeats.column) == repeats.of).select(repeats.column, *repeats.same)
+    return repeated.unique().collect(engine="streaming").with_columns(pl.lit(repeats.again).alias(repeats.column))
 
 
 def _conditions(event: Event) -> pl.Expr:

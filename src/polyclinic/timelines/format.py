@@ -49,11 +49,11 @@ def without(faults: Iterable[Fault], frame: pl.DataFrame, row: str) -> tuple[pl.
     if not masks or not any(mask.any() for mask in frame.select(masks).iter_columns()):
         return frame, nothing_refused()
     nothing = pl.lit(None, pl.Struct({"column": pl.String, "reason": pl.String}))
-    found = [
+    by_fault = [
         pl.when(wrong).then(pl.struct(column=pl.lit(n), reason=pl.lit(why) if isinstance(why, str) else why))
         for n, why, wrong in faults
     ]
-    fault = frame.with_columns(fault=pl.coalesce(*found, nothing))["fault"]
+    fault = frame.with_columns(fault=pl.coalesce(*by_fault, nothing))["fault"]
     refused = frame.select(pl.col(row).cast(pl.Int64).alias("row")).hstack(fault.struct.unnest())
     return frame.filter(fault.is_null()), refused.filter(fault.is_not_null())
 

@@ -146,12 +146,12 @@ def detect(source: Path | str) -> str:
 
 def _sniffed(source: Path) -> list[str]:
     """The formats that know the source; the general one, `table`, counts only where no other does."""
-    found = []
+    names = []
     for name in registry.entries("formats"):
         with suppress(PolyclinicError, OSError, ImportError):
             if opened(name).sniff(source):
-                found.append(name)
-    return [name for name in found if name != "table"] or found
+                names.append(name)
+    return [name for name in names if name != "table"] or names
 
 
 def open_source(path: Path | str) -> Timeline | RowTable:
@@ -201,14 +201,14 @@ def _write_events(name: str, chunks: Iterator[Chunk], out: Path, shards: int) ->
         for chunk in chunks:
             ids = identifiers.numbers(chunk.frame["subject_id"], file=chunk.file)
             store.add(chunk.frame.with_columns(subject_id=ids))
-        held, codes = store.finish()
+        shards_hold, codes = store.finish()
     metadata = out / "metadata"
     metadata.mkdir()
     write_meds(codes, metadata / "codes.parquet")
     if identifiers.known:
         identifiers.table().write_parquet(metadata / "identifiers.parquet")
-    write_json(metadata / "dataset.json", _dataset(name, held["columns"]))
-    return held
+    write_json(metadata / "dataset.json", _dataset(name, shards_hold["columns"]))
+    return shards_hold
 
 
 def _dataset(name: str, columns: list[str]) -> dict[str, Any]:

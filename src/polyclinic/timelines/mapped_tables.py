@@ -83,8 +83,8 @@ def _zone_of_dates(mapping: SourceMap, tables: dict[str, Path]) -> str | None:
 
 def files(source: Path, mapping: SourceMap) -> tuple[dict[str, Path], tuple[Path, ...], tuple[Path, ...]]:
     """Table → file; the table files that the mapping does not know; and the files that are no tables."""
-    found = sorted(p for p in source.iterdir() if not p.is_dir()) if source.is_dir() else [plain_file(source)]
-    readable_files = [plain_file(p) for p in found if p.suffix.lower() in SUFFIXES]
+    plain = sorted(p for p in source.iterdir() if not p.is_dir()) if source.is_dir() else [plain_file(source)]
+    readable_files = [plain_file(p) for p in plain if p.suffix.lower() in SUFFIXES]
     named: dict[str, Path] = {}
     for path in readable_files:
         name = path.stem.lower().removeprefix(mapping.prefix)
@@ -94,4 +94,4 @@ def files(source: Path, mapping: SourceMap) -> tuple[dict[str, Path], tuple[Path
         named[name] = path
     tables = {name: path for name, path in named.items() if name in mapping.tables}
     other = tuple(path for path in readable_files if path not in tables.values())
-    return tables, other, tuple(path for path in found if path not in readable_files)
+    return tables, other, tuple(path for path in plain if path not in readable_files)

@@ -49,12 +49,12 @@ class Quarantine:
     def add(self, chunk: Chunk) -> Chunk:
         """Count a chunk; raises `BadData` where its own counts do not add up (a fault of the format)."""
         rows, used, others, noted = chunk.rows_in, chunk.used, Counter(chunk.non_events), Counter(chunk.noted)
-        refused, cells, given = chunk.refused.height, chunk.cells.height, chunk.frame.height
+        refused, cells, events = chunk.refused.height, chunk.cells.height, chunk.frame.height
         if rows != used + refused + others.total():
             lost = f"{rows} in, {used} used, {refused} refused, {others.total()} non-events"
             fix = "report this to the author of the format; `polyclinic check` shows it"
             raise BadData(f"the format lost rows: {lost}", at=Place(file=chunk.file), fix=fix)
-        counts = RowCounts(rows, used, refused, cells, given, others, noted)
+        counts = RowCounts(rows, used, refused, cells, events, others, noted)
         self.files[chunk.file] = self.files.get(chunk.file, RowCounts()) + counts
         file = pl.lit(chunk.file).alias("file")
         for frame, whole in ((chunk.refused, True), (chunk.cells, False)):

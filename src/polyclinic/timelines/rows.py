@@ -109,7 +109,7 @@ class Table:
 def columns_of(path: Path, most: float) -> tuple[list[str], list[str]]:
     """The columns of a text file that hold numbers, save at most this share of their cells, and all that hold times.
 
-    In Parquet the types are said, not guessed.
+    Parquet says its types itself.
     """
     schema = scan(path).collect_schema()
     times = [name for name, kind in schema.items() if isinstance(kind, pl.Datetime) and name != "row_id"]

@@ -46,9 +46,9 @@ class Shards:
     def add(self, frame: pl.DataFrame) -> None:
         """Spill events to the shards of their subjects."""
         frame = on_wall_clock(frame)
-        given = frame.columns
+        columns = frame.columns
         frame = frame.select(
-            (pl.col(n) if n in given else pl.lit(None).alias(n)).cast(kind) for n, kind in EVENTS.items()
+            (pl.col(n) if n in columns else pl.lit(None).alias(n)).cast(kind) for n, kind in EVENTS.items()
         )
         self.filled |= {name for name in EVENTS if frame[name].null_count() < frame.height}
         # Codes and units are few: as numbers with a dictionary they are spilled, sorted and written in half the time.
@@ -91,8 +91,8 @@ class Shards:
             pa.default_memory_pool().release_unused()
         counted = pl.DataFrame(sorted(codes.items()), {"code": pl.String, "count": pl.Int64}, orient="row")
         text = {"description": pl.lit(None, pl.String), "parent_codes": pl.lit(None, pl.List(pl.String))}
-        held = {"subjects": subjects, "shards": len(numbers), "columns": columns}
-        return held | {"repeated": dict(sorted(repeated.items()))}, counted.select("code", "count", **text)
+        facts = {"subjects": subjects, "shards": len(numbers), "columns": columns}
+        return facts | {"repeated": dict(sorted(repeated.items()))}, counted.select("code", "count", **text)
 
 
 def on_wall_clock(frame: pl.DataFrame) -> pl.DataFrame:

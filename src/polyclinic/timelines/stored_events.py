@@ -34,15 +34,15 @@ def required(schema: Mapping[str, pl.DataType], file: str) -> None:
 
 def schemas(root: Path, paths: Sequence[Path]) -> dict[Path, dict[str, pl.DataType]]:
     """The columns of each file. Raises `BadData` for one that cannot be read or that a link takes from elsewhere."""
-    found, inside = {}, root.resolve()
+    columns, inside = {}, root.resolve()
     for path in paths:
         if not plain_file(path).resolve().is_relative_to(inside):
             what, fix = "this file is a link that leads out of its folder", "put the file itself there"
             raise BadData(what, at=Place(file=str(path)), fix=fix)
         with readable(path):
-            found[path] = dict(pl.read_parquet_schema(path))
-        required(found[path], path.name)
-    return found
+            columns[path] = dict(pl.read_parquet_schema(path))
+        required(columns[path], path.name)
+    return columns
 
 
 def zones_of(root: Path, files: Mapping[Path, Mapping[str, pl.DataType]]) -> dict[str, str]:
@@ -59,7 +59,9 @@ def zones_of(root: Path, files: Mapping[Path, Mapping[str, pl.DataType]]) -> dic
         frame = pl.scan_parquet(path)
         with readable(path):
             if UTC_OFFSET in schema and schema[UTC_OFFSET].is_integer():
-                minutes = frame.select(pl.col(UTC_OFFSET).drop_nulls().unique().sort()).collect()[UTC_OFFSET]
+                minutes = frame.select(pl.col(UTC_OFFSET).drop_nulls().unique().sort()).collect(engine="streaming")[
+                    UTC_OFFSET
+                ]
                 zones |= {
                     f"{name}: {UTC_OFFSET} ({m})": f"{'-' if m < 0 else '+'}{abs(m) // 60:02}:{abs(m) % 60:02}"
                     for m in minutes

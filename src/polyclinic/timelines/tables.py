@@ -145,8 +145,8 @@ def _survey(path: Path, _changed: int, _size: int) -> TextFile:
     rows, last = 0, None
     counts: npt.NDArray[np.int64] | None = None
     for frame in _pieces(path, broken):
-        found = frame.select(pl.all().cast(pl.String)).select(_tests(frame.columns)).to_numpy()
-        counts = found if counts is None else counts + found
+        of_piece = frame.select(pl.all().cast(pl.String)).select(_tests(frame.columns)).to_numpy()
+        counts = of_piece if counts is None else counts + of_piece
         rows, last = rows + frame.height, frame.tail(1)
     _closed(path, last, broken)
     names = head(path)
@@ -184,7 +184,7 @@ def head(path: Path) -> list[str]:
     """The names of a text file's columns.
 
     Raises `BadData` where the first line has another separator, as spreadsheets in much of Europe write it, where it is
-    in an encoding that cannot be told, where it gives one name to two columns, or where the last line breaks off.
+    in an unknown encoding, where it gives one name to two columns, or where the last line breaks off.
     """
     mark, encoding = TEXT[path.suffix.lower()], encoding_of(path)
     try:
@@ -390,12 +390,12 @@ def first_file(source: Path) -> Path:
     """The one table file of a folder, or the file itself; raises `BadData` where there is none or several."""
     if source.is_file():
         return source
-    found = table_files(source)
-    if len(found) != 1:
-        what = "no table" if not found else f"{len(found)} tables"
+    files = table_files(source)
+    if len(files) != 1:
+        what = "no table" if not files else f"{len(files)} tables"
         what += " in this folder; one CSV, TSV or Parquet file is wanted"
         raise BadData(what, at=Place(file=str(source)), fix="name the file itself")
-    return found[0]
+    return files[0]
 
 
 def table_files(folder: Path) -> list[Path]:

@@ -111,10 +111,10 @@ class SiteClock:
         """
         frame = pl.DataFrame({"time": [time]})
         self.admit(zones_in_frame(frame, ["time"], "the time to ask at"))
-        found = frame.select(self.times("time", frame.schema["time"])).item()
-        if not isinstance(found, datetime):
+        moment = frame.select(self.times("time", frame.schema["time"])).item()
+        if not isinstance(moment, datetime):
             raise BadData("the site's clock skips this hour", at=Place(key="--at"), fix="give another time")
-        return found
+        return moment
 
     def admit(self, zones: Mapping[str, str]) -> None:
         """Raise `BadData` where a time has a zone and those of the site have none; zones: place → zone."""
@@ -181,11 +181,11 @@ class SiteClock:
         Raises `BadData` for text that is no time, and where the table has a zone and the site has none.
         """
         kind = frame.schema[column]
-        found = zones_in_frame(frame, [column], file)
+        zones = zones_in_frame(frame, [column], file)
         offset = UTC_OFFSET in frame.columns and frame.schema[UTC_OFFSET].is_integer()
         if offset and frame[UTC_OFFSET].null_count() < frame.height and kind == MEMORY:
-            found = {f"{file}: {UTC_OFFSET}": "an offset beside it"}
-        self.admit(found)
+            zones = {f"{file}: {UTC_OFFSET}": "an offset beside it"}
+        self.admit(zones)
         if not (kind.is_temporal() or kind in (pl.String, pl.Null)):
             what, fix = f"the column {column!r} holds {kind} where times are wanted", "write 2024-01-31 08:00"
             raise BadData(what, at=Place(file=file, column=column), fix=fix)
@@ -208,11 +208,11 @@ def _zone_name(offset: str) -> str:
 
 def _fixed(zone: str) -> int | None:
     """The minutes of a zone that is written as an offset."""
-    found = re.fullmatch(r"([+-])(\d{2}):?(\d{2})", zone)
-    if found is None:
+    parts = re.fullmatch(r"([+-])(\d{2}):?(\d{2})", zone)
+    if parts is None:
         return None
-    minutes = int(found[2]) * 60 + int(found[3])
-    return -minutes if found[1] == "-" else minutes
+    minutes = int(parts[2]) * 60 + int(parts[3])
+    return -minutes if parts[1] == "-" else minutes
 
 
 def as_time(text: pl.Series) -> pl.Series:
@@ -232,11 +232,14 @@ def zones_in(frame: pl.LazyFrame, columns: Iterable[str], file: str) -> dict[str
     schema = frame.collect_schema()
     for name in (c for c in columns if c in schema):
         kind = schema[name]
-        if isinstance(kind, pl.Datetime) and frame.select(pl.col(name).is_not_null().any()).collect().item():
+        if (
+            isinstance(kind, pl.Datetime)
+            and frame.select(pl.col(name).is_not_null().any()).collect(engine="streaming").item()
+        ):
             zones[f"{file}: {name}"] = kind.time_zone or NAIVE
         elif kind == pl.String:
             offset = pl.col(name).str.extract(CLOCK).fill_null("").unique().sort()
-            written = frame.filter(pl.col(name).str.contains(CLOCK)).select(offset).collect()[name]
+            written = frame.filter(pl.col(name).str.contains(CLOCK)).select(offset).collect(engine="streaming")[name]
             zones |= {f"{file}: {name} ({zone})": zone for zone in dict.fromkeys(map(_zone_name, written))}
     return zones
 
