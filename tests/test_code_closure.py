@@ -90,6 +90,12 @@ def test_each_module_that_a_step_can_reach_changes_its_key_and_no_other_does(wor
         assert (after != before) == (module in reached), module
 
 
+@pytest.mark.parametrize("step", [data_steps.ingest_source, data_steps.write_cohort, data_steps.write_samples])
+def test_no_step_before_the_fits_reaches_the_evaluation_since_its_key_is_in_theirs(step):
+    named = [entry.target for kind in ("formats", "inputs") for entry in registry.entries(kind).values()]
+    assert not [name for name in closure_of(step, *named).sources if name.startswith("polyclinic.evaluation")]
+
+
 @pytest.mark.parametrize("model", registry.entries("models"))
 @pytest.mark.parametrize("outcome", registry.entries("outcomes"))
 def test_no_fit_reaches_the_evaluation_or_the_page(model, outcome):

@@ -72,9 +72,9 @@ def __getattr__(name: str) -> Any:
         near = nearest(name, PUBLIC)
         hint = f"; did you mean {near!r}?" if near else ""
         raise AttributeError(f"polyclinic has no {name!r}{hint}")
-    found = getattr(import_module(PUBLIC[name]), name)
-    globals()[name] = found
-    return found
+    value = getattr(import_module(PUBLIC[name]), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -265,26 +265,26 @@ def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 def _bindings(tree: ast.Module) -> dict[str, tuple[str, str]]:
     """Name → (module, attribute), for what a module imports at its top."""
-    found: dict[str, tuple[str, str]] = {}
+    bindings: dict[str, tuple[str, str]] = {}
     for node in tree.body:
         if isinstance(node, ast.Import):
-            found |= {alias.asname or alias.name.partition(".")[0]: (alias.name, "") for alias in node.names}
+            bindings |= {alias.asname or alias.name.partition(".")[0]: (alias.name, "") for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
-    return found
+            bindings |= {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
+    return bindings
 
 
 def _definitions(tree: ast.Module) -> dict[str, Definition]:
     """Name → the top-level function, class or assignment that defines it."""
-    found: dict[str, Definition] = {}
+    definitions: dict[str, Definition] = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found[node.name] = node
+            definitions[node.name] = node
         elif isinstance(node, ast.Assign):
-            found |= {target.id: node for target in node.targets if isinstance(target, ast.Name)}
+            definitions |= {target.id: node for target in node.targets if isinstance(target, ast.Name)}
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            found[node.target.id] = node
-    return found
+            definitions[node.target.id] = node
+    return definitions
 
 
 def _names(node: ast.AST) -> Iterator[str]:

@@ -25,8 +25,8 @@ def of_files(root: Path) -> dict[str, str]:
     """Relative path → SHA-256 for each file under `root`, sorted."""
     if root.is_file():
         return {root.name: of_file(root)}
-    found = sorted(p for p in root.rglob("*") if p.is_file())
-    return {p.relative_to(root).as_posix(): of_file(p) for p in found}
+    files = sorted(p for p in root.rglob("*") if p.is_file())
+    return {p.relative_to(root).as_posix(): of_file(p) for p in files}
 
 
 def of_folder(root: Path) -> str:

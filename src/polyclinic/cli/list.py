@@ -23,11 +23,11 @@ def command(
     """List areas, formats, models, outcomes, studies and data sets."""
     if kind is not None and kind not in KINDS:
         raise UnknownName("kind", kind, KINDS)
-    found = {k: rows_of(k) for k in ((kind,) if kind else KINDS)}
+    listed = {k: rows_of(k) for k in ((kind,) if kind else KINDS)}
     if as_json:
-        output.show_json(found)
+        output.show_json(listed)
         return
-    for name, rows in found.items():
+    for name, rows in listed.items():
         if rows:
             output.table(["name", "area", "from", "what it is"], [[*r.values()] for r in rows], title=name)
 
@@ -57,5 +57,5 @@ def about(entry: registry.Entry) -> str:
 
 def title_of(path: Path) -> str:
     """The value of the top-level `title:` line of a YAML."""
-    found = re.search(r"^title:(.*)", path.read_text(encoding="utf-8"), re.M) if path.is_file() else None
-    return found[1].strip().strip("'\"") if found else ""
+    title = re.search(r"^title:(.*)", path.read_text(encoding="utf-8"), re.M) if path.is_file() else None
+    return title[1].strip().strip("'\"") if title else ""

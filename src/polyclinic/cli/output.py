@@ -78,8 +78,8 @@ def program() -> str:
     script = Path(sys.argv[0])
     if script.name != "polyclinic" or not script.is_file():
         return f"{shlex.quote(sys.executable)} -m polyclinic.cli"
-    found = shutil.which("polyclinic")
-    if found is not None and Path(found).samefile(script):
+    on_path = shutil.which("polyclinic")
+    if on_path is not None and Path(on_path).samefile(script):
         return "polyclinic"
     here = Path.cwd()
     path = script.absolute()

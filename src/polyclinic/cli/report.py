@@ -18,9 +18,9 @@ def command(
     from polyclinic.reports.page import render
     from polyclinic.reports.report import Report
 
-    found = Report.open(run)
+    report = Report.open(run)
     if as_json:
-        output.show_json(found.document.model_dump(mode="json"))
+        output.show_json(report.document.model_dump(mode="json"))
         return
-    atomic.write_text(found.page, render(found.document))
-    output.say(f"report   {found.page}")
+    atomic.write_text(report.page, render(report.document))
+    output.say(f"report   {report.page}")

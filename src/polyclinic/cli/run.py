@@ -56,12 +56,12 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
     output.table(["step", "", "seconds when last made"], rows, title=f"{plan.study}, in {plan.folder}")
 
 
-def show_report(made: Report) -> None:
+def show_report(report: Report) -> None:
     """The finding, the gates, and where things lie."""
     from rich.padding import Padding
     from rich.text import Text
 
-    output.say(Padding(Text(made.finding), (1, 0)))
-    for gate in made.document.gates:
+    output.say(Padding(Text(report.finding), (1, 0)))
+    for gate in report.document.gates:
         output.say(f"gate {output.cell(gate.gate)}: {gate.state} (measured {output.cell(gate.measured)})")
-    output.say(f"report   {made.page}\npackage  {made.package}")
+    output.say(f"report   {report.page}\npackage  {report.package}")

@@ -21,7 +21,7 @@ from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.label_windows import COUNT, END, label_windows
 from polyclinic.cohorts.predicate_rows import column_holds, holds_before, predicate_of
 from polyclinic.errors import BadData, Place
-from polyclinic.evaluation.ascertainment import ascertainment, counted
+from polyclinic.evaluation.ascertainment import Ascertained, ascertainment, counted
 from polyclinic.evaluation.leak import screen_inputs
 from polyclinic.packages.question import Question
 from polyclinic.samples import Entity, File, Samples, store
@@ -103,9 +103,22 @@ class StudyCohort:
 
     @cached_property
     def attrition(self) -> dict[str, Any]:
-        """`attrition`, the flow; `set_aside`, the values that do not count; `sanity`; `ascertainment`."""
+        """`attrition`, the flow; `set_aside`, the values that do not count; `sanity`."""
         document: dict[str, Any] = json.loads((self.step.folder / "attrition.json").read_text(encoding="utf-8"))
         return document
+
+    def ascertainment(self) -> list[Ascertained]:
+        """Labels by how often the outcome was measured and by what ended its window, where the task says when that is.
+
+        It is read from what the step has kept: the step itself does not depend on the evaluation.
+        """
+        if not (path := self.step.folder / "label_windows.parquet").is_file():
+            return []
+        windows = pl.read_parquet(path)
+        facts = {"the window ended with": windows[END].to_list()}
+        if COUNT in windows.columns:
+            facts = {"measurements in the window": counted(windows[COUNT].to_numpy()), **facts}
+        return ascertainment(windows["label"].fill_null(float("nan")).to_numpy(), facts)
 
 
 def cohort_step(study: Study, source: IngestedSource, steps: Steps) -> StudyCohort:
@@ -125,6 +138,9 @@ def write_cohort(folder: Path, question: Question, source: IngestedSource) -> No
         raise BadData("of no row of the labels anything is known by its time", fix=fix)
     rows = selection.rows.filter(~pl.col("row_id").is_in(list(selection.refused)))
     rows.write_parquet(folder / "rows.parquet")
+    windows = None if selection.cohort is None else windows_of(selection.cohort)
+    if windows is not None:
+        windows.write_parquet(folder / "label_windows.parquet")
     facts = attrition_of(selection, source.data)
     (folder / "attrition.json").write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
 
@@ -134,28 +150,24 @@ def attrition_of(selection: SelectedRows, source: Timeline | RowTable) -> dict[s
     if selection.cohort is not None:
         flow = [asdict(step) for step in selection.cohort.attrition]
         set_aside = dict(selection.cohort.set_aside)
-        sanity, parts = selection.cohort.warnings(), ascertained(selection.cohort)
-        return {"attrition": flow, "set_aside": set_aside, "sanity": sanity, "ascertainment": parts}
+        return {"attrition": flow, "set_aside": set_aside, "sanity": selection.cohort.warnings()}
     if isinstance(source, RowTable):
         counts = {"rows of the source": source.summary()["rows_in"], "rows that can be read": selection.rows.height}
     else:
         counts = {"rows of the labels": selection.rows.height}
         counts["of whom something is known by then"] = selection.rows.height - len(selection.refused)
     flow = [{"step": name, "rows": rows, "groups": {}, "past_index": False} for name, rows in counts.items()]
-    return {"attrition": flow, "set_aside": {}, "sanity": [], "ascertainment": []}
+    return {"attrition": flow, "set_aside": {}, "sanity": []}
 
 
-def ascertained(cohort: Cohort) -> list[dict[str, Any]]:
-    """Labels by how often the outcome was measured and by what ended its window, where the task says when that is."""
+def windows_of(cohort: Cohort) -> pl.DataFrame | None:
+    """How each label's window ended, how often the outcome was measured in it, and the label, [row].
+
+    None where the task does not say when the window ends.
+    """
     events = cohort.source.scan() if isinstance(cohort.source, Timeline) else cohort.source
     windows = label_windows(cohort.task, events, cohort.index)
-    if windows is None:
-        return []
-    labels = cohort.index["boolean_value"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    facts = {"the window ended with": windows[END].to_list()}
-    if COUNT in windows.columns:
-        facts = {"measurements in the window": counted(windows[COUNT].to_numpy()), **facts}
-    return [asdict(part) for part in ascertainment(labels, facts)]
+    return None if windows is None else windows.with_columns(label=cohort.index["boolean_value"].cast(pl.Float64))
 
 
 # -- the samples -----------------------------------------------------------------------------------------------------

@@ -286,7 +286,8 @@ def _targets(study: Study, samples: StudySamples) -> tuple[str, ...]:
     outcome = study.question.outcome
     measures = [m for m in outcome.scores if m in registry.entries("measures")]
     named = [registry.entry("outcomes", outcome.kind), *(registry.entry("measures", m) for m in measures)]
-    return (*(entry.target for entry in named), *file_formats(samples.rows))
+    sections = registry.entries("sections").values()
+    return (*(entry.target for entry in [*named, *sections]), *file_formats(samples.rows))
 
 
 def predictions_table(

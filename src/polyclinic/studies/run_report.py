@@ -68,11 +68,11 @@ class EvaluatedRun:
 def about(study: Study, source_format: str) -> dict[str, Any]:
     """What the package says of itself; a registered data set's name and licence go wherever the model goes."""
     named = {"study": study.name, "title": study.title, "intended_use": study.intended_use}
-    told = {**named, "source_format": source_format, "seed": study.seed}
+    facts = {**named, "source_format": source_format, "seed": study.seed}
     if study.source.data is None:
-        return told
+        return facts
     entry = datasets.listing()[study.source.data]
-    return {**told, "data": entry.name, "data_licence": entry.licence, "data_commercial": entry.commercial}
+    return {**facts, "data": entry.name, "data_licence": entry.licence, "data_commercial": entry.commercial}
 
 
 def report(run: EvaluatedRun) -> ReportDocument:
@@ -98,7 +98,7 @@ def report(run: EvaluatedRun) -> ReportDocument:
         },
         **core_of(evaluated),
         "sections": [
-            *sections_of(evaluated, run.cohort.attrition["ascertainment"]),
+            *sections_of(evaluated, [asdict(part) for part in run.cohort.ascertainment()]),
             importances(run),
             TrainingCurves(fits=fits),
         ],
@@ -170,14 +170,16 @@ def division(rows: Samples, fold: str, part: str, kind: str) -> dict[str, Any]:
 
 def both_sides(rows: Samples, folds: Sequence[Fold]) -> list[dict[str, Any]]:
     """Entries of `sanity` for groups that the split does not keep apart: subjects learned from and held out."""
-    found = []
+    entries = []
     for name, values in rows.groups.items():
         seen = [np.intersect1d(values[np.append(f.train, f.validation)], values[f.test]) for f in folds]
         if n := len(np.unique(np.concatenate(seen))):
             result = f"{n:,} of {len(np.unique(values)):,}"
             why = f"A model may know them again: add {name} to `separate` of the split."
-            found.append({"check": f"{name}s learned from and held out", "applies": True, "result": result, "why": why})
-    return found
+            entries.append(
+                {"check": f"{name}s learned from and held out", "applies": True, "result": result, "why": why}
+            )
+    return entries
 
 
 def groups(rows: Samples) -> dict[str, int]:
@@ -193,13 +195,13 @@ def source_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def missing(rows: Samples) -> list[dict[str, Any]]:
     """Share of rows without a value, by dense input and, for timed columns, by the codes seen most."""
-    found = []
+    entries = []
     for name, column in rows.inputs.items():
         if isinstance(column, Ragged):
-            found += _missing_codes(column) if {"code", "time"} <= set(column.values) else []
+            entries += _missing_codes(column) if {"code", "time"} <= set(column.values) else []
         elif not isinstance(column, Dense) or few_valued(column):
-            found.append({"column": name, "share": round(1 - float(column.present.mean()), 4)})
-    return found
+            entries.append({"column": name, "share": round(1 - float(column.present.mean()), 4)})
+    return entries
 
 
 def _missing_codes(column: Ragged) -> list[dict[str, Any]]:
