@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import accumulate
-from typing import Any, Self, cast
+from typing import Any, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 
@@ -35,6 +35,20 @@ ODDS = """odds (float[row, 2] given) => (float[row, 1] raw)
 }"""
 LIBRARIES = ("sklearn", "lightgbm")
 PLAIN = (str, int, float, bool, type(None))
+
+
+@runtime_checkable
+class GivesProbabilities(Protocol):
+    """A scikit-learn classifier that gives a probability for each class."""
+
+    def predict_proba(self, X: Any) -> Any:
+        """float64 [row, class]."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Setting → value."""
+
+    def set_params(self, **params: Any) -> Any:
+        """Change settings."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +223,7 @@ def ready(estimator: Any, session: Session) -> Any:
     from sklearn.pipeline import Pipeline, make_pipeline
     from sklearn.utils import get_tags
 
-    if not hasattr(estimator, "predict_proba"):
+    if not isinstance(estimator, GivesProbabilities):
         fix = "take one with `predict_proba`, or put it into sklearn.calibration.CalibratedClassifierCV"
         raise UsageError(f"{type(estimator).__name__} gives no probabilities", fix=fix)
     unset = [k for k, v in estimator.get_params().items() if k.endswith("random_state") and v is None]

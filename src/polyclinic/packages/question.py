@@ -9,6 +9,7 @@ from polyclinic import config, registry
 from polyclinic.cohorts.task import Task
 from polyclinic.cohorts.task_parser import parse_task
 from polyclinic.errors import Place
+from polyclinic.samples.inputs import Inputs, Stratified
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Question:
         return str(self.target.get("kind") or (self.task_document or {}).get("kind") or "binary")
 
     @cached_property
-    def readers(self) -> dict[str, Any]:
+    def readers(self) -> dict[str, Inputs]:
         """Name → the inputs with their settings."""
         return {
             name: config.build(registry.load("inputs", name), given, file=f"inputs.{name}")
@@ -38,9 +39,13 @@ class Question:
         }
 
     @cached_property
-    def live_readers(self) -> dict[str, Any]:
+    def live_readers(self) -> dict[str, Inputs]:
         """The same without strata, which tell results apart and are no business of a live question."""
-        return {n: replace(r, strata=type(r.strata)()) if hasattr(r, "strata") else r for n, r in self.readers.items()}
+        readers: dict[str, Any] = dict(self.readers)
+        for name, reader in readers.items():
+            if isinstance(reader, Stratified):
+                readers[name] = replace(readers[name], strata=type(reader.strata)())
+        return readers
 
     @cached_property
     def task(self) -> Task | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -55,6 +55,14 @@ class Question(Protocol):
     @property
     def live_readers(self) -> Mapping[str, Any]:
         """The same as a live question needs them."""
+
+
+@runtime_checkable
+class MakesTarget(Protocol):
+    """An outcome that makes its target column out of a table's rows by itself (words, lists)."""
+
+    def column(self, name: str, rows: pl.DataFrame) -> Column:
+        """The target column of that name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +217,7 @@ def _target(question: Question, source: Any, rows: pl.DataFrame) -> tuple[str, C
     name = str(question.target.get("column") or TARGET)
     need_columns(rows, [name])
     outcome = question.outcome
-    if hasattr(outcome, "column"):
+    if isinstance(outcome, MakesTarget):
         return name, outcome.column(name, rows)
     reading = source.files.get(name) if isinstance(source, RowTable) else None
     if reading is not None:

@@ -61,6 +61,13 @@ class ReadsFiles(Protocol):
 
 
 @runtime_checkable
+class Stratified(Protocol):
+    """Inputs with a setting `strata`: a mapping or a tuple that names what results are broken down by."""
+
+    strata: Any
+
+
+@runtime_checkable
 class OfTables(Protocol):
     """Inputs whose columns and levels the rows of the study decide, once and for all."""
 
