@@ -18,7 +18,7 @@ FEW_GROUPS = 300
 
 
 def cautions(report: ReportDocument) -> list[Caution]:
-    """What was found to be doubtful, missing or easily misread; empty where nothing was."""
+    """What is doubtful, missing or easily misread; empty where nothing is."""
     of_report: tuple[Callable[[ReportDocument], list[Caution]], ...] = (_warnings, _notes, _gates, _concentration)
     of_outcome: tuple[Callable[[OutcomeResults], list[Caution]], ...] = (
         _chance,
@@ -27,9 +27,9 @@ def cautions(report: ReportDocument) -> list[Caution]:
         _not_chosen,
         _procedure,
     )
-    found = [caution for look in of_report for caution in look(report)]
-    found += [caution for o in outcomes(report) for look in of_outcome for caution in look(o)]
-    return found + _few(report)
+    entries = [caution for look in of_report for caution in look(report)]
+    entries += [caution for o in outcomes(report) for look in of_outcome for caution in look(o)]
+    return entries + _few(report)
 
 
 def _warnings(report: ReportDocument) -> list[Caution]:
@@ -52,12 +52,12 @@ def _concentration(report: ReportDocument) -> list[Caution]:
     """Few patients that decide the numbers, and intervals that are worth little."""
     section = report.section(Evidence)
     spread = section.concentration if section else None
-    found = [Caution(title="Few decide", text=spread.sentence())] if spread and spread.is_uneven else []
+    entries = [Caution(title="Few decide", text=spread.sentence())] if spread and spread.is_uneven else []
     doubtful = [o for o in outcomes(report) if o.score(o.chosen).evidence == "little"]
     if doubtful:
         text = "The intervals rest on fewer than 20 independent groups, or a few groups decide them: they may be too narrow."
-        found.append(Caution(title="Intervals", text=text))
-    return found
+        entries.append(Caution(title="Intervals", text=text))
+    return entries
 
 
 def _gates(report: ReportDocument) -> list[Caution]:

@@ -21,7 +21,7 @@ MIN_CELL = "min_cell"
 
 
 def _seen(count: int | str, info: SerializationInfo) -> int | str:
-    """A count as it may be seen: those from 1 to below the least cell become `"<5"` (for 5). Nobody is no secret."""
+    """A count as it may be seen: those from 1 to below the least cell become `"<5"` (for 5). That there are none is no secret."""
     least = int((info.context or {}).get(MIN_CELL, 1))
     return f"<{least}" if isinstance(count, int) and 0 < count < least else count
 
