@@ -22,16 +22,19 @@ SUBJECTS = 60
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A MEDS folder of lactates, and labels at noon for those whose lactate is high."""
+    """A MEDS folder of lactates, and labels at noon, mostly for those whose lactate is high."""
     folder = tmp_path_factory.mktemp("labelled")
-    level = np.random.default_rng(0).normal(2, 1, SUBJECTS).astype(np.float32)
+    rng = np.random.default_rng(0)
+    level = rng.normal(2, 1, SUBJECTS).astype(np.float32)
     who = np.arange(SUBJECTS)
     times = pl.Series([NOON - timedelta(hours=1)] * SUBJECTS, dtype=pl.Datetime("us"))
     events = pl.DataFrame({"subject_id": who, "time": times, "code": "LACTATE", "numeric_value": level})
     (folder / "meds" / "data").mkdir(parents=True)
     events.write_parquet(folder / "meds" / "data" / "0.parquet")
     noon = pl.Series([NOON] * SUBJECTS, dtype=pl.Datetime("us"))
-    labels = pl.DataFrame({"subject_id": who, "prediction_time": noon, "boolean_value": level > 2})
+    labels = pl.DataFrame(
+        {"subject_id": who, "prediction_time": noon, "boolean_value": level + rng.normal(0, 0.5, SUBJECTS) > 2}
+    )
     labels.write_parquet(folder / "labels.parquet")
     return folder
 
