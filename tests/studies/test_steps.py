@@ -124,7 +124,9 @@ with only_run(Path(sys.argv[1])):
 
 
 def test_what_a_killed_run_left_is_removed_but_never_what_a_living_one_makes(tmp_path):
-    (tmp_path / ".fit-0.abc").mkdir()
+    tmp_path = tmp_path / "steps"
+    (tmp_path / ".fit-0.abc").mkdir(parents=True)
+    (tmp_path.parent / ".report.json.xyz").mkdir()
     (tmp_path / ".fit-0.abc" / "half.npy").write_bytes(b"half")
     take(tmp_path)
     other = subprocess.Popen(
@@ -138,5 +140,5 @@ def test_what_a_killed_run_left_is_removed_but_never_what_a_living_one_makes(tmp
     other.kill()  # now nobody owns it
     other.communicate()
     with only_run(tmp_path):
-        assert [path for path in tmp_path.glob(".*") if path.is_dir()] == []
+        assert [path for path in (*tmp_path.glob(".*"), *tmp_path.parent.glob(".*")) if path.is_dir()] == []
     assert take(tmp_path)[0].reused

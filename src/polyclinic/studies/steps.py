@@ -203,8 +203,9 @@ def only_run(root: Path) -> Iterator[None]:
 
 
 def _clear(root: Path) -> None:
-    """Remove the hidden folders in which steps are made: nobody makes one now."""
-    left = [path for path in root.glob(".*") if path.is_dir()]
+    """Remove the hidden folders in which steps are made and what a run leaves is gathered: nobody works in one now."""
+    staged = [path for name in ("report.json", "source.parquet") for path in root.parent.glob(f".{name}.*")]
+    left = [path for path in (*root.glob(".*"), *staged) if path.is_dir()]
     for path in left:
         shutil.rmtree(path, ignore_errors=True)
     if left:
