@@ -89,7 +89,7 @@ def line_height(line: Line) -> float:
 
 
 def _wrapped(line: Line) -> list[str]:
-    return textwrap.wrap(line.label, 40 if line.heading else 17, max_lines=MOST_WORDS, placeholder=" …") or [""]
+    return textwrap.wrap(line.label, 40 if line.heading else 15, max_lines=MOST_WORDS, placeholder=" …") or [""]
 
 
 def _range(lines: Sequence[Line], upright: float | None) -> tuple[float, float]:
