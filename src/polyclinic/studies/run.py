@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -319,7 +319,9 @@ def evaluate_step(evaluated: EvaluatedRun, package: FinishedStep, steps: Steps) 
         "samples": evaluated.samples.step.key,
         "study": evaluated.study.document(),
     }
-    code = StepCode(write_evaluation, _targets(evaluated.study, evaluated.samples), JUDGING)
+    targets = _targets(evaluated.study, evaluated.samples)
+    reached: tuple[str | Callable[..., Any], ...] = (predictions_table, *targets)
+    code = StepCode(write_evaluation, reached, JUDGING)
     return steps.step("evaluate", inputs, code, partial(write_evaluation, evaluated=evaluated))
 
 

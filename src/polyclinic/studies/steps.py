@@ -31,13 +31,14 @@ class StepCode:
     work
         The function that makes it: its own body counts, not the whole module in which it stands.
     targets
-        Registered targets and modules that it reaches by name: formats, inputs, the model, the outcome.
+        What else decides it: registered targets and modules that it reaches by name (formats, inputs, the model, the
+        outcome), and functions that prepare what it is handed.
     follow
         Kinds of registered names that count although they judge what a fit gave; see `closure_of`.
     """
 
     work: Callable[..., None]
-    targets: tuple[str, ...] = ()
+    targets: tuple[str | Callable[..., Any], ...] = ()
     follow: frozenset[str] = frozenset()
 
     @property
