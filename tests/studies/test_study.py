@@ -147,7 +147,7 @@ def test_a_column_that_the_table_does_not_have_is_found_with_its_line(tmp_path, 
 
 @pytest.mark.parametrize("name", ["../gbm", "a/b", ".gbm", "a b"])
 def test_a_model_whose_name_is_no_name_for_a_folder_is_refused(tmp_path, name):
-    with pytest.raises(UsageError, match="cannot be the name of a model"):
+    with pytest.raises(UsageError, match="a model cannot be called"):
         load_study(written(tmp_path, TABLE.replace("[gbm]", f'[{{"{name}": {{model: gbm}}}}]')))
 
 

@@ -164,7 +164,7 @@ def _rules_out(flag: npt.NDArray[np.bool_], y_true: Array) -> bool:
 
 
 def _refuse(name: str) -> None:
-    what = f"the input {name!r} tells the target all by itself (AUROC 1.0): it is the label, or was written after it"
+    what = f"the input {name!r} gives the target all by itself (AUROC 1.0): it is the label, or was written after it"
     fix = f"take {name!r} out of the inputs (of a table: `without: [{name}]`), or give it the time at which it became known"
     raise BadData(what, at=Place(column=name), fix=fix)
 

@@ -144,11 +144,10 @@ def test_files_that_fit_in_memory_are_read_once_and_give_the_same_weights(cases,
     read, seen = volumes.read, []
     monkeypatch.setattr(volumes, "read", lambda path: seen.append(path) or read(path))
 
-    def reads_and_graph(epochs: int, held: int):
+    def reads_and_graph(epochs: int, memory: int):
         seen.clear()
-        monkeypatch.setattr(loop, "HELD", held)
         model = replace(SMALL, training=replace(SMALL.training, epochs=epochs, schedule="constant"))
-        made = loop.fit(model, cases.take(np.arange(4)), cases.take([4, 5]), OUTCOME, Session(seed=3))
+        made = loop.fit(model, cases.take(np.arange(4)), cases.take([4, 5]), OUTCOME, Session(seed=3, memory=memory))
         return len(seen), made.parts[1].graph
 
     (once, _), (held, one), (again, other) = (reads_and_graph(*how) for how in ((1, 1 << 30), (2, 1 << 30), (2, 0)))
