@@ -14,7 +14,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", *(f"src/polyclinic/areas/{area}/README.md" for area in ("records", "imaging", "molecules")))
 PLACE = re.compile(r"(<!-- results: ([\w -]+?) -->\n).*?(<!-- end of results -->)", re.DOTALL)
-HEAD = "| study | rows | held-out score of each model (95 % interval) | time | command |\n|---|---|---|---|---|\n"
+HEAD = "| study | rows | held-out score of each model (95 % interval) | command |\n|---|---|---|---|\n"
 SCORES = {"binary": ("auroc", "AUROC"), "voxels": ("dice", "Dice")}
 GROUPS = {"subject": "patients", "case": "cases", "scaffold": "scaffolds"}
 
@@ -30,7 +30,7 @@ def table(studies: list[str]) -> str:
 
 
 def row(report: dict[str, Any]) -> str:
-    """What one kept run shows: rows and groups, the first score of each model, the seconds of its steps."""
+    """What one kept run shows: rows and groups, and the first score of each model."""
     name, cohort = report["study"], report["cohort"]
     (outcome, chosen), *_ = report["chosen"].items()
     score, title = SCORES[outcome]
@@ -38,9 +38,8 @@ def row(report: dict[str, Any]) -> str:
     rows = f"{cohort['rows']:,}" if count == cohort["rows"] else f"{cohort['rows']:,} of {count:,} {GROUPS[group]}"
     scores = {model: kinds[outcome]["test"][score] for model, kinds in report["models"].items()}
     words = [f"{'**' * (m == chosen)}`{m}`{'**' * (m == chosen)} {interval(one)}" for m, one in scores.items()]
-    minutes = sum(step["seconds"] for step in report["steps"]) / 60
     command = f"`polyclinic run {name}`"
-    return f"| `{name}` | {rows} | {title}: {', '.join(words)} | {minutes:.1f} min | {command} |\n"
+    return f"| `{name}` | {rows} | {title}: {', '.join(words)} | {command} |\n"
 
 
 def interval(score: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from polyclinic.training.recipe import Training
 
 ENDS = ("source", "target")
 DYNAMIC = {"atoms": (1,), "bonds": (1,), "ends": (1,), "arriving": (1, 2)}
-RECIPE = Training(epochs=30, batch=50, learning_rate=2e-3, patience=8, warmup=0.05, precision="double")
+RECIPE = Training(epochs=30, batch=50, learning_rate=2e-3, patience=8, warmup=0.05)
 Numbers = npt.NDArray[np.int32]
 
 
