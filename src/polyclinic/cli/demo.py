@@ -19,7 +19,7 @@ EXAMPLE = "polyclinic demo --out demo"
 def command(
     out: Annotated[Path, Option(help="The folder of the run.")] = Path("demo"), settings: output.Settings = None
 ) -> None:
-    """Real ICU patients, a model, its report and its package, in two to three minutes.
+    """Real ICU patients, a model, its report and its package, in four to five minutes.
 
     Runs the shipped study `hypotension` on the open MIMIC-IV demo (100 patients, 2 MB), then asks its package about one patient."""
     from polyclinic.studies import run as studies
