@@ -114,7 +114,7 @@ def epochs() -> None:
     from polyclinic.packages.state import State
     from polyclinic.samples import Dense, Samples
     from polyclinic.training.loop import fit
-    from polyclinic.training.recipe import Training
+    from polyclinic.training.training_settings import Training
 
     @dataclass(frozen=True)
     class Perceptron:

@@ -162,3 +162,9 @@ def test_an_import_from_a_later_floor_or_another_area_is_found(module, source):
 )
 def test_an_import_from_below_is_allowed(module, source):
     assert broken_floors(module, source) == []
+
+
+def test_outside_of_cli_and_areas_a_file_name_stands_once():
+    paths = [p.relative_to(SOURCE) for p in modules() if p.name != "__init__.py"]
+    names = [p.name for p in paths if p.parts[0] not in ("cli", "areas")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []

@@ -50,14 +50,14 @@ _NAMES = {
     "reports.report": ("Report",),
     "samples": ("Dense", "Entity", "File", "Ragged", "Samples"),
     "samples.inputs": ("InputColumns",),
-    "studies.plan": ("Plan",),
+    "studies.run_plan": ("Plan",),
     "studies.run": ("plan", "run"),
     "studies.study": ("Study",),
     "studies.study_parser": ("load_study",),
     "timelines.ingest": ("ingest", "open_source"),
     "timelines.rows": ("RowTable",),
     "timelines.timeline": ("Timeline",),
-    "training.recipe": ("Training",),
+    "training.training_settings": ("Training",),
 }
 PUBLIC = {name: f"polyclinic.{module}" for module, names in _NAMES.items() for name in names}
 __all__ = sorted(PUBLIC)

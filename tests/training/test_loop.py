@@ -16,7 +16,7 @@ from polyclinic.outcomes.binary import Binary
 from polyclinic.packages.state import State
 from polyclinic.samples import Dense, Samples
 from polyclinic.training.loop import fit, rate
-from polyclinic.training.recipe import Training
+from polyclinic.training.training_settings import Training
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ NETWORK = """
 from dataclasses import dataclass, field
 from polyclinic.models import encoders
 from polyclinic.packages.state import State
-from polyclinic.training.recipe import Training
+from polyclinic.training.training_settings import Training
 
 @dataclass(frozen=True)
 class Linear:

@@ -12,7 +12,7 @@ from polyclinic.cli import output
 
 if TYPE_CHECKING:
     from polyclinic.reports.report import Report
-    from polyclinic.studies.plan import Plan
+    from polyclinic.studies.run_plan import Plan
 
 Study = Annotated[str, Argument(help="A name from `polyclinic list studies`, or a YAML file.")]
 AllowCode = Annotated[

@@ -40,7 +40,7 @@ from polyclinic.studies.data_steps import (
     samples_step,
 )
 from polyclinic.studies.fits import FitWork, fit_fold
-from polyclinic.studies.plan import Plan, PlannedStep
+from polyclinic.studies.run_plan import Plan, PlannedStep
 from polyclinic.studies.run_report import EvaluatedRun
 from polyclinic.studies.steps import FinishedStep, StepCode, Steps, only_run
 from polyclinic.studies.study import Study

@@ -18,7 +18,7 @@ from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.state import State
 from polyclinic.samples import File, Ragged, Samples
 from polyclinic.samples.samples import of_rows
-from polyclinic.training.recipe import Training
+from polyclinic.training.training_settings import Training
 
 Batch = dict[str, Any]
 History = list[dict[str, float]]

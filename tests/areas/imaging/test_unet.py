@@ -18,7 +18,7 @@ from polyclinic.outcomes.voxels import Voxels  # noqa: E402
 from polyclinic.packages.fitted import Fitted  # noqa: E402
 from polyclinic.samples import File, Samples  # noqa: E402
 from polyclinic.timelines.format import file_reader  # noqa: E402
-from polyclinic.training.recipe import Training  # noqa: E402
+from polyclinic.training.training_settings import Training  # noqa: E402
 
 from .conftest import cut_short, picture, save  # noqa: E402
 

@@ -27,7 +27,7 @@ from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Head
 from polyclinic.packages.state import State
 from polyclinic.samples import Dense, Ragged, Samples
-from polyclinic.training.recipe import Training
+from polyclinic.training.training_settings import Training
 
 BINARY = Binary()
 SMALL = Transformer(events=8, width=16, layers=1, training=Training(epochs=10, batch=32, learning_rate=1e-2))

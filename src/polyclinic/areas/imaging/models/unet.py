@@ -21,7 +21,7 @@ from polyclinic.packages.parts import NamedPart, OnnxPart, Part
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
 from polyclinic.samples.columns import Index
-from polyclinic.training.recipe import Training
+from polyclinic.training.training_settings import Training
 
 Volume = npt.NDArray[np.float32]
 Named = Mapping[str, Any]

@@ -18,7 +18,7 @@ from polyclinic.outcomes.outcome import Head
 from polyclinic.packages.state import State
 from polyclinic.samples import Dense, Ragged, Role, Samples
 from polyclinic.samples.samples import of_rows
-from polyclinic.training.recipe import Training
+from polyclinic.training.training_settings import Training
 
 ENDS = ("source", "target")
 DYNAMIC = {"atoms": (1,), "bonds": (1,), "ends": (1,), "arriving": (1, 2)}

@@ -18,7 +18,7 @@ from polyclinic.outcomes.outcome import Head
 from polyclinic.packages.state import State
 from polyclinic.samples import Ragged, Samples
 from polyclinic.samples.columns import BLOCK, Array
-from polyclinic.training.recipe import Training
+from polyclinic.training.training_settings import Training
 
 KNOTS = 65
 MIDDLE = (

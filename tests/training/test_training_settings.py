@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from polyclinic import config, registry
-from polyclinic.training.recipe import Training
+from polyclinic.training.training_settings import Training
 
 
 def with_a_recipe() -> list[str]:
