@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polyclinic import notes
 from polyclinic.errors import BadData
 from polyclinic.evaluation.leak import screen_inputs
 from polyclinic.outcomes.binary import Binary
-from polyclinic.samples import Dense, Ragged
+from polyclinic.samples import Dense, Ragged, Samples
 
 
 def planted(n=200):
@@ -124,3 +126,27 @@ def test_no_label_at_all_is_an_error():
     nothing = replace(samples.columns["y"], values=np.full(len(samples), np.nan, np.float32))
     with pytest.raises(BadData, match="no row has a label"):
         screen_inputs(samples.with_column("y", nothing, "target"))
+
+
+@pytest.mark.parametrize("rates", [(40, 40), (41, 43), (30, 70), (0, 5)])
+def test_a_category_whose_levels_have_any_rates_but_all_or_none_is_no_leak(rates):
+    y_true = np.concatenate([np.arange(100) < rate for rate in rates]).astype(np.float32)
+    levels = np.repeat(np.eye(2, dtype=np.float32), 100, axis=0)
+    ids = np.arange(200)
+    columns = {"sex": Dense(levels, ("F", "M")), "died": Dense(y_true)}
+    if y_true.sum() >= 10:
+        assert screen_inputs(Samples(ids, columns, {"sex": "input", "died": "target"}, {"row": ids})) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=60, max_size=200))
+def test_the_labels_of_a_category_do_not_give_themselves_away(pairs):
+    """Shares of positives that are counted in other parts separate the classes only where the levels do."""
+    category, y_true = np.array([c for c, _ in pairs]), np.array([y for _, y in pairs], float)
+    pure = all(len(set(y_true[category == level])) == 1 for level in set(category.tolist()))
+    if 0 < y_true.sum() < len(y_true) and not pure:
+        levels = np.eye(4, dtype=np.float32)[category]
+        ids = np.arange(len(category))
+        rows = Samples(
+            ids, {"c": Dense(levels, tuple("abcd")), "y": Dense(y_true)}, {"c": "input", "y": "target"}, {"row": ids}
+        )
+        screen_inputs(rows)  # raises where an input is the answer

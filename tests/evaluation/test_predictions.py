@@ -108,6 +108,13 @@ def test_rows_of_another_outcome_are_noted(files):
         auroc(folder, other)
 
 
+def test_a_truth_that_is_called_outcome_is_named(files):
+    folder, predictions = files
+    y = pl.read_parquet(folder / "labels.parquet")["boolean_value"].cast(pl.Int8)
+    with pytest.raises(BadData, match="names which outcome a row predicts"):
+        auroc(folder, predictions.with_columns(outcome=y), labels=None)
+
+
 def test_a_group_that_is_missing_is_an_error_as_pandas_writes_it_too(files):
     folder, predictions = files
     ward = pl.when(pl.int_range(pl.len()) < 20).then(float("nan")).otherwise(1.0)

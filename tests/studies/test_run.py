@@ -257,3 +257,10 @@ def test_a_subgroup_may_be_a_comparison_of_a_column_and_trains_nothing_again(fin
     assert set(levels) == {("sex", "f"), ("sex", "m"), ("old", "yes"), ("old", "no")}
     reused = steps(again)
     assert all(reused[name] for name in reused if name.startswith("fit"))
+
+
+def test_the_folder_of_another_study_is_refused_and_left_as_it_is(finished: Report) -> None:
+    before = fingerprint.of_file(finished.folder / "report.json")
+    with pytest.raises(UsageError, match="holds the run of another study, 'deaths'"):
+        run({**study(patients()), "name": "readmission"}, out=finished.folder)
+    assert fingerprint.of_file(finished.folder / "report.json") == before

@@ -1,5 +1,7 @@
 """The group of commands: progress while a command runs, and a few plain lines and an exit code when one fails."""
 
+import os
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,9 @@ class CommandGroup(TyperGroup):
         except BaseException as cause:  # a panic of a library in Rust is no `Exception`
             if isinstance(cause, SystemExit | GeneratorExit) or type(cause).__module__.startswith("typer"):
                 raise
+            if isinstance(cause, BrokenPipeError):  # the reader, such as `head`, has seen enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise typer.Exit(0) from None
             if self.debug:
                 traceback.print_exception(cause)
             error = _as_error(cause)
@@ -61,7 +66,7 @@ def _as_error(cause: BaseException) -> PolyclinicError:
         return PolyclinicError(what, fix=fix)
     if isinstance(cause, OSError):
         what = f"the system refused: {(cause.strerror or type(cause).__name__).lower()}"
-        fix = "check that the path exists and that you may read or write there"
+        fix = "check the path, that you may read or write there, and that a folder is named where one is wanted"
         return PolyclinicError(what, at=Place(file=str(cause.filename or "")), fix=fix)
     last = traceback.extract_tb(cause.__traceback__)[-1]
     name = f" of {cause.name}" if isinstance(cause, ImportError) else ""

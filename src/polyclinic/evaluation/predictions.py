@@ -122,6 +122,10 @@ def _of_outcome(table: pl.DataFrame, kind: str, at: Place) -> pl.DataFrame:
     """The rows of one outcome; those of others are noted."""
     if OUTCOME not in table.columns:
         return table
+    if table.schema[OUTCOME] != pl.String:
+        what = f"the column {OUTCOME!r} holds {table.schema[OUTCOME]}, and it names which outcome a row predicts"
+        fix = f"call a column of true and false answers {TRUTH!r}"
+        raise BadData(what, at=Place(file=at.file, column=OUTCOME), fix=fix)
     own = table.filter(pl.col(OUTCOME) == kind)
     if own.is_empty():
         what, where = f"no row is of the outcome {kind!r}", Place(file=at.file, column=OUTCOME)

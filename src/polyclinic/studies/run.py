@@ -82,6 +82,7 @@ def run(
     """
     document, folder = _study_and_folder(study, out)
     checked = load_study(with_stored_frame(document, folder), settings, allow_code=allow_code)
+    _refuse_folder_of_another(folder, checked.name)
     try:
         with only_run(folder / "steps"), notes.collection() as own:
             return _report(checked, folder, Steps(folder / "steps"), own)
@@ -114,6 +115,18 @@ def plan(
     with tempfile.TemporaryDirectory() as scratch:
         checked = load_study(with_stored_frame(document, Path(scratch)), settings, allow_code=allow_code)
         return Plan(checked.name, folder, tuple(_planned(checked, Steps(folder / "steps", planned=True))))
+
+
+def _refuse_folder_of_another(folder: Path, name: str) -> None:
+    """Raise `UsageError` where the folder holds the run of a study of another name, which would be lost."""
+    kept = folder / "study.yaml"
+    if not kept.is_file():
+        return
+    document = config.read(kept)
+    other = document.get("name") if isinstance(document, Mapping) else None
+    if other != name:
+        what = f"this folder holds the run of another study, {other!r}"
+        raise UsageError(what, at=Place(file=str(folder)), fix="name another folder with --out, or remove this one")
 
 
 def _study_and_folder(study: StudyLike, out: Path | str | None) -> tuple[StudyLike, Path]:

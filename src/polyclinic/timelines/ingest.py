@@ -136,6 +136,8 @@ def _expect(name: str, format_: Format, source: Path) -> None:
 def detect(source: Path | str) -> str:
     """The name of the format that a source has, by sniffing; raises `BadData` where none or several fit."""
     source = Path(source)
+    if not source.exists():
+        raise UsageError(f"no such file or folder: {source}", at=Place(file=str(source)), fix="check the path")
     names = _sniffed(source)
     if len(names) == 1:
         return names[0]
