@@ -16,6 +16,7 @@ PAGES = ("README.md", *(f"src/polyclinic/areas/{area}/README.md" for area in ("r
 PLACE = re.compile(r"(<!-- results: ([\w -]+?) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 HEAD = "| study | rows | held-out score of each model (95 % interval) | command |\n|---|---|---|---|\n"
 SCORES = {"binary": ("auroc", "AUROC"), "voxels": ("dice", "Dice")}
+KEYS = ("value", "low", "high")
 GROUPS = {"subject": "patients", "case": "cases", "scaffold": "scaffolds"}
 
 
@@ -43,9 +44,9 @@ def row(report: dict[str, Any]) -> str:
 
 
 def interval(score: dict[str, Any]) -> str:
-    """`.786 (.757–.811)`."""
-    value, low, high = (f"{score[key]:.3f}".removeprefix("0") for key in ("value", "low", "high"))
-    return f"{value} ({low}–{high})"
+    """`.786 (.757–.811)`, or the value alone where nothing varies and so there is no interval."""
+    value, low, high = (None if v is None else f"{v:.3f}".removeprefix("0") for v in map(score.get, KEYS))
+    return f"{value}" if low is None else f"{value} ({low}–{high})"
 
 
 if __name__ == "__main__":
