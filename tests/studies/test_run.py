@@ -264,3 +264,9 @@ def test_the_folder_of_another_study_is_refused_and_left_as_it_is(finished: Repo
     with pytest.raises(UsageError, match="holds the run of another study, 'deaths'"):
         run({**study(patients()), "name": "readmission"}, out=finished.folder)
     assert fingerprint.of_file(finished.folder / "report.json") == before
+
+
+def test_index_times_for_rows_without_times_are_refused(finished: Report, tmp_path: Path) -> None:
+    patients().drop("died").write_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(UsageError, match="table of index times cannot be used"):
+        predict(finished.package, tmp_path / "rows.parquet", index=tmp_path / "rows.parquet")

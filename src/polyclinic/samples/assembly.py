@@ -97,6 +97,9 @@ def select_rows(
         if at is not None:
             what = "the rows of this source have no times, so that one time to ask at means nothing"
             raise UsageError(what, at=Place(key="--at"), fix="leave it out: each row is asked as it stands")
+        if live and index is not None:
+            what = "the rows of this source have no times, so that a table of index times cannot be used"
+            raise UsageError(what, at=Place(key="--index"), fix="leave it out: each row is answered as it stands")
         return SelectedRows(_with_labels(source.rows(), question, live))
     task = question.task
     if index is not None and (task or at):

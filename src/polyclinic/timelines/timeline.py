@@ -1,5 +1,6 @@
 """A timeline: events of subjects as a MEDS data set, in Parquet shards."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -18,7 +19,7 @@ from polyclinic.timelines.tables import readable
 from polyclinic.timelines.zones import SiteClock
 
 
-class Ingested:
+class Ingested(ABC):
     """A folder that `ingest` wrote, or any MEDS data set as it is: what was counted, and what it holds."""
 
     def __init__(self, path: Path | str) -> None:
@@ -35,9 +36,9 @@ class Ingested:
     def _summary(self) -> Mapping[str, Any]:
         return read_summary(self.path)
 
+    @abstractmethod
     def describe(self, codes: str = "") -> dict[str, Any]:
         """How much there is and what is missing, code by code or column by column, and the ingest's account."""
-        raise NotImplementedError
 
     def _repr_html_(self) -> str:
         return describe.to_html(self.describe())
