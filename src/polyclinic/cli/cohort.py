@@ -32,22 +32,22 @@ def command(
         fix = "say `target: {column: …}` in a study instead, and use `polyclinic run`"
         what = "a task asks about time, and this table has none"
         raise UsageError(what, at=Place(file=str(timeline)), fix=fix)
-    found = extract(load_task(task, predicates), source).require()
-    labelled = bool(found.labels["boolean_value"].count())
-    write_table(found.labels, out)
-    steps = [{k: v for k, v in asdict(step).items() if k != "excluded"} for step in found.attrition]
-    warnings = found.warnings()
+    cohort = extract(load_task(task, predicates), source).require()
+    labelled = bool(cohort.labels["boolean_value"].count())
+    write_table(cohort.labels, out)
+    steps = [{k: v for k, v in asdict(step).items() if k != "excluded"} for step in cohort.attrition]
+    warnings = cohort.warnings()
     if as_json:
-        size = {"rows": found.labels.height, "positive": found.positive}
-        flow = {"set_aside": found.set_aside, "attrition": steps, "sanity": warnings}
+        size = {"rows": cohort.labels.height, "positive": cohort.positive}
+        flow = {"set_aside": cohort.set_aside, "attrition": steps, "sanity": warnings}
         output.show_json({"out": str(out), **size, **flow})
         return
     for step in steps:
         step["groups"] = ", ".join(f"{count:,} {name}" for name, count in step["groups"].items())
-    output.tree({"set aside": found.set_aside} if found.set_aside else {})
+    output.tree({"set aside": cohort.set_aside} if cohort.set_aside else {})
     output.tree({"attrition": steps})
     for warning in warnings:
         output.say(f"warning: {warning['check']}: {warning['result']}\n  {warning['why']}")
-    rows = found.labels.height
-    share = f", {found.positive:,} positive ({100 * found.positive / rows:.1f} %)" if rows and labelled else ""
+    rows = cohort.labels.height
+    share = f", {cohort.positive:,} positive ({100 * cohort.positive / rows:.1f} %)" if rows and labelled else ""
     output.say(f"{rows:,} labels{share} written to {out}")

@@ -39,11 +39,11 @@ def duration(text: str, *, at: Place | None = None) -> timedelta:
     """
     bare = str(text).strip()
     rest = re.sub(r"^[+-]\s*", "", bare)
-    found = next((m for form in _FORMS if rest and (m := form.fullmatch(rest))), None)
-    if found is None:
+    match = next((m for form in _FORMS if rest and (m := form.fullmatch(rest))), None)
+    if match is None:
         what = f"{str(text)!r} is not a span of time"
         raise UsageError(what, at=at, fix="write a number and a unit, for example 24h or 1 day 12 hours")
-    parts, size = found.groupdict(), {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60}
+    parts, size = match.groupdict(), {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60}
     coarse = sum((Decimal(parts.get(name) or 0) * seconds for name, seconds in size.items()), Decimal(0))
     fine = parts.get("seconds") or "0"
     span = timedelta(seconds=int(coarse) + int(fine) if fine.isdigit() else float(coarse + Decimal(fine)))

@@ -46,10 +46,10 @@ def readings(
     """The events with a time that have a code of one of these predicates; the plausible ones, where `values` are given."""
     wanted = coded(predicates.values()) & pl.col("time").is_not_null()
     if isinstance(events, pl.LazyFrame):
-        found = read_by(events.filter(wanted), predicates).collect(engine="in-memory")
+        coded_events = read_by(events.filter(wanted), predicates).collect(engine="in-memory")
     else:
-        found = where(events, events.select_seq(wanted).to_series().to_numpy())
-    read = found if values is None else plausible(found, values)
+        coded_events = where(events, events.select_seq(wanted).to_series().to_numpy())
+    read = coded_events if values is None else plausible(coded_events, values)
     is_finite = ~pl.col("numeric_value").is_infinite()
     finite, *holds = _flags(read, [is_finite, *(p.holds() for p in predicates.values())])
     value = read["numeric_value"].to_numpy().astype(np.float32)
@@ -65,8 +65,8 @@ def read_by(events: pl.LazyFrame, predicates: Mapping[str, Plain]) -> pl.LazyFra
 
 def _flags(events: pl.DataFrame, tests: Iterable[pl.Expr]) -> list[Mask]:
     """Of which events each test holds; a missing answer is none."""
-    told = events.select_seq(test.alias(str(n)) for n, test in enumerate(tests))
-    return [column.to_numpy().astype(bool) for column in told.iter_columns()]
+    flags = events.select_seq(test.alias(str(n)) for n, test in enumerate(tests))
+    return [column.to_numpy().astype(bool) for column in flags.iter_columns()]
 
 
 def intervals(events: Readings, begin: str, end: str) -> Spans:
@@ -118,8 +118,8 @@ def newest(events: Readings, predicate: str, subject: Ints, when: Ints) -> tuple
     Returns values (float32 [row], NaN where there is none) and how old they are then (int64 [row], microseconds;
     `OPEN` where there is none).
     """
-    held = events.holds[predicate] & events.finite
-    who, taken, heard, value = (column[held] for column in (events.subject, events.time, events.known, events.value))
+    numeric = events.holds[predicate] & events.finite
+    who, taken, heard, value = (column[numeric] for column in (events.subject, events.time, events.known, events.value))
     oldest_first = np.lexsort((heard, taken, who))
     who, taken, heard, value = (column[oldest_first] for column in (who, taken, heard, value))
     order = np.lexsort((heard, who))

@@ -28,8 +28,8 @@ def position(values: Array, low: Ints, high: Ints, wanted: Array, *, after: bool
     low, high = low.copy(), high.copy()
     while (open_ := low < high).any():
         middle = (low + high) // 2
-        found = values.take(middle, mode="clip")
-        right = open_ & ((found <= wanted) if after else (found < wanted))
+        middle_values = values.take(middle, mode="clip")
+        right = open_ & ((middle_values <= wanted) if after else (middle_values < wanted))
         low = np.where(right, middle + 1, low)
         high = np.where(open_ & ~right, middle, high)
     return low

@@ -46,13 +46,13 @@ def plausible_rows(events: pl.DataFrame, values: Mapping[str, Any]) -> tuple[npt
 
 def set_aside(events: pl.DataFrame, values: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """Code → how many readings, how many outside the plausible range, and instants with more than one reading."""
-    found: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, int]] = {}
     for code, how in values.items():
         number, aside = _marked(events["code"], events["numeric_value"], {code: {"ties": "min", **how}})
         readings = number > 0
         tied = events.filter(readings & ~aside).group_by("subject_id", "time").len().filter(pl.col("len") > 1)
-        found[code] = {"readings": int(readings.sum()), "outside": int((readings & aside).sum()), "tied": tied.height}
-    return found
+        counts[code] = {"readings": int(readings.sum()), "outside": int((readings & aside).sum()), "tied": tied.height}
+    return counts
 
 
 def _marked(
@@ -79,10 +79,10 @@ def _marked(
 
 def _settled(values: pl.Series, number: Array, order: Array, first: Array, rules: Mapping[str, Any]) -> pl.Series:
     """The values with, at the first event of each tie, the one that its code's rule takes."""
-    given, settled, code = values.to_numpy()[order], values.clone(), number[order[first]]
+    ordered, settled, code = values.to_numpy()[order], values.clone(), number[order[first]]
     for n, how in enumerate(rules.values(), start=1):
         if (mine := code == n).any():
-            settled.scatter(order[first[mine]], REDUCED[how["ties"]](given, first)[mine].astype(given.dtype))
+            settled.scatter(order[first[mine]], REDUCED[how["ties"]](ordered, first)[mine].astype(ordered.dtype))
     return settled
 
 

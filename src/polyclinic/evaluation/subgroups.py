@@ -49,7 +49,7 @@ class SubgroupAnalysis:
         entries = [self._subgroup(column, level, rows) for column, level, rows in parts]
         sizes = [(rows, not entry.too_small) for (_, _, rows), entry in zip(parts, entries, strict=True)]
         gaps = controlled([self._gaps(rows) if judged else [] for rows, judged in sizes])
-        return [replace(entry, gaps=tuple(found)) for entry, found in zip(entries, gaps, strict=True)]
+        return [replace(entry, gaps=tuple(own)) for entry, own in zip(entries, gaps, strict=True)]
 
     def _subgroup(self, column: str, level: str, rows: Array) -> Subgroup:
         part = self.rows.take(rows)
@@ -118,11 +118,11 @@ AT_THRESHOLD = ("sensitivity", "specificity", "ppv")
 
 def _levels(column: str, values: Array) -> Iterator[tuple[str, Array]]:
     """The levels of a column; rows without one are noted."""
-    found = list(levels(values))
-    if missing := len(values) - sum(len(rows) for _, rows in found):
+    parts = list(levels(values))
+    if missing := len(values) - sum(len(rows) for _, rows in parts):
         why = "They count in every other figure."
         note("rows without a subgroup", f"{missing:,} of {len(values):,} test rows have no {column}", why)
-    yield from found
+    yield from parts
 
 
 def controlled(gaps: Sequence[Sequence[Gap]]) -> list[list[Gap]]:

@@ -38,15 +38,15 @@ class Binary:
 
         Raises `BadData` for text that nothing says how to read, or for more than two values beside a `positive`.
         """
-        given, at = rows[name], Place(column=name)
-        if given.dtype.is_nested() or given.dtype in (pl.Binary, pl.Duration, pl.Time):
+        series, at = rows[name], Place(column=name)
+        if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Duration, pl.Time):
             fix = "name a column that is yes, no or empty"
-            raise BadData(f"the target {name!r} holds {given.dtype}", at=at, fix=fix)
-        if given.dtype in (pl.Categorical, pl.Enum):
-            given = given.cast(pl.String)
-        if self.positive is None and given.cast(pl.Float64, strict=False).null_count() == given.null_count():
-            return Dense(numbers(given).astype(np.float32), (name,))
-        values = given.drop_nulls().unique().sort().to_list()
+            raise BadData(f"the target {name!r} holds {series.dtype}", at=at, fix=fix)
+        if series.dtype in (pl.Categorical, pl.Enum):
+            series = series.cast(pl.String)
+        if self.positive is None and series.cast(pl.Float64, strict=False).null_count() == series.null_count():
+            return Dense(numbers(series).astype(np.float32), (name,))
+        values = series.drop_nulls().unique().sort().to_list()
         known = ", ".join(map(str, values[:6])) + (" …" if len(values) > 6 else "")
         if len(values) > 2:
             fix = "make a column that is yes, no or empty, for example by a threshold"
@@ -56,7 +56,7 @@ class Binary:
             raise BadData(f"the target {name!r} is text ({known})", at=at, fix=fix)
         if self.positive not in values and len(values) == 2:
             raise UnknownName(f"value of {name}", str(self.positive), map(str, values), at=at)
-        return Dense((given == self.positive).cast(pl.Float32).to_numpy(), (name,))
+        return Dense((series == self.positive).cast(pl.Float32).to_numpy(), (name,))
 
     def target(self, rows: Samples) -> npt.NDArray[np.float32]:
         """1, 0, or NaN where unlabelled: float32 [row]. Raises `BadData` for any other value."""
@@ -71,8 +71,8 @@ class Binary:
     def check(self, target: npt.NDArray[Any], where: str) -> None:
         """Raise `BadData` unless both answers occur among the labelled rows; `where` names them in the error."""
         classes = tuple(np.unique(target[~np.isnan(target)]))
-        if found := {(): "no label", (0,): "only negative rows", (1,): "only positive rows"}.get(classes):
-            what = f"{found} in {where}: there is nothing to tell apart"
+        if lack := {(): "no label", (0,): "only negative rows", (1,): "only positive rows"}.get(classes):
+            what = f"{lack} in {where}: there is nothing to tell apart"
             fix = "use fewer folds, a larger cohort, or another split; or look at how the label is defined"
             raise BadData(what, at=Place(file=where), fix=fix)
 

@@ -79,7 +79,7 @@ def what_an_alert_is_worth(o: OutcomeResults) -> str:
         return ""
     if point.alerts_per_100.value == 0:
         return f"At its threshold it gives no alert at all, and {reached(point) or 'finds nobody'}."
-    parts = [_right_of_100(point), _found(point), _alerts(point, o.document.cohort.main_group), reached(point)]
+    parts = [_right_of_100(point), _sensitivity(point), _alerts(point, o.document.cohort.main_group), reached(point)]
     return f"At its threshold {listed([*filter(None, parts)])}."
 
 
@@ -91,7 +91,7 @@ def _right_of_100(point: OperatingPoint) -> str:
     return f"{round(100 * ppv.value)} of 100 alerts are right{known}"
 
 
-def _found(point: OperatingPoint) -> str:
+def _sensitivity(point: OperatingPoint) -> str:
     sensitivity = point.scores.get("sensitivity", NO_SCORE).value
     return "" if sensitivity is None else f"{round(100 * sensitivity)} of 100 positive rows are found"
 

@@ -20,7 +20,7 @@ MIN_CELL = "min_cell"
 """The key of a serialization context under which the least count that may be seen stands."""
 
 
-def _seen(count: int | str, info: SerializationInfo) -> int | str:
+def _shown(count: int | str, info: SerializationInfo) -> int | str:
     """A count as it may be seen: those from 1 to below the least cell become `"<5"` (for 5). That there are none is no secret."""
     least = int((info.context or {}).get(MIN_CELL, 1))
     return f"<{least}" if isinstance(count, int) and 0 < count < least else count
@@ -29,7 +29,7 @@ def _seen(count: int | str, info: SerializationInfo) -> int | str:
 HiddenCount: TypeAlias = Annotated[str, StringConstraints(pattern=r"^<[0-9]+$", max_length=12)]
 Count: TypeAlias = Annotated[
     Annotated[int, Field(ge=0, strict=True)] | HiddenCount,
-    PlainSerializer(_seen, return_type=int | str),
+    PlainSerializer(_shown, return_type=int | str),
     WithJsonSchema({"type": ["integer", "string"], "minimum": 0, "pattern": "^<[0-9]+$"}),
 ]
 """How many there are: an integer, or `"<5"` where the number is too small to be seen by everybody."""

@@ -91,10 +91,10 @@ def stem(path: Path) -> str:
 
 def by_case(names: Mapping[Path, str]) -> dict[str, list[Path]]:
     """Case → its files."""
-    found: dict[str, list[Path]] = defaultdict(list)
+    files: dict[str, list[Path]] = defaultdict(list)
     for path, case in names.items():
-        found[case].append(path)
-    return dict(found)
+        files[case].append(path)
+    return dict(files)
 
 
 def cases(files: Sequence[Path], labels: Collection[str], folder: str) -> dict[Path, tuple[str, int]]:

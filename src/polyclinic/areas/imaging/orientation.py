@@ -77,12 +77,12 @@ class Orientation:
 
     def affine(self, affine: Affine, shape: tuple[int, ...]) -> Affine:
         """The affine of a volume as it is read, from that of its file and its stored shape."""
-        found = affine.copy()
+        canonical = affine.copy()
         for axis, (source, backwards) in enumerate(zip(self.axes, self.reversed, strict=True)):
             column = affine[:3, source]
-            found[:3, axis] = -column if backwards else column
-            found[:3, 3] += column * (shape[source] - 1) * backwards
-        return found
+            canonical[:3, axis] = -column if backwards else column
+            canonical[:3, 3] += column * (shape[source] - 1) * backwards
+        return canonical
 
     @property
     def _backwards(self) -> tuple[int, ...]:

@@ -144,10 +144,10 @@ def canonical(smiles: str | None) -> str | None:
     return str(Chem.MolToSmiles(read))
 
 
-def graph(found: Sequence[Any]) -> tuple[Ragged, Ragged]:
+def graph(molecules: Sequence[Any]) -> tuple[Ragged, Ragged]:
     """Atoms, and the bonds of atoms with `source` and `target` counted from the molecule's first atom."""
-    atoms = [list(m.GetAtoms()) if m is not None else [] for m in found]
-    bonds = [list(m.GetBonds()) if m is not None else [] for m in found]
+    atoms = [list(m.GetAtoms()) if m is not None else [] for m in molecules]
+    bonds = [list(m.GetBonds()) if m is not None else [] for m in molecules]
     ends = {"source": counted(bonds, lambda b: b.GetBeginAtomIdx(), np.int32)}
     ends["target"] = counted(bonds, lambda b: b.GetEndAtomIdx(), np.int32)
     return ragged(atoms, atom_fields(), {}), ragged(bonds, bond_fields(), ends, "atoms")
@@ -166,7 +166,7 @@ def counted(rows: Iterable[list[Any]], number: Callable[[Any], int], kind: type)
     return np.fromiter((number(element) for row in rows for element in row), kind)
 
 
-def descriptors(found: Sequence[Any]) -> npt.NDArray[np.float32]:
+def descriptors(molecules: Sequence[Any]) -> npt.NDArray[np.float32]:
     """Charge, number of fragments, then `DESCRIPTORS`: float32 [molecule, descriptor]."""
     from rdkit import Chem
     from rdkit.Chem.rdMolDescriptors import Properties
@@ -176,13 +176,13 @@ def descriptors(found: Sequence[Any]) -> npt.NDArray[np.float32]:
     def of(m: Any) -> list[float]:
         return [Chem.GetFormalCharge(m), len(Chem.GetMolFrags(m)), *properties.ComputeProperties(m)]
 
-    return filled(found, of, 2 + len(DESCRIPTORS))
+    return filled(molecules, of, 2 + len(DESCRIPTORS))
 
 
-def filled(found: Sequence[Any], of: Callable[[Any], Any], width: int) -> npt.NDArray[np.float32]:
+def filled(molecules: Sequence[Any], of: Callable[[Any], Any], width: int) -> npt.NDArray[np.float32]:
     """What `of` gives for each molecule, NaN where that is no finite number: float32 [molecule, width]."""
-    values = np.full((len(found), width), np.nan, np.float32)
-    for row, m in enumerate(found):
+    values = np.full((len(molecules), width), np.nan, np.float32)
+    for row, m in enumerate(molecules):
         if m is not None:
             values[row] = of(m)
     return np.where(np.isfinite(values), values, np.float32(np.nan))
@@ -201,8 +201,8 @@ def scaffold(m: Any) -> str:
     return Chem.MolToSmiles(cut(m), isomericSmiles=False)
 
 
-def named(found: Sequence[Any], of: Callable[[Any], str]) -> npt.NDArray[np.str_]:
+def named(molecules: Sequence[Any], of: Callable[[Any], str]) -> npt.NDArray[np.str_]:
     """Names of groups, "" where there is none; long ones end in a digest, since each row is as wide as the longest."""
-    names = ["" if m is None else of(m) for m in found]
+    names = ["" if m is None else of(m) for m in molecules]
     short = [n if len(n) <= LONGEST else f"{n[: LONGEST - 17]}…{fingerprint.of_value(n)[:16]}" for n in names]
     return np.array(short, np.str_)

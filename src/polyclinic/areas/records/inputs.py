@@ -69,13 +69,13 @@ class RecordsInputs(Inputs):
 
         source: a `Timeline`; rows: `subject_id`, `prediction_time`, `newest//NAME`; task: a `Task` or None.
         """
-        told = self._told(source, rows)
-        if infinite := np.isinf(told["numeric_value"].to_numpy()).sum():
+        events_read = self._events(source, rows)
+        if infinite := np.isinf(events_read["numeric_value"].to_numpy()).sum():
             progress.say(f"{infinite:,} events with an infinite value are left out")
-        events = known_events(told, {} if task is None else task.values)
-        wanted, asked = rows["subject_id"].to_numpy(), instants(rows["prediction_time"])
+        events = known_events(events_read, {} if task is None else task.values)
+        wanted, index_times = rows["subject_id"].to_numpy(), instants(rows["prediction_time"])
         first, last = (np.searchsorted(events.subject, wanted, side).astype(np.int64) for side in ("left", "right"))
-        limits = np.full_like(asked, TIMELESS), asked - self._span, asked
+        limits = np.full_like(index_times, TIMELESS), index_times - self._span, index_times
         timed, start, stop = (position(events.known, first, last, limit, after=True) for limit in limits)
         fields: dict[str, Any] = {"code": events.code, "value": events.value, "time": events.time}
         levels, spec = {"code": events.levels}, {"min_subjects": self.min_subjects}
@@ -87,25 +87,25 @@ class RecordsInputs(Inputs):
         if names := [name for name in rows.columns if name.startswith(NEWEST)]:
             newest = np.column_stack([rows[name].cast(pl.Float32).to_numpy() for name in names])
             columns["newest"] = Dense(newest, tuple(name.removeprefix(NEWEST) for name in names))
-        return InputColumns(columns, strata={n: stratum(how, every, asked) for n, how in self.strata.items()})
+        return InputColumns(columns, strata={n: stratum(how, every, index_times) for n, how in self.strata.items()})
 
-    def _told(self, source: Any, rows: pl.DataFrame) -> pl.DataFrame:
+    def _events(self, source: Any, rows: pl.DataFrame) -> pl.DataFrame:
         """The subjects' events that some window may show, those without a time, and those that tell a stratum."""
-        events, asked = source.scan(), instants(rows["prediction_time"])
-        opens, shuts = (asked.min() - self._span, asked.max()) if len(asked) else (0, 0)
+        events, index_times = source.scan(), instants(rows["prediction_time"])
+        opens, shuts = (index_times.min() - self._span, index_times.max()) if len(index_times) else (0, 0)
         if getattr(source, "held", None) is not None and not self.strata:
             return _shown(events.collect(engine="in-memory"), opens, shuts)
         names = events.collect_schema().names()
         known = known_at(names)
         ended = [pl.col("end_time").is_not_null()] if "end_time" in names else []
-        told = "|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', how.code)})" for how in self.strata.values())
-        stratum = [pl.col("code").str.contains(told)] if told else []
+        pattern = "|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', how.code)})" for how in self.strata.values())
+        stratum = [pl.col("code").str.contains(pattern)] if pattern else []
         shown = known.is_null() | known.to_physical().is_between(int(opens), int(shuts))
         subjects = pl.Series(np.unique(rows["subject_id"].to_numpy())).implode()
         mine = pl.col("subject_id").is_in(subjects)
-        told_of = events.filter(mine, pl.any_horizontal(shown, *ended, *stratum))
-        found: pl.DataFrame = told_of.select(name for name in READ if name in names).collect(engine="streaming")
-        return found
+        selected = events.filter(mine, pl.any_horizontal(shown, *ended, *stratum))
+        frame: pl.DataFrame = selected.select(name for name in READ if name in names).collect(engine="streaming")
+        return frame
 
     @property
     def _span(self) -> int:
@@ -155,21 +155,21 @@ def known_events(events: pl.DataFrame, values: Mapping[str, Any]) -> Known:
     return Known(subject, known, time, number[rows].astype(np.int32), value[rows].astype(np.float32), levels.to_list())
 
 
-def stratum(how: Stratum, known: Ragged, asked: Index) -> Array:
+def stratum(how: Stratum, known: Ragged, index_times: Index) -> Array:
     """One stratum of each row, "unknown" where no event known at the index tells it: str [row].
 
-    known: of each row, every event known when it is asked; asked: when that is, in microseconds since 1970.
+    known: of each row, every event known at its index time; index_times: int64 [row], microseconds since 1970.
     """
-    found = [re.search(how.code, code) for code in known.levels["code"]]
-    at = np.flatnonzero(np.array([hit is not None for hit in found], bool)[known.values["code"]])
+    matches = [re.search(how.code, code) for code in known.levels["code"]]
+    at = np.flatnonzero(np.array([match is not None for match in matches], bool)[known.values["code"]])
     if not len(at):
         return np.full(len(known), UNKNOWN)
     event = at[np.maximum(np.searchsorted(at, known.stop) - 1, 0)]
     number, value, time = (known.values[field][event] for field in ("code", "value", "time"))
-    names = [(hit and hit.groups() and hit.group(hit.re.groups)) or UNKNOWN for hit in found]
+    names = [(match and match.groups() and match.group(match.re.groups)) or UNKNOWN for match in matches]
     if how.bands:
         names = [f"{low}–{high - 1}" for low, high in pairwise(how.bands)] + [f"{how.bands[-1]}+"]
-        age = np.where(np.isnan(value), (asked - time) / YEAR, value)
+        age = np.where(np.isnan(value), (index_times - time) / YEAR, value)
         number = np.searchsorted(how.bands, age, side="right") - 1
-    seen = (event >= known.start) & (event < known.stop)
-    return np.array([*names, UNKNOWN])[np.where(seen, number, -1)]
+    in_window = (event >= known.start) & (event < known.stop)
+    return np.array([*names, UNKNOWN])[np.where(in_window, number, -1)]

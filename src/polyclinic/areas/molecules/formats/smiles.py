@@ -50,12 +50,12 @@ class Smiles:
         Raises `BadData` where the file is no table, `UnknownName` where it has no column of SMILES.
         """
         file = tables.first_file(source)
-        seen: set[str] = set()
+        known: set[str] = set()
         if file.suffix.lower() not in LINES:
             yield from broken_rows_of(file)
         for piece in lines(file) if file.suffix.lower() in LINES else tables.batches(file, ROWS):
             column = smiles_column(piece.frame.columns, self.column)
-            yield chunk(piece.frame, column, file.name, piece.position, seen)
+            yield chunk(piece.frame, column, file.name, piece.position, known)
 
 
 def lines(file: Path) -> Iterator[tables.Piece]:
@@ -69,21 +69,21 @@ def lines(file: Path) -> Iterator[tables.Piece]:
             yield tables.Piece(frame.drop("row"), frame["row"])
 
 
-def chunk(part: pl.DataFrame, column: str, file: str, position: pl.Series, seen: set[str]) -> Chunk:
+def chunk(part: pl.DataFrame, column: str, file: str, position: pl.Series, known: set[str]) -> Chunk:
     """A stretch of the table. position: where each of its rows stands in the source, int64 [row].
 
-    seen: the molecules of earlier rows, however they were written; the new ones are added.
+    known: the molecules of earlier rows, however they were written; the new ones are added.
     """
     from rdkit import Chem
 
     part = part.drop("row_id", strict=False).insert_column(0, position.alias("row_id")).cast({column: pl.String})
-    found = [molecule(s) for s in part[column]]
-    names = [Chem.MolToSmiles(m) for m in found if m is not None]
-    new = set(names) - seen
-    seen |= new
+    molecules = [molecule(s) for s in part[column]]
+    names = [Chem.MolToSmiles(m) for m in molecules if m is not None]
+    new = set(names) - known
+    known |= new
     again = len(names) - len(new)
-    told = zip(part[column], found, strict=True)
-    why = pl.Series([refusal(s) if m is None else None for s, m in told], dtype=pl.String)
+    pairs = zip(part[column], molecules, strict=True)
+    why = pl.Series([refusal(s) if m is None else None for s, m in pairs], dtype=pl.String)
     kept, refused = without([(column, pl.lit(why), why.is_not_null())], part, "row_id")
     noted = {"a molecule that stands in an earlier row too": again} if again else {}
     return Chunk(file, part.height, len(names), kept, refused, noted=noted)
@@ -96,9 +96,9 @@ def smiles_column(columns: Collection[str], wanted: str = "") -> str:
     """
     exact = [c for c in columns if (c == wanted if wanted else c.lower() == "smiles")]
     near = [] if wanted else [c for c in columns if "smiles" in c.lower()]
-    for found in (exact, near):
-        if len(found) == 1:
-            return found[0]
+    for matches in (exact, near):
+        if len(matches) == 1:
+            return matches[0]
     raise UnknownName("column of SMILES", wanted or "smiles", columns)
 
 
@@ -133,7 +133,7 @@ def refusal(smiles: str | None) -> str:
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
-        drawn = Chem.MolFromSmiles(smiles, sanitize=False)
-        found = Chem.DetectChemistryProblems(drawn) if drawn is not None else []
-    why = PROBLEMS.get(found[0].GetType(), "not a possible molecule") if found else "not a SMILES"
+        unchecked = Chem.MolFromSmiles(smiles, sanitize=False)
+        problems = Chem.DetectChemistryProblems(unchecked) if unchecked is not None else []
+    why = PROBLEMS.get(problems[0].GetType(), "not a possible molecule") if problems else "not a SMILES"
     return f"{why}: pattern {pattern_of(smiles)!r}"

@@ -65,12 +65,12 @@ class Mpnn:
         names, levels = state.values["columns"], state.values["levels"]
         columns = {kind: of_rows(rows, Ragged)[name].compact() for kind, name in names.items()}
         bonds = columns["bonds"]
-        made: dict[str, Any] = {kind: numbered(columns[kind], levels[kind]) for kind in columns}
-        made["ends"] = padded(bonds, np.stack([bonds.values[end] for end in ENDS], axis=1))
-        made["arriving"] = arriving(bonds, made["atoms"].shape[1])
+        batch: dict[str, Any] = {kind: numbered(columns[kind], levels[kind]) for kind in columns}
+        batch["ends"] = padded(bonds, np.stack([bonds.values[end] for end in ENDS], axis=1))
+        batch["arriving"] = arriving(bonds, batch["atoms"].shape[1])
         values = (self._numbers(rows, state.values["numbers"]) - state.arrays["mean"]) / state.arrays["scale"]
-        made["dense"] = np.nan_to_num(values.clip(-4, 4)).astype(np.float32)
-        return made
+        batch["dense"] = np.nan_to_num(values.clip(-4, 4)).astype(np.float32)
+        return batch
 
     def _numbers(self, rows: Samples, numbers: Mapping[str, Any]) -> npt.NDArray[np.float32]:
         """Numbers of the whole molecule, NaN where there is none: float32 [row, number]."""
@@ -92,11 +92,11 @@ class Mpnn:
         stop, bonds = np.cumsum(lengths), np.cumsum(lengths - 1)
         atoms = Ragged(stop - lengths, stop, {"element": element}, {"element": ("C", "N", "O")})
         source = np.concatenate([np.arange(length - 1, dtype=np.int32) for length in lengths])
-        joins = {"source": source, "target": source + 1, "order": np.zeros(len(source), np.int16)}
+        ends = {"source": source, "target": source + 1, "order": np.zeros(len(source), np.int16)}
         positive = [(run[1:] * run[:-1] == 2).any() for run in atoms.rows("element")]
         columns: dict[str, Any] = {
             "atoms": atoms,
-            "bonds": Ragged(bonds - lengths + 1, bonds, joins, {"order": ("SINGLE",)}, "atoms"),
+            "bonds": Ragged(bonds - lengths + 1, bonds, ends, {"order": ("SINGLE",)}, "atoms"),
             self.dense or "descriptors": Dense(rng.normal(size=(n, 2)).astype(np.float32)),
             "y": Dense(np.array(positive, np.float32)),
         }
@@ -124,12 +124,12 @@ def graph_of(rows: Samples) -> dict[str, str]:
 def vocabulary(column: Any, least: int) -> dict[str, dict[str, int]]:
     """Field → level → number, from 2 on, of the levels seen often enough; 0 is no element, 1 is any element."""
     _, position = column.elements()
-    found: dict[str, dict[str, int]] = {"": {"": 1}}
+    numbers: dict[str, dict[str, int]] = {"": {"": 1}}
     number = count(2)
     for name, levels in sorted(column.levels.items()):
         counts = np.bincount(column.values[name][position], minlength=len(levels))
-        found[name] = {str(levels[i]): next(number) for i in np.flatnonzero(counts >= least)}
-    return found
+        numbers[name] = {str(levels[i]): next(number) for i in np.flatnonzero(counts >= least)}
+    return numbers
 
 
 def numbered(column: Any, fields: Mapping[str, Mapping[str, int]]) -> Numbers:
@@ -146,9 +146,9 @@ def padded(column: Ragged, values: npt.NDArray[Any]) -> Numbers:
     """The values [element, …] of each row side by side, then 0: int32 [row, element, …], at least two wide."""
     row, position = column.elements()
     width = max(2, int(column.lengths.max(initial=0)))
-    made = np.zeros((len(column), width, *values.shape[1:]), np.int32)
-    made[row, position - column.start[row]] = values[position]
-    return made
+    table = np.zeros((len(column), width, *values.shape[1:]), np.int32)
+    table[row, position - column.start[row]] = values[position]
+    return table
 
 
 def arriving(bonds: Any, atoms: int) -> Numbers:
@@ -161,8 +161,8 @@ def arriving(bonds: Any, atoms: int) -> Numbers:
     end = np.concatenate([bonds.values[end][position] + row * atoms for end in reversed(ENDS)])
     number = np.concatenate([number, number + 1])[np.argsort(end, kind="stable")]
     stop = np.cumsum(np.bincount(end, minlength=len(bonds) * atoms))
-    made = padded(Ragged(np.append(0, stop)[:-1], stop, {}), number)
-    return made.reshape(len(bonds), atoms, made.shape[1])
+    table = padded(Ragged(np.append(0, stop)[:-1], stop, {}), number)
+    return table.reshape(len(bonds), atoms, table.shape[1])
 
 
 def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> Any:
@@ -233,5 +233,5 @@ def summed(values: Any, numbers: Any) -> Any:
     """
     import torch
 
-    held = torch.cat([values.new_zeros(1, values.shape[1]), values])
-    return held.index_select(0, numbers.flatten()).unflatten(0, numbers.shape).sum(1)
+    from_one = torch.cat([values.new_zeros(1, values.shape[1]), values])
+    return from_one.index_select(0, numbers.flatten()).unflatten(0, numbers.shape).sum(1)

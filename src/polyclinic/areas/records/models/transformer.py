@@ -64,12 +64,12 @@ class Transformer:
 
         Raises `BadData` where the samples have no such sequence.
         """
-        found = dict(encoders.sequences(train))
-        if self.column not in found:
+        sequences = dict(encoders.sequences(train))
+        if self.column not in sequences:
             what = f"the transformer reads events, and there is no timed sequence {self.column!r}"
-            fix = f"name one of the sequences as `column`: {', '.join(found) or 'there is none'}"
+            fix = f"name one of the sequences as `column`: {', '.join(sequences) or 'there is none'}"
             raise BadData(what, fix=fix)
-        column = found[self.column]
+        column = sequences[self.column]
         near = encoders.covered(column, train.time, self.coverage, self.hours)
         codes = sorted({*frequent(column, train.groups.get("subject"))} & {*near})
         learned = encoders.learn(train)
@@ -106,13 +106,13 @@ class Transformer:
 def frequent(column: Ragged, subjects: Array | None) -> list[str]:
     """The codes seen in `min_subjects` subjects (of the column's spec; in all of them where there are fewer)."""
     who = np.arange(len(column)) if subjects is None else np.unique(subjects, return_inverse=True)[1]
-    seen = np.zeros((who.max(initial=-1) + 1, len(column.levels["code"])), bool)
+    occurs = np.zeros((who.max(initial=-1) + 1, len(column.levels["code"])), bool)
     for some in column.blocks(BLOCK, len(column)):
         part, _ = encoders.rows_of(column, None, some)
         row, position = part.elements()
-        seen[who[some][row], part.values["code"][position]] = True
-    enough = max(1, min(int(column.spec.get("min_subjects", 5)), len(seen)))
-    return sorted(c for c, n in zip(column.levels["code"], seen.sum(axis=0), strict=True) if n >= enough)
+        occurs[who[some][row], part.values["code"][position]] = True
+    enough = max(1, min(int(column.spec.get("min_subjects", 5)), len(occurs)))
+    return sorted(c for c, n in zip(column.levels["code"], occurs.sum(axis=0), strict=True) if n >= enough)
 
 
 def knots(column: Ragged, codes: list[str]) -> Array:
@@ -126,8 +126,8 @@ def knots(column: Ragged, codes: list[str]) -> Array:
     count = np.bincount(code, minlength=len(codes))
     first = np.cumsum(count) - count
     at = first[:, None] + np.rint(np.linspace(0, 1, KNOTS) * np.maximum(count - 1, 0)[:, None]).astype(int)
-    found = np.append(value, 0.0)[np.minimum(at, len(value))]
-    return np.where(count[:, None] > 0, found, 0.0).astype(np.float32)
+    values = np.append(value, 0.0)[np.minimum(at, len(value))]
+    return np.where(count[:, None] > 0, values, 0.0).astype(np.float32)
 
 
 def normal_scores(value: Array, code: Array, knots: Array) -> Array:
@@ -165,7 +165,7 @@ def _ratio(x: Array, over: tuple[float, ...], under: tuple[float, ...]) -> Array
     return np.polynomial.polynomial.polyval(x, over) / np.polynomial.polynomial.polyval(x, under)
 
 
-def padded(tokens: Ragged, scores: Array, asked: Array | None, length: int) -> dict[str, Array]:
+def padded(tokens: Ragged, scores: Array, index_times: Array | None, length: int) -> dict[str, Array]:
     """Code, score of the value, and age of the events of each row, 0 before the first: [row, length] each.
 
     Raises `BadData` where a value is infinite.
@@ -176,7 +176,7 @@ def padded(tokens: Ragged, scores: Array, asked: Array | None, length: int) -> d
         what = f"an event {tokens.levels['code'][code[infinite][0]]!r} has an infinite value"
         raise BadData(what, at=Place(row=int(row[infinite][0])), fix=encoders.FINITE)
     place = position - tokens.stop[row] + length
-    hours = np.maximum(encoders.hours_before(tokens, asked), 0)
+    hours = np.maximum(encoders.hours_before(tokens, index_times), 0)
     age = np.log1p(hours).astype(np.float32)
     fields = {"code": code.astype(np.int64) + 1, "value": scores[position], "age": age}
     padded = {name: np.zeros((len(tokens), length), v.dtype) for name, v in fields.items()}
