@@ -8,7 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from polyclinic.errors import BadData
+from polyclinic import progress
+from polyclinic.errors import BadData, UsageError
+from polyclinic.evaluation.settings import Evaluation
 from polyclinic.reports.external import evaluate
 
 ROWS = 120
@@ -122,3 +124,87 @@ def test_a_group_that_is_missing_is_an_error_as_pandas_writes_it_too(files):
     labels.with_columns(ward=ward).write_parquet(folder / "labels.parquet")
     with pytest.raises(BadData, match="20 rows have no 'ward'"):
         auroc(folder, predictions, group="ward")
+
+
+# what stands in both files ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cases(tmp_path):
+    """Predictions and labels by case, the truth under any name, the same rows in both."""
+    rng = np.random.default_rng(1)
+    y = rng.random(ROWS) < 0.4
+    risk = np.where(y, 0.6, 0.4) + 0.3 * (rng.random(ROWS) - 0.5)
+    rows = {"case": [f"c{i}" for i in range(ROWS)], "patient": [f"P{i // 4}" for i in range(ROWS)]}
+
+    def write(in_predictions, in_labels, *, flipped=(), labels=slice(None), predictions=slice(None)):
+        other = np.where(np.isin(np.arange(ROWS), flipped), ~y, y)
+        table = pl.DataFrame({**rows, "risk": risk, **({in_predictions: other} if in_predictions else {})})
+        table[predictions].write_csv(tmp_path / "mine.csv")
+        pl.DataFrame({"case": rows["case"], in_labels: y})[labels].write_csv(tmp_path / "labels.csv")
+        return tmp_path / "mine.csv", tmp_path / "labels.csv"
+
+    return write
+
+
+def of_files(files, **options):
+    mine, labels = files
+    return evaluate(mine, labels=labels, out=mine.parent / "out", **{"group": "patient", **options}).document
+
+
+@pytest.mark.parametrize(
+    ("in_predictions", "in_labels"), [("boolean_value", "boolean_value"), ("boolean_value", "died"), ("died", "died")]
+)
+def test_opposite_truths_in_predictions_and_labels_are_refused_with_their_number(cases, in_predictions, in_labels):
+    files = cases(in_predictions, in_labels, flipped=[3, 5, 8])
+    with pytest.raises(BadData, match=f"3 of {ROWS} rows have another truth in the predictions") as error:
+        of_files(files)
+    assert error.value.at.column in (in_predictions, in_labels)
+
+
+@pytest.mark.parametrize("name", ["boolean_value", "died"])
+def test_a_truth_that_both_files_hold_alike_changes_nothing_and_is_no_key(cases, name):
+    assert of_files(cases(name, name)).models == of_files(cases(None, name)).models
+
+
+def test_rows_that_only_one_file_has_are_counted_on_the_screen_too(cases, capsys):
+    with progress.reporting(progress.Console()):
+        document = of_files(cases(None, "died", labels=slice(100), predictions=slice(10, None)))
+    shown = capsys.readouterr().err
+    assert "predictions without a row in the labels: 20 of 110" in shown
+    assert "labels without a prediction: 10 of 100" in shown
+    assert {check.check for check in document.sanity} >= {"labels without a prediction"}
+
+
+@pytest.mark.parametrize("group", ["died", "risk", "boolean_value", "model"])
+def test_a_group_that_is_the_truth_or_the_prediction_is_refused(cases, group):
+    mine, _ = cases("boolean_value" if group == "boolean_value" else "died", "died")
+    with pytest.raises(UsageError, match="cannot group the rows"):
+        evaluate(mine, group=group, out=mine.parent / "out")
+
+
+def test_a_subgroup_that_is_the_truth_is_refused(cases):
+    with pytest.raises(UsageError, match="cannot group the rows"):
+        of_files(cases(None, "died"), settings=Evaluation(subgroups=("boolean_value",)))
+
+
+def test_a_group_of_zeros_and_ones_is_not_taken_for_the_truth(cases):
+    mine, _ = cases("died", "died")
+    pl.read_csv(mine).with_columns(site=pl.int_range(pl.len()) % 2).write_csv(mine)
+    assert evaluate(mine, group="site", out=mine.parent / "out").document.cohort.rows == ROWS
+
+
+def test_a_truth_written_as_0_0_and_1_0_is_no_probability(cases):
+    mine, _ = cases("died", "died")
+    pl.read_csv(mine).with_columns(pl.col("died").cast(pl.Float64)).write_csv(mine)
+    assert evaluate(mine, group="patient", out=mine.parent / "out").document.cohort.rows == ROWS
+
+
+@pytest.mark.parametrize("text", ["", "\n", "case,patient,risk\n"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_an_empty_file_is_called_empty(cases, text, which):
+    files = cases(None, "died")
+    files[which].write_text(text)
+    with pytest.raises(BadData, match=r"the file is empty|there are no rows") as error:
+        of_files(files)
+    assert files[which].name in error.value.at.file

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from polars import selectors
 
-from polyclinic.errors import BadData, Place, UnknownName
+from polyclinic import progress
+from polyclinic.errors import BadData, Place, UnknownName, UsageError
 from polyclinic.evaluation.scores import Array
 from polyclinic.notes import note
 from polyclinic.samples.frames import in_one_type, read_table
@@ -49,28 +51,33 @@ def read(
     Gives the predictions table with the truth; the outcome; `row_id`, `groups` and `strata` of the rows, as `evaluate`
     takes them; and what the report says of them, `cohort` and `sanity`.
     """
-    here, there = Place(file=str(predictions)), Place(file=str(labels or predictions))
+    here, there, named = Place(file=str(predictions)), Place(file=str(labels or predictions)), REFERENCE
     table = _of_run(_table(predictions), predictions.stem, outcome.kind, here)
     if labels is None:
         table, truth, keys = _apart(table, here)
+        truth = _yes_or_no(truth, _sole(truth, TRUTH, keys, group, there), there) if outcome.kind == "binary" else truth
     else:
         truth = _table(labels)
-        table = table.drop(*(c for c in (TRUTH, REFERENCE) if c in truth.columns), strict=False)
         table, truth = _on_one_clock(table, truth, (predictions.name, labels.name))
+        if outcome.kind == "binary":
+            table, truth, named = _named_truth(table, truth, group, there)
         keys = _shared(table, truth, here)
         table, truth = _alike(table, truth, keys, here, there)
     _note_weights(table, truth)
     _once(truth, keys, there)
     _once(table, [*keys, MODEL, FOLD, SPLIT], here)
+    if labels is not None:
+        table = _without_truth(table, truth, keys, Place(file=here.file, column=named))
     if outcome.kind == "binary":
-        table = _probabilities(table, [*keys, group], here)
-        truth = _yes_or_no(truth, [*keys, group], there)
+        table = _probabilities(table, keys, group, here)
     joined = _joined(table, truth, keys, here)
     _scorable(joined, outcome, there)
     instance = outcome
     if isinstance(outcome, type):
         instance = outcome.of_table(joined) if hasattr(outcome, "of_table") else outcome()
     about = joined.unique("row_id", keep="first").sort("row_id")
+    for name in (*([group] if group else []), *strata):
+        _no_answer(name, here)
     groups = {group: _group(about, group, here)} if group else {}
     levels = {name: _column(about, name, here).to_numpy() for name in strata}
     rows = {"row_id": about["row_id"].to_numpy(), "groups": groups, "strata": levels}
@@ -78,6 +85,8 @@ def read(
     predicted, matched = table.filter(first), joined.filter(first)
     without = truth.join(table, on=keys, how="anti").height
     checks = _left_out(predicted, matched, without) + ([] if group else _without_group(matched))
+    for check in checks:
+        progress.say(f"{check['check']}: {check['result']}")
     facts = {"cohort": _cohort(predicted, matched, instance, group), "sanity": checks}
     return joined, instance, rows, facts
 
@@ -202,8 +211,9 @@ def _apart(table: pl.DataFrame, at: Place) -> tuple[pl.DataFrame, pl.DataFrame, 
         keys = ["row_id"]
         table = table.with_columns(row_id=pl.int_range(pl.len()).over("model"))
     own = [c for c in table.columns if c in (*keys, *RUN, *PREDICTED) or c.startswith(DICE)]
-    if PROBABILITY not in own:
-        own += [c for c in table.columns if c not in own and table.schema[c].is_float()]
+    if PROBABILITY not in own:  # a column of 0.0 and 1.0 is the truth as other programs write it
+        rest = table.select(selectors.float().exclude(TRUTH, *own))
+        own += [column.name for column in rest if _answers(column) is None]
     truth = table.unique(keys, keep="first", maintain_order=True)
     if TRUTH in table.columns and (n := table.unique([*keys, TRUTH]).height - truth.height):
         fix = "give each row one truth, alike for every model"
@@ -289,13 +299,19 @@ def _once(frame: pl.DataFrame, keys: Sequence[str], at: Place) -> None:
         raise BadData(f"{twice} rows have the same {', '.join(keys)} as another", at=at, fix=fix)
 
 
-def _sole(frame: pl.DataFrame, wanted: str, other: Sequence[str | None], at: Place) -> str:
-    """The column of that name, or the only one that it could be."""
+def _sole(frame: pl.DataFrame, wanted: str, keys: Sequence[str], group: str | None, at: Place) -> str:
+    """The column of that name, or the only one that it could be; the group counts only where no other fits.
+
+    Raises `BadData` where none or several could be it, `UsageError` where only the group could.
+    """
     if wanted in frame.columns:
         return wanted
-    known = {*other, *RUN, *PREDICTED, ROW_ID}
+    known = {*keys, *RUN, *PREDICTED, TRUTH, ROW_ID}
     rest = frame.select(c for c in frame.columns if c not in known and c.lower() not in WEIGHTS)
     fitting = [c.name for c in rest if (_answers(c) is not None if wanted == TRUTH else c.dtype.is_float())]
+    if fitting == [group]:
+        _no_answer(wanted, Place(file=at.file, column=group))
+    fitting = [name for name in fitting if name != group]
     if len(fitting) != 1:
         listed = ", ".join(map(repr, fitting)) or f"none of {', '.join(map(repr, frame.columns))}"
         what, holds = "the probability", "a number from 0 to 1"
@@ -314,8 +330,49 @@ def _answers(column: pl.Series) -> pl.Series | None:
     return known.cast(pl.Boolean) if known.drop_nulls().is_in([0.0, 1.0]).all() else None
 
 
-def _yes_or_no(truth: pl.DataFrame, other: Sequence[str | None], at: Place) -> pl.DataFrame:
-    name = _sole(truth, TRUTH, other, at)
+def _no_answer(name: str, at: Place) -> None:
+    """Raise `UsageError` for a group or a subgroup that is the truth, or what was predicted."""
+    if name in {TRUTH, *RUN, *PREDICTED}:
+        holds = "what happened" if name == TRUTH else "what was predicted, or by which model"
+        what = f"a column that holds {holds} cannot group the rows"
+        fix = "name the column of the patient with --group, or leave it out: each row then stands alone"
+        raise UsageError(what, at=Place(file=at.file, column=at.column or name), fix=fix)
+
+
+def _named_truth(
+    table: pl.DataFrame, truth: pl.DataFrame, group: str | None, at: Place
+) -> tuple[pl.DataFrame, pl.DataFrame, str]:
+    """Both tables with the truth under one name, and its name before; a truth that both hold is no key."""
+    shared = [name for name in truth.columns if name in table.columns]
+    keys = shared if len(shared) < truth.width else []  # labels without a column of their own: one of the shared is it
+    name = _sole(truth, TRUTH, keys, group, at)
+    if name != TRUTH and name in table.columns:
+        table = table.rename({name: TRUTH}, strict=False)
+    return table, _yes_or_no(truth, name, at), name
+
+
+def _without_truth(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str], at: Place) -> pl.DataFrame:
+    """The predictions without the truth where the labels hold it.
+
+    Raises `BadData` where the two contradict each other: nothing tells which of them is right. Another reference file
+    may be a copy of the same: it is noted.
+    """
+    for name in (c for c in (TRUTH, REFERENCE) if c in table.columns and c in truth.columns):
+        both = table.unique(keys).join(truth, on=keys, how="inner", suffix=" of the labels")
+        own = _answers(both[name]) if name == TRUTH else both[name]
+        differing = 0 if own is None else int((own != both[f"{name} of the labels"]).sum())
+        if differing and name == TRUTH:
+            what = f"{differing:,} of {both.height:,} rows have another truth in the predictions than in the labels"
+            fix = "find out which file is right, and leave that column out of the other"
+            raise BadData(what, at=at, fix=fix)
+        if differing:
+            result = f"{differing:,} of {both.height:,} rows name another file in the predictions than in the labels"
+            note("reference files", result, "Those of the labels are used.")
+    return table.drop(*(c for c in (TRUTH, REFERENCE) if c in truth.columns), strict=False)
+
+
+def _yes_or_no(truth: pl.DataFrame, name: str, at: Place) -> pl.DataFrame:
+    """The truth under its own name, as true, false or null."""
     answers = _answers(truth[name])
     if answers is None:
         what = "what happened is not yes or no: there are values other than 0, 1, true and false"
@@ -324,8 +381,8 @@ def _yes_or_no(truth: pl.DataFrame, other: Sequence[str | None], at: Place) -> p
     return truth.rename({name: TRUTH}).with_columns(answers.alias(TRUTH))
 
 
-def _probabilities(table: pl.DataFrame, other: Sequence[str | None], at: Place) -> pl.DataFrame:
-    name = _sole(table, PROBABILITY, other, at)
+def _probabilities(table: pl.DataFrame, keys: Sequence[str], group: str | None, at: Place) -> pl.DataFrame:
+    name = _sole(table, PROBABILITY, keys, group, at)
     answered = table if REFUSED not in table.columns else table.filter(pl.col(REFUSED).is_null())
     column = _column(answered, name, at)
     wrong = ~column.cast(pl.Float64, strict=False).is_between(0, 1).fill_null(False)
