@@ -19,8 +19,10 @@ import numpy as np
 from scipy.special import expit
 
 from polyclinic.evaluation import jackknife as ours
-from polyclinic.evaluation.calibration import line, logit
+from polyclinic.evaluation.blocks import Blocks
+from polyclinic.evaluation.calibration import line
 from polyclinic.evaluation.scores import auprc, auroc, brier
+from polyclinic.links import logit
 
 
 def problem(rows: int, groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -61,12 +63,11 @@ def main() -> None:
     replicates = ours.jackknife(measures(y_true, probability), group)
     taken = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    block_of_row = ours.blocks_of(group, seed=0)
-    blocks = int(block_of_row.max()) + 1
+    blocks = Blocks.of_groups(group)
     wall = time.perf_counter()
-    left = [block_of_row != block for block in range(min(options.plain, blocks))]
+    left = [blocks.of_row != block for block in range(min(options.plain, blocks.count))]
     slow = [plain(y_true[rows], probability[rows]) for rows in left]
-    plain_s = (time.perf_counter() - wall) / len(slow) * blocks
+    plain_s = (time.perf_counter() - wall) / len(slow) * blocks.count
     apart = {k: max(abs(replicates.replicates[k][i] - s[k]) for i, s in enumerate(slow)) for k in slow[0]}
     print(json.dumps({**vars(options), **taken, "peak_mb": peak, "plain_s_extrapolated": plain_s}, indent=1))
     print(json.dumps({"largest difference of one replicate": apart, "compared": len(slow)}, indent=1))

@@ -1,13 +1,28 @@
-"""From log odds to probabilities."""
+"""Between probabilities and log odds, without SciPy, which takes longer to import than a package needs to answer."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
+EDGE = 1e-12
+
 
 def expit(x: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The logistic function, exact in both tails; SciPy's takes longer to import than a package needs to answer.
+    """The logistic function, exact in both tails.
 
     >>> expit([0.0, 800.0]).tolist()
     [0.5, 1.0]
     """
     return np.asarray(np.exp(-np.logaddexp(0, -np.asarray(x, np.float64))))
+
+
+def logit(probability: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Log odds, float64; probabilities are kept 1e-12 from 0 and 1."""
+    inside = np.clip(np.asarray(probability, np.float64), EDGE, 1 - EDGE)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
+
+
+def recalibrated(probability: npt.ArrayLike, calibration: Mapping[str, float]) -> npt.NDArray[np.float64]:
+    """Probabilities moved on the logit by the `slope` and `intercept` of a recalibration."""
+    return expit(calibration["intercept"] + calibration["slope"] * logit(probability))

@@ -7,8 +7,9 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from polyclinic.evaluation.calibration import bins, level, line, logit, report
+from polyclinic.evaluation.calibration import bins, level, line, report
 from polyclinic.evaluation.scores import of_all
+from polyclinic.links import logit
 
 
 def problem(rows=4000, sure=1.0, seed=0):

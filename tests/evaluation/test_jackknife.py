@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from polyclinic.evaluation.blocks import BLOCKS
 from polyclinic.evaluation.estimates import Estimate
-from polyclinic.evaluation.jackknife import BLOCKS, jackknife, levels, restricted, scale
-from polyclinic.evaluation.scores import NOT_NEGATIVE, SHARE, at_threshold, auroc, brier, ratio, row_mean
+from polyclinic.evaluation.jackknife import jackknife, levels, scale
+from polyclinic.evaluation.scores import NOT_NEGATIVE, SHARE, at_threshold, auroc, brier, ratio, restricted, row_mean
 
 
 def problem(rows=600, groups=60, seed=0):

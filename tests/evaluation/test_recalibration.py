@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from polyclinic.evaluation.calibration import level, line
-from polyclinic.evaluation.recalibration import recalibrated, recalibration
+from polyclinic.evaluation.recalibration import recalibration
 from polyclinic.evaluation.scores import log_loss, of_all
+from polyclinic.links import recalibrated
 
 GROUPS = np.repeat(np.arange(60), 10)
 

@@ -4,74 +4,25 @@ Slope and intercept are those of a logistic regression of `y_true` on the logit 
 1 and 0 are perfect, a slope below 1 is too sure of itself.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
+from polyclinic.evaluation.blocks import Array, Blocks
 from polyclinic.evaluation.estimates import Estimate
 from polyclinic.evaluation.jackknife import jackknife
-from polyclinic.evaluation.scores import SHARE, Array, Score, finite, observed_expected, of_all, ratio
-
-EDGE = 1e-12
-
-
-def logit(probability: Array) -> npt.NDArray[np.float64]:
-    """Log odds, float64; probabilities are kept 1e-12 from 0 and 1."""
-    inside = np.clip(np.asarray(probability, np.float64), EDGE, 1 - EDGE)
-    return np.asarray(np.log(inside) - np.log1p(-inside))
+from polyclinic.evaluation.scores import ANY, SHARE, Bounded, Score, finite, observed_expected, of_all, ratio
+from polyclinic.links import logit
 
 
 def line(y_true: Array, probability: Array) -> Mapping[str, Score]:
-    """`slope` and `intercept` of the recalibration line as weighted scores; NaN where `fitted_line` is."""
-    fit = fitted_line(y_true, probability)
-
-    def slope(weights: Array) -> npt.NDArray[np.float64]:
-        return np.asarray(fit(weights)[:, 1])
-
-    def intercept(weights: Array) -> npt.NDArray[np.float64]:
-        return np.asarray(fit(weights)[:, 0])
-
-    return {"intercept": intercept, "slope": slope}
-
-
-def fitted_line(y_true: Array, probability: Array) -> Callable[[Array], npt.NDArray[np.float64]]:
-    """The recalibration line: weights [replicate, row] → intercept and slope [replicate, 2].
-
-    Newton's method for a block of replicates at once, from the fit of all rows. NaN where there is no finite fit:
-    one class only, one probability for all, or classes that the probability separates.
-    """
-    x, y = logit(probability), np.asarray(y_true, np.float64)
-    middle, spread = (float(x.mean()), float(x.std())) if len(x) else (0.0, 0.0)
-    x = (x - middle) / spread if spread > 1e-9 else np.zeros(len(x))
-    begin = np.array([[logit(y.mean()) if len(y) else 0.0, 0.0]])
-    first = _newton(np.ones((1, len(y))), x, y, begin.copy(), steps=60, close=1e-9)
-    start = first if np.isfinite(first).all() else begin
-
-    def fitted(weights: Array) -> npt.NDArray[np.float64]:
-        standard = _newton(weights, x, y, np.repeat(start, len(weights), axis=0), steps=30, close=1e-3)
-        slope = standard[:, 1] / max(spread, 1e-9)
-        return np.stack([standard[:, 0] - slope * middle, slope], axis=1)
-
-    return fitted
-
-
-def fitted_level(y_true: Array, probability: Array) -> Callable[[Array], npt.NDArray[np.float64]]:
-    """The intercept at a slope of 1: weights [replicate, row] → intercept and slope [replicate, 2].
-
-    Newton's method as in `fitted_line`. NaN where only one class occurs.
-    """
-    x, y = logit(probability), np.asarray(y_true, np.float64)
-    first = _shift(np.ones((1, len(y))), x, y, np.zeros(1), steps=60, close=1e-9) if len(y) else np.full(1, np.nan)
-    start = first if np.isfinite(first).all() else np.zeros(1)
-
-    def fitted(weights: Array) -> npt.NDArray[np.float64]:
-        shift = _shift(weights, x, y, np.repeat(start, len(weights)), steps=30, close=1e-3)
-        return np.stack([shift, np.ones(len(shift))], axis=1)
-
-    return fitted
+    """`slope` and `intercept` of the recalibration line as weighted scores; NaN where `RecalibrationLine` is."""
+    fit = RecalibrationLine(y_true, probability)
+    return {"intercept": _coefficient(fit, 0), "slope": _coefficient(fit, 1)}
 
 
 def level(y_true: Array, probability: Array) -> Mapping[str, Score]:
@@ -81,66 +32,113 @@ def level(y_true: Array, probability: Array) -> Mapping[str, Score]:
     high. `in_the_large`: calibration-in-the-large, the intercept of the recalibration line at a slope of 1; 0 is
     perfect, below 0 is predicted too high.
     """
-    fit = fitted_level(y_true, probability)
-
-    def in_the_large(weights: Array) -> npt.NDArray[np.float64]:
-        return np.asarray(fit(weights)[:, 0])
-
-    return {"observed_expected": observed_expected(y_true, probability), "in_the_large": in_the_large}
+    fit = RecalibrationLine(y_true, probability, level_only=True)
+    return {"observed_expected": observed_expected(y_true, probability), "in_the_large": _coefficient(fit, 0)}
 
 
-def _shift(weights: Array, x: Array, y: Array, shift: Array, *, steps: int, close: float) -> Array:
-    """The intercept [replicate] that makes Σ w·p equal Σ w·y; NaN where only one class has weight."""
-    from scipy import special  # in place and in float32, for many replicates
+def _coefficient(fit: "RecalibrationLine", which: int) -> Score:
+    return Bounded(lambda weights: fit(weights)[:, which], *ANY, lambda blocks: fit.left_out(blocks)[:, which])
 
-    kind = weights.dtype
-    x, y = x.astype(kind), y.astype(kind)
-    wanted, total = (weights @ y).astype(np.float64), weights.sum(axis=1, dtype=np.float64)
-    shift[(wanted <= 0) | (wanted >= total)] = np.nan
-    for _ in range(steps):
-        p = x + shift[:, None].astype(kind)
+
+class RecalibrationLine:
+    """Intercept and slope of `y_true` on the logit, by Newton's method for many replicates at once.
+
+    Every replicate starts from the fit of all rows. The first step away from there needs only sums over blocks; with
+    many groups it is also the last one, since the fit hardly moves.
+
+    Parameters
+    ----------
+    y_true, probability
+        Labels (0 or 1) and probabilities, [row].
+    level_only
+        Whether the slope stays 1.
+    """
+
+    CLOSE = 1e-3
+    """Newton's steps shrink quadratically: one below this leaves an error of its square, on the scale of log odds."""
+
+    def __init__(self, y_true: Array, probability: Array, *, level_only: bool = False) -> None:
+        x, self._y = logit(probability), np.asarray(y_true, np.float64)
+        self._terms = 1 if level_only else 2
+        self._middle, self._spread = (0.0, 1.0) if level_only or not len(x) else (float(x.mean()), float(x.std()))
+        self._x = (x - self._middle) / self._spread if self._spread > 1e-9 else np.zeros(len(x))
+        start = np.array([[0.0, 1.0]]) if level_only else np.array([[_log_odds(self._y), 0.0]])
+        first = self._newton(np.ones((1, len(x))), start.copy(), steps=60, close=1e-9)
+        self._start = first if np.isfinite(first).all() else start
+
+    def __call__(self, weights: Array) -> npt.NDArray[np.float64]:
+        """Weights [replicate, row] → intercept and slope [replicate, 2].
+
+        NaN where there is no finite fit: one class only, or, where the slope is fitted too, one probability for all or
+        classes that the probability separates.
+        """
+        start = np.repeat(self._start, len(weights), axis=0)
+        return self._of_logit(self._newton(weights, start, steps=30, close=self.CLOSE))
+
+    def left_out(self, blocks: Blocks) -> npt.NDArray[np.float64]:
+        """Intercept and slope without each block, [block, 2]; NaN as above."""
+        sums = [blocks.sums_without(part) for part in self._parts(self._start[0])]
+        step = self._solve(np.stack(sums, axis=1))
+        fits = self._start + np.clip(step, -2, 2)
+        open_ = np.flatnonzero(~(np.abs(step).max(axis=1) < self.CLOSE))
+        for chunk in blocks.chunks(open_):
+            fits[chunk] = self._newton(blocks.weights(chunk), fits[chunk], steps=30, close=self.CLOSE)
+        return self._of_logit(fits)
+
+    def _of_logit(self, standard: Array) -> npt.NDArray[np.float64]:
+        """From the centred and scaled logit back to the logit itself."""
+        slope = standard[:, 1] / max(self._spread, 1e-9)
+        return np.stack([standard[:, 0] - slope * self._middle, slope], axis=1)
+
+    def _newton(self, weights: Array, fits: Array, *, steps: int, close: float) -> npt.NDArray[np.float64]:
+        """Intercept and slope [replicate, 2] from where `fits` begin."""
+        result, active = np.full(fits.shape, np.nan), np.arange(len(fits))
+        for _ in range(steps):
+            if not len(active):
+                break
+            w = weights[active] if len(active) < len(weights) else weights
+            step = self._step(w, fits[active])
+            fits[active] += np.clip(step, -2, 2)
+            size = np.abs(step).max(axis=1)
+            done = size < close
+            result[active[done]] = fits[active[done]]
+            active = active[~done & np.isfinite(size) & (np.abs(fits[active]).max(axis=1) < 50)]
+        return result
+
+    def _step(self, weights: Array, fits: Array) -> npt.NDArray[np.float64]:
+        """Newton's step of each replicate, [replicate, 2], in the type of the weights and without large temporaries."""
+        x, y = self._x.astype(weights.dtype), self._y.astype(weights.dtype)
+        powers = np.stack([np.ones_like(x), x, x * x][: 2 * self._terms - 1], axis=1)
+        p = fits[:, 1:].astype(weights.dtype) * x
+        p += fits[:, :1].astype(weights.dtype)
         special.expit(p, out=p)
-        slope = np.einsum("ij,ij->i", weights, p * (1 - p)).astype(np.float64)
-        step = (wanted - np.einsum("ij,ij->i", weights, p)) / np.maximum(slope, 1e-30)
-        shift += np.clip(step, -2, 2)
-        if not (np.abs(step) >= close).any():
-            break
-    return shift
+        gradient = (weights * (y - p)) @ powers[:, : self._terms]
+        p *= 1 - p
+        p *= weights
+        return self._solve(np.concatenate([gradient, p @ powers], axis=1).astype(np.float64))
+
+    def _parts(self, fit: Array) -> list[npt.NDArray[np.float64]]:
+        """What each row adds to gradient and curvature, [row] each, as `_solve` takes their sums."""
+        p = special.expit(fit[0] + fit[1] * self._x)
+        error, curvature = self._y - p, p * (1 - p)
+        if self._terms == 1:
+            return [error, curvature]
+        return [error, error * self._x, curvature, curvature * self._x, curvature * self._x**2]
+
+    def _solve(self, sums: Array) -> npt.NDArray[np.float64]:
+        """The step [replicate, 2] from gradient and curvature; NaN where the curvature is singular."""
+        if self._terms == 1:
+            gradient, curvature = sums.T
+            curvature[curvature <= 0] = np.nan
+            return np.stack([gradient / curvature, np.zeros(len(sums))], axis=1)
+        g, h, a, b, c = sums.T
+        determinant = a * c - b * b
+        determinant[determinant <= 1e-9 * np.maximum(a * c, 1e-30)] = np.nan
+        return np.asarray(np.stack([c * g - b * h, a * h - b * g], axis=1) / determinant[:, None])
 
 
-def _newton(weights: Array, x: Array, y: Array, line: Array, *, steps: int, close: float) -> Array:
-    """Intercept and slope [replicate, 2]. Steps shrink quadratically: one below `close` leaves an error of its square."""
-    kind = weights.dtype
-    powers = np.stack([np.ones_like(x), x, x * x], axis=1).astype(kind)
-    x, y = x.astype(kind), y.astype(kind)
-    found, active = np.full(line.shape, np.nan), np.arange(len(line))
-    for _ in range(steps):
-        if not len(active):
-            break
-        w = weights[active] if len(active) < len(weights) else weights
-        step = _step(w, x, y, powers, line[active].astype(kind))
-        line[active] += np.clip(step, -2, 2)
-        size = np.abs(step).max(axis=1)
-        done = size < close
-        found[active[done]] = line[active[done]]
-        active = active[~done & np.isfinite(size) & (np.abs(line[active]).max(axis=1) < 50)]
-    return found
-
-
-def _step(weights: Array, x: Array, y: Array, powers: Array, line: Array) -> Array:
-    from scipy import special  # in place and in float32, for many resamples; a package that answers never comes here
-
-    p = line[:, 1:] * x
-    p += line[:, :1]
-    special.expit(p, out=p)
-    gradient = (weights * (y - p)) @ powers[:, :2]
-    p *= 1 - p
-    p *= weights
-    a, b, c = (p @ powers).astype(np.float64).T
-    determinant = a * c - b * b
-    determinant[determinant <= 1e-9 * np.maximum(a * c, 1e-30)] = np.nan
-    g, h = gradient.astype(np.float64).T
-    return np.asarray(np.stack([c * g - b * h, a * h - b * g], axis=1) / determinant[:, None])
+def _log_odds(y: Array) -> float:
+    return float(logit(y.mean())) if len(y) else 0.0
 
 
 def bins(probability: Array, count: int = 10) -> npt.NDArray[np.int64]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polyclinic.evaluation.scores import Array
+from polyclinic.evaluation.blocks import Array
 
 FEW = 10
 

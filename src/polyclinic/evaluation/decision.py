@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 
 from polyclinic.errors import UnknownName
+from polyclinic.evaluation.blocks import Array
 from polyclinic.evaluation.estimates import Estimate
-from polyclinic.evaluation.scores import Array
 
 RULES = ("specificity", "sensitivity", "threshold")
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from polyclinic.evaluation import calibration, decision
+from polyclinic.evaluation.blocks import Array
 from polyclinic.evaluation.choosing import chosen_rows
 from polyclinic.evaluation.concentration import concentration
 from polyclinic.evaluation.estimates import Estimate
@@ -16,7 +17,7 @@ from polyclinic.evaluation.jackknife import Jackknife, jackknife
 from polyclinic.evaluation.patient_days import alert_rates, observed_days
 from polyclinic.evaluation.predictions import labelled
 from polyclinic.evaluation.scored_rows import ScoredRows
-from polyclinic.evaluation.scores import RANKING, SHARE, Array, at_threshold, finite, of_all, row_mean
+from polyclinic.evaluation.scores import RANKING, SHARE, at_threshold, finite, of_all, row_mean
 from polyclinic.evaluation.settings import Evaluation
 from polyclinic.evaluation.subgroups import SubgroupAnalysis
 from polyclinic.notes import note

@@ -26,9 +26,9 @@ import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 from threadpoolctl import threadpool_limits
 
-from polyclinic import seeds
+from polyclinic.evaluation.blocks import Array, Blocks
 from polyclinic.evaluation.estimates import ENOUGH_GROUPS, Estimate, Evidence
-from polyclinic.evaluation.scores import Array, Bounded, Score, bounds_of, finite, of_all
+from polyclinic.evaluation.scores import Score, bounds_of, finite, of_all, without
 
 K = TypeVar("K", bound=Hashable)
 
@@ -37,12 +37,6 @@ LEVEL = 0.95
 
 FEWEST = 5
 """Groups below which there is no interval: three patients say nothing about a fourth."""
-
-BLOCKS = 400
-"""Left-out parts at most: more would cost time and change an interval by less than a fiftieth of its width."""
-
-CELLS = 1_000_000
-"""Weights in memory at a time, by thread: 8 MB of float64, however many rows and groups there are."""
 
 DECIDING = 8.0
 """Effective groups below which a few decide the number: equal shares of 20 patients give about 12."""
@@ -209,42 +203,19 @@ def jackknife(
         the rows, not with rows times groups.
     """
     names, group = np.unique(groups, return_inverse=True)
-    block_of_row = blocks_of(groups, seed=seed)
+    blocks = Blocks.of_groups(groups, seed=seed) if len(names) >= FEWEST else Blocks(np.zeros(len(group), np.int64), 0)
     points = {key: of_all(score, len(group)) if len(group) else np.nan for key, score in measures.items()}
-    blocks = min(len(names), BLOCKS) if len(names) >= FEWEST else 0
-    replicates = {key: np.full(blocks, np.nan) for key in measures}
-    size = max(1, min(blocks, CELLS // max(len(group), 1)))
-
-    def fill(start: int) -> None:
-        left_out = np.arange(start, min(start + size, blocks))
-        weights = (block_of_row != left_out[:, None]).astype(np.float64)
-        for key, score in measures.items():
-            replicates[key][left_out] = score(weights)
-
     # BLAS threads beside these would wait for one another: up to eight times slower on a busy machine
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-        list(pool.map(fill, range(0, blocks, size) if blocks else ()))
+        replicates = dict(zip(measures, pool.map(lambda score: without(score, blocks), measures.values()), strict=True))
     bounds = {key: bounds_of(score) for key, score in measures.items()}
     support = len(names) if y_true is None else _rarer(y_true, group)
     return Jackknife(points, replicates, bounds, len(group), len(names), support)
 
 
-def blocks_of(groups: Array, *, seed: int) -> npt.NDArray[np.int64]:
-    """The block of each row, int64 [row]: its group, or one of 400 blocks that hold as many groups each."""
-    names, group = np.unique(groups, return_inverse=True)
-    if len(names) <= BLOCKS:
-        return np.asarray(group, np.int64)
-    return np.asarray((seeds.generator(seed, "blocks").permutation(len(names)) % BLOCKS)[group], np.int64)
-
-
 def _rarer(y_true: Array, group: Array) -> int:
     """How many groups have a row of the class that fewer groups have."""
     return min(len(np.unique(group[y_true > 0])), len(np.unique(group[y_true <= 0])))
-
-
-def restricted(score: Score, rows: Array) -> Score:
-    """A score of some rows as a score of all of them: `rows` are their positions."""
-    return Bounded(lambda weights: score(weights[:, rows]), *bounds_of(score))
 
 
 def levels(values: Array) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:

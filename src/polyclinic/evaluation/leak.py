@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from polyclinic.errors import BadData, Place
-from polyclinic.evaluation.scores import Array, auroc, of_all
+from polyclinic.evaluation.blocks import Array
+from polyclinic.evaluation.scores import auroc, of_all
 from polyclinic.notes import note
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.samples import names_of, of_rows

@@ -9,7 +9,7 @@ from polars import selectors
 
 from polyclinic import progress
 from polyclinic.errors import BadData, Place, UnknownName, UsageError
-from polyclinic.evaluation.scores import Array
+from polyclinic.evaluation.blocks import Array
 from polyclinic.notes import note
 from polyclinic.samples.frames import in_one_type, read_table
 from polyclinic.samples.prediction_columns import (

@@ -7,7 +7,7 @@ by more than the standard error of that gain over groups, and leaves the level n
 as well have drawn by chance makes probabilities worse (Vergouwe et al., Statistics in Medicine 2017).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from math import log
 from typing import TypeAlias
 
@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from polyclinic import seeds
-from polyclinic.evaluation.calibration import fitted_level, fitted_line, logit
-from polyclinic.evaluation.scores import Array
-from polyclinic.links import expit
+from polyclinic.evaluation.blocks import Array
+from polyclinic.evaluation.calibration import RecalibrationLine
+from polyclinic.links import expit, logit
 
 Fit: TypeAlias = Callable[[Array], npt.NDArray[np.float64]]
 """Weights [replicate, row] → intercept and slope [replicate, 2]."""
@@ -61,7 +61,7 @@ def recalibration(y_true: Array, probability: Array, groups: Array) -> dict[str,
     x, y = logit(probability), np.asarray(y_true, np.float64)
     best: Fit | None = None
     loss, level = _log_loss(x, y), _off(y, expit(x))
-    for fit in (fitted_level(y, probability), fitted_line(y, probability)):
+    for fit in (RecalibrationLine(y, probability, level_only=True), RecalibrationLine(y, probability)):
         candidate = _cross_fitted(fit, x, group, len(names))
         if candidate is None:
             continue
@@ -75,11 +75,6 @@ def recalibration(y_true: Array, probability: Array, groups: Array) -> dict[str,
         return {}
     intercept, slope = best(np.ones((1, len(y))))[0].tolist()
     return {"slope": slope, "intercept": intercept}
-
-
-def recalibrated(probability: Array, calibration: Mapping[str, float]) -> npt.NDArray[np.float64]:
-    """Probabilities after a recalibration."""
-    return np.asarray(expit(calibration["intercept"] + calibration["slope"] * logit(probability)))
 
 
 def _cross_fitted(fit: Fit, x: Array, group: Array, count: int) -> list[npt.NDArray[np.float64]] | None:

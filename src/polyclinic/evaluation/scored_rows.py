@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from polyclinic.errors import BadData, Place
-from polyclinic.evaluation.scores import Array
+from polyclinic.evaluation.blocks import Array
 from polyclinic.samples.prediction_columns import PROBABILITY
 
 

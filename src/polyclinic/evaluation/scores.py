@@ -1,19 +1,24 @@
-"""Weighted scores of many replicates at once: weights [replicate, row] → score [replicate].
+"""Weighted scores: weights [replicate, row] → score [replicate], and the score without each block of rows.
 
 Each function takes `y_true` (0 or 1 a row) and `y_score` (or a probability), sorts once, and returns the score as a
 function of the weights. A weight of 2 is that row twice, 0 is that row left out. NaN where a replicate cannot be scored.
 Sums run in the type of the weights, running sums in float64.
+
+Any such function is a score. One that also knows itself without a block (`Bounded.left_out`) spares the jackknife the
+weights: its cost grows with the rows, not with rows times blocks.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-Array: TypeAlias = npt.NDArray[Any]
+from polyclinic.evaluation.blocks import Array, Blocks
+
 Score: TypeAlias = Callable[[Array], npt.NDArray[np.float64]]
+LeftOut: TypeAlias = Callable[[Blocks], npt.NDArray[np.float64]]
 
 LOWER_IS_BETTER = frozenset({"brier", "log_loss"})
 RANKING = frozenset({"auroc", "auprc"})  # these see only the order of the answers
@@ -27,11 +32,18 @@ SHARE = (0.0, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class Bounded:
-    """A score with the least and the greatest value that it can take: intervals stay between them."""
+    """A score with the least and the greatest value that it can take: intervals stay between them.
+
+    Attributes
+    ----------
+    left_out
+        The score without each block, float64 [block]; None where only weights tell.
+    """
 
     score: Score
     low: float
     high: float
+    left_out: LeftOut | None = None
 
     def __call__(self, weights: Array) -> npt.NDArray[np.float64]:
         return self.score(weights)
@@ -42,6 +54,19 @@ def bounds_of(score: Score) -> tuple[float, float]:
     return (score.low, score.high) if isinstance(score, Bounded) else ANY
 
 
+def without(score: Score, blocks: Blocks) -> npt.NDArray[np.float64]:
+    """The score without each block, float64 [block]."""
+    if blocks.count and isinstance(score, Bounded) and score.left_out is not None:
+        return score.left_out(blocks)
+    values = [score(blocks.weights(chunk)) for chunk in blocks.chunks(np.arange(blocks.count))]
+    return np.concatenate([np.zeros(0), *values])
+
+
+def restricted(score: Score, rows: Array) -> Score:
+    """A score of some rows as a score of all of them: `rows` are their positions."""
+    return Bounded(lambda w: score(w[:, rows]), *bounds_of(score), lambda blocks: without(score, blocks.take(rows)))
+
+
 def ratio(numerator: Array, denominator: Array, bounds: tuple[float, float] = ANY) -> Score:
     """Σ w·numerator / Σ w·denominator, from two arrays [row]; `bounds`: of the ratio."""
 
@@ -49,7 +74,10 @@ def ratio(numerator: Array, denominator: Array, bounds: tuple[float, float] = AN
         sums = [weights @ part.astype(weights.dtype) for part in (numerator, denominator)]
         return _quotient(*(each.astype(np.float64) for each in sums))
 
-    return Bounded(score, *bounds)
+    def left_out(blocks: Blocks) -> npt.NDArray[np.float64]:
+        return _quotient(blocks.sums_without(numerator), blocks.sums_without(denominator))
+
+    return Bounded(score, *bounds, left_out)
 
 
 def row_mean(values: Array, bounds: tuple[float, float] = ANY) -> Score:
@@ -90,7 +118,17 @@ def auroc(y_true: Array, y_score: Array) -> Score:
         won = np.einsum("ij,ij->i", up, beaten)
         return _quotient(won, pairs)
 
-    return Bounded(score, *SHARE)
+    def left_out(blocks: Blocks) -> npt.NDArray[np.float64]:
+        """All won pairs, less those of the block's positives and of its negatives, which count its own pairs twice."""
+        up, down = blocks.take(positive), blocks.take(negative)
+        beaten = (below + upto) / 2
+        lost = len(positive) - _midranks(y_score[positive], y_score[negative])
+        own = _pairs_within(up, y_score[positive], down, y_score[negative])
+        won = beaten.sum() - up.sums(beaten) - down.sums(lost) + own
+        kept = [len(side.of_row) - np.bincount(side.of_row, minlength=blocks.count) for side in (up, down)]
+        return _quotient(won, np.multiply(*kept, dtype=np.float64))
+
+    return Bounded(score, *SHARE, left_out)
 
 
 def auprc(y_true: Array, y_score: Array) -> Score:
@@ -108,10 +146,59 @@ def auprc(y_true: Array, y_score: Array) -> Score:
         total = hits[:, -1].copy()
         hits = hits[:, true] if tied else hits[:, 1:]
         alarms = np.maximum(hits + down[:, false], 1e-300)
-        found = np.einsum("ij,ij->i", up, hits / alarms)
-        return _quotient(found, total)
+        return _quotient(np.einsum("ij,ij->i", up, hits / alarms), total)
 
-    return Bounded(score, *SHARE)
+    def left_out(blocks: Blocks) -> npt.NDArray[np.float64]:
+        """At each positive's threshold, all hits and alarms less those of the block; only positives make columns."""
+        up, down = blocks.take(positive), blocks.take(negative)
+        counted = [
+            (side, _first_at_most(y_score[positive], y_score[rows]))
+            for side, rows in ((up, positive), (down, negative))
+        ]
+        precision, total = np.full(blocks.count, np.nan), len(positive) - np.bincount(up.of_row, minlength=blocks.count)
+        for chunk in blocks.chunks(np.arange(blocks.count), len(positive)):
+            hits, false_alarms = (_running_without(side, first, chunk, len(positive)) for side, first in counted)
+            hits = np.subtract(true, hits, out=hits)
+            false_alarms = np.subtract(false, false_alarms, out=false_alarms)
+            share = np.divide(hits, np.maximum(hits + false_alarms, 1e-300), out=hits)
+            own = np.isin(up.of_row, chunk)
+            share[up.of_row[own] - chunk[0], own] = 0.0
+            precision[chunk] = share.sum(axis=1)
+        return _quotient(precision, total)
+
+    return Bounded(score, *SHARE, left_out)
+
+
+def _first_at_most(descending: Array, values: Array) -> npt.NDArray[np.int64]:
+    """The first of the descending numbers that is no greater than each value: from there on the value counts."""
+    return np.searchsorted(-descending, -values, side="left")
+
+
+def _running_without(side: Blocks, first: Array, chunk: Array, columns: int) -> npt.NDArray[np.float64]:
+    """How many rows of each block of the chunk count at each column, float64 [block, column]; each from `first` on."""
+    here = (side.of_row >= chunk[0]) & (side.of_row <= chunk[-1]) & (first < columns)
+    cells = (side.of_row[here] - chunk[0]) * columns + first[here]
+    counts = np.bincount(cells, minlength=len(chunk) * columns).reshape(len(chunk), columns)
+    return np.cumsum(counts, axis=1, dtype=np.float64)
+
+
+def _midranks(ascending: Array, values: Array) -> npt.NDArray[np.float64]:
+    """How many of the ascending numbers lie below each value, equal ones counting half; float64 [value]."""
+    sides = [np.searchsorted(ascending, values, side=side) for side in ("left", "right")]
+    return np.asarray((sides[0] + sides[1]) / 2)
+
+
+def _pairs_within(up: Blocks, y_positive: Array, down: Blocks, y_negative: Array) -> npt.NDArray[np.float64]:
+    """Pairs of a positive and a negative of one block that the positive wins, ties counting half; float64 [block].
+
+    The scores are replaced by their ranks, and a block's ranks lie above those of the blocks before it: one sorted
+    array serves all blocks.
+    """
+    _, rank = np.unique(np.r_[y_positive, y_negative], return_inverse=True)
+    span = len(rank) + 1
+    positive, negative = up.of_row * span + rank[: len(y_positive)], down.of_row * span + rank[len(y_positive) :]
+    before = np.searchsorted(np.sort(down.of_row), np.arange(up.count))
+    return up.sums(_midranks(np.sort(negative), positive) - before[up.of_row])
 
 
 def _quotient(above: Array, below: Array) -> npt.NDArray[np.float64]:

@@ -8,8 +8,8 @@ import numpy as np
 from annotated_types import Ge
 
 from polyclinic.errors import Place, UnknownName
+from polyclinic.evaluation.blocks import Array
 from polyclinic.evaluation.decision import RULES
-from polyclinic.evaluation.scores import Array
 
 
 @dataclass(frozen=True, kw_only=True)

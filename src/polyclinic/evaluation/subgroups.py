@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from polyclinic.evaluation.blocks import Array
 from polyclinic.evaluation.calibration import line
 from polyclinic.evaluation.evaluated import Gap, Subgroup, SubgroupCalibration
-from polyclinic.evaluation.jackknife import jackknife, levels, restricted
+from polyclinic.evaluation.jackknife import jackknife, levels
 from polyclinic.evaluation.scored_rows import ScoredRows
-from polyclinic.evaluation.scores import Array, Score, at_threshold, observed_expected
+from polyclinic.evaluation.scores import Score, at_threshold, observed_expected, restricted
 from polyclinic.notes import note
 
 FALSE_DISCOVERIES = 0.05

@@ -14,9 +14,10 @@ import numpy as np
 import polars as pl
 
 from polyclinic import seeds
+from polyclinic.evaluation.blocks import Array
 from polyclinic.evaluation.estimates import Estimate
 from polyclinic.evaluation.jackknife import jackknife
-from polyclinic.evaluation.scores import LOWER_IS_BETTER, Array
+from polyclinic.evaluation.scores import LOWER_IS_BETTER
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.fitted import Fitted
 from polyclinic.samples import Column, Dense, Ragged, Samples
