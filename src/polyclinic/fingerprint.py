@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from polyclinic.arrays import Array
 
 
 def of_file(path: Path) -> str:
@@ -17,7 +17,7 @@ def of_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def of_value(value: Any) -> str:
+def of_value(value: object) -> str:
     """SHA-256 of a JSON value, whatever the order of its keys."""
     text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -36,7 +36,7 @@ def of_folder(root: Path) -> str:
     return of_value(of_files(root))
 
 
-def of_arrays(*arrays: npt.NDArray[Any]) -> str:
+def of_arrays(*arrays: Array) -> str:
     """One SHA-256 of arrays: their types, shapes and values."""
     digest = hashlib.sha256()
     for array in arrays:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from polyclinic import fingerprint, registry
+from polyclinic.arrays import Array
 from polyclinic.checks.planted import must, part, problem, scored, shuffled, with_other_test_rows, without_inputs
 from polyclinic.errors import CheckFailed
 from polyclinic.models.model import Model, Session
@@ -14,7 +15,6 @@ from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import save_parts
 from polyclinic.samples import Samples
-from polyclinic.samples.columns import Array
 from polyclinic.training.loop import fit
 
 ModelCheck: TypeAlias = Callable[[Model, Outcome, Path], None]

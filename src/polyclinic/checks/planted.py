@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 
 from polyclinic import seeds
+from polyclinic.arrays import Array
 from polyclinic.errors import CheckFailed
 from polyclinic.outcomes.outcome import Outcome, Raw
 from polyclinic.samples import Column, Dense, Entity, File, Ragged, Samples
-from polyclinic.samples.columns import Array, Index
+from polyclinic.samples.columns import Index
 
 ROWS = 600
 PARTS = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}

@@ -1,12 +1,13 @@
 """Places in arrays that rise stretch by stretch (instants by subject), searched for many rows at once."""
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from polyclinic.arrays import Array
+
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 MICROSECOND = timedelta(microseconds=1)

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from polyclinic.arrays import Array
 from polyclinic.timelines.availability import instants
 
-Array = npt.NDArray[Any]
 TIES = ("min", "max", "mean")
 
 

@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from polyclinic.figures.numbers import bounds, finite, number
-from polyclinic.figures.svg import ACCENT, FOURTH, INK, MUTED, PAPER, SECOND, THIRD, draw, spread
+from polyclinic.figures.svg import ACCENT, FOURTH, INK, MUTED, PAPER, SECOND, THIRD, ArtistStyle, draw, spread
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MOST_POINTS, MOST_CURVES = 500, 100
 HUES = (SECOND, THIRD, FOURTH, INK)
-DASHES: tuple[Any, ...] = ((0, (5, 2)), (0, (1.5, 1.8)), (0, (6, 2, 1.5, 2)), "-")
+Dash: TypeAlias = str | tuple[float, tuple[float, ...]]
+"""A line style of Matplotlib: its sign, or where it begins and the lengths of strokes and gaps in points."""
+DASHES: tuple[Dash, ...] = ((0, (5, 2)), (0, (1.5, 1.8)), (0, (6, 2, 1.5, 2)), "-")
 Limits = tuple[tuple[float, float] | None, tuple[float, float] | None]
 
 
@@ -27,7 +32,7 @@ class Curve:
     faint: bool = False
     colour: str = ""
     marks: Sequence[float] = ()
-    whiskers: Sequence[tuple[Any, Any, Any]] = ()
+    whiskers: Sequence[tuple[float, float, float]] = ()
 
     def points(self) -> tuple[list[float], list[float]]:
         """At most 500 points, first and last kept, what cannot be drawn left out."""
@@ -54,7 +59,7 @@ def curves(
     named = [curve for curve in drawn if not curve.faint and curve.points()[0]]
     styles = _styles(named)
 
-    def paint(axes: Any) -> None:
+    def paint(axes: "Axes") -> None:
         axes.grid()
         axes.set(xlabel=axes_names[0], ylabel=axes_names[1])
         if diagonal:
@@ -71,13 +76,13 @@ def curves(
     return draw(paint, title=title, description=description, height=height, margins=margins)
 
 
-def _styles(named: Sequence[Curve]) -> dict[str, tuple[str, Any]]:
+def _styles(named: Sequence[Curve]) -> dict[str, tuple[str, Dash]]:
     others = [c for c in named if not c.strong and not c.colour]
     styles = {c.label: (HUES[i % len(HUES)], DASHES[i % len(DASHES)]) for i, c in enumerate(others)}
     return {c.label: (c.colour or ACCENT, "-") for c in named} | styles
 
 
-def _draw(axes: Any, curve: Curve, colour: str, dash: Any) -> None:
+def _draw(axes: "Axes", curve: Curve, colour: str, dash: Dash) -> None:
     x, y = curve.points()
     style = {"lw": 2.4 if curve.strong else 1.6, "ls": dash}
     axes.plot(x, y, color=colour, **({"lw": 0.8, "ls": "-", "alpha": 0.55} if curve.faint else style))
@@ -89,24 +94,27 @@ def _draw(axes: Any, curve: Curve, colour: str, dash: Any) -> None:
             axes.plot([at], [y[x.index(at)]], "o", color=colour, ms=size, mec=PAPER, mew=0.8, clip_on=False)
 
 
-def _at_the_ends(axes: Any, named: Sequence[Curve], styles: Mapping[str, Any], _: str) -> None:
+def _at_the_ends(axes: "Axes", named: Sequence[Curve], styles: Mapping[str, tuple[str, Dash]], _: str) -> None:
     low, high = axes.get_ylim()
     ends = [min(max(c.points()[1][-1], low), high) for c in named]
     gap = 14 / axes.bbox.height * (high - low)
     for curve, at in zip(named, spread(ends, gap, low, high), strict=True):
-        _name(axes, curve, styles, 1.02, at, transform=axes.get_yaxis_transform())
+        _name(axes, curve, styles, 1.02, at, {"transform": axes.get_yaxis_transform()})
 
 
-def _in_a_corner(axes: Any, named: Sequence[Curve], styles: Mapping[str, Any], corner: str) -> None:
+def _in_a_corner(axes: "Axes", named: Sequence[Curve], styles: Mapping[str, tuple[str, Dash]], corner: str) -> None:
     upper, side = corner.split()
     for i, curve in enumerate(named if upper == "upper" else named[::-1]):
         at = 0.94 - 0.068 * i if upper == "upper" else 0.06 + 0.068 * i
-        _name(axes, curve, styles, 0.975 if side == "right" else 0.03, at, transform=axes.transAxes, ha=side)
+        look: ArtistStyle = {"transform": axes.transAxes, "ha": side}
+        _name(axes, curve, styles, 0.975 if side == "right" else 0.03, at, look)
 
 
-def _name(axes: Any, curve: Curve, styles: Mapping[str, Any], x: float, y: float, **how: Any) -> None:
+def _name(
+    axes: "Axes", curve: Curve, styles: Mapping[str, tuple[str, Dash]], x: float, y: float, look: ArtistStyle
+) -> None:
     weight = "bold" if curve.strong else "normal"
-    axes.text(x, y, curve.label, color=styles[curve.label][0], fontweight=weight, va="center", **how)
+    axes.text(x, y, curve.label, color=styles[curve.label][0], fontweight=weight, va="center", **look)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,13 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from polyclinic.figures.numbers import count, finite
-from polyclinic.figures.svg import ACCENT, GRID, INK, MUTED, SECOND, WIDTH, draw
+from polyclinic.figures.svg import ACCENT, GRID, INK, MUTED, SECOND, WIDTH, ArtistStyle, draw
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LINE = 14
 MOST_STEPS = 100
@@ -71,7 +74,7 @@ def flow(steps: Sequence[FlowStep], *, title: str, group: str = "") -> str:
     tops = [LINE + 6 + sum(s.height for s in steps[:i]) for i in range(len(steps))]
     height = LINE + 10 + sum(s.height for s in steps)
 
-    def paint(axes: Any) -> None:
+    def paint(axes: "Axes") -> None:
         axes.set(xlim=(0, WIDTH), ylim=(height, 0))
         axes.axis("off")
         for right, heading in ((_right(group), "rows"), (WIDTH - 2, group)):
@@ -94,9 +97,9 @@ def _right(group: str) -> float:
     return WIDTH - 2 - (COLUMN if group else 0)
 
 
-def _paint(axes: Any, step: FlowStep, top: float, most: float, group: str, has_bar: bool) -> None:
+def _paint(axes: "Axes", step: FlowStep, top: float, most: float, group: str, has_bar: bool) -> None:
     below, out = top + 9, step.excluded
-    style = {"va": "center", "color": MUTED if out else INK}
+    style: ArtistStyle = {"va": "center", "color": MUTED if out else INK}
     weight = "normal" if out else "bold"
     counts = [(_right(group), f"− {count(step.rows)}" if out else count(step.rows))]
     if step.groups is not None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape, unescape
 from itertools import repeat, starmap
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 from markupsafe import Markup
 
@@ -15,7 +15,14 @@ WIDE = 4
 NUMBER = re.compile(r"[+−<]?\d[\d,.]*( %|<small| \(|$)|–$")
 
 
-def table(rows: Iterable[Mapping[str, Any] | Sequence[Any]], columns: Sequence[str], caption: str = "") -> str:
+@runtime_checkable
+class HasHtml(Protocol):
+    """What is HTML already (`markupsafe.Markup`): it is taken as it is."""
+
+    def __html__(self) -> str: ...
+
+
+def table(rows: Iterable[Mapping[str, object] | Sequence[object]], columns: Sequence[str], caption: str = "") -> str:
     """An HTML table that scrolls by itself where it is wider than the page.
 
     rows: one mapping (by column name) or one sequence (in the order of `columns`) a row. Numbers are written by
@@ -51,7 +58,7 @@ def with_small(text: str, small: str) -> Markup:
     return Markup("{}{}").format(text, under)
 
 
-def _cell(value: Any, right: bool, scope: str, head: str = "") -> str:
+def _cell(value: object, right: bool, scope: str, head: str = "") -> str:
     side = ' class="n" style="text-align:right"' if right else ""
     if scope:
         return f'<th scope="{scope}"{side}>{_written(value)}</th>'
@@ -59,14 +66,14 @@ def _cell(value: Any, right: bool, scope: str, head: str = "") -> str:
     return f"<td{known}{side}>{_written(value)}</td>"
 
 
-def _numeric(values: Sequence[Any]) -> bool:
+def _numeric(values: Sequence[object]) -> bool:
     texts = [_written(v) for v in values if v not in (None, "")]
     return bool(texts) and all(NUMBER.match(unescape(text)) for text in texts)
 
 
-def _written(value: Any) -> str:
-    if hasattr(value, "__html__"):
-        return str(value.__html__())
+def _written(value: object) -> str:
+    if isinstance(value, HasHtml):
+        return value.__html__()
     if value is None or isinstance(value, bool):
         return {None: NOTHING, True: "yes", False: "no"}[value]
     if isinstance(value, int | float):

@@ -1,12 +1,15 @@
 """Values with their intervals, one a line: scores of models, paired differences, subgroups."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from polyclinic.figures.numbers import bounds, finite, number, signed
-from polyclinic.figures.svg import ACCENT, GRID, INK, MUTED, PAPER, SECOND, WIDTH, draw
+from polyclinic.figures.svg import ACCENT, GRID, INK, MUTED, PAPER, SECOND, WIDTH, ArtistStyle, draw
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LEFT, RIGHT, LINE = 104, 86, 14
 MOST_LINES = 200
@@ -37,7 +40,7 @@ class Line:
         """Whether it names the lines below it."""
         return self.value is None and not self.note
 
-    def spoken(self, write: Any) -> str:
+    def spoken(self, write: Callable[[float], str]) -> str:
         """The line as a screen reader says it."""
         if not finite(self.value):
             return f"{self.label}: {self.note or 'no value'}"
@@ -54,7 +57,7 @@ def forest(lines: Sequence[Line], *, title: str, axis: str, zero: bool = False, 
         lines = [*lines[:MOST_LINES], Line("…", note=f"and {more:,} more")]
     heights = [line_height(line) for line in lines]
 
-    def paint(axes: Any) -> None:
+    def paint(axes: "Axes") -> None:
         paint_lines(axes, lines, axis=axis, zero=zero, reference=reference)
 
     height, margins = sum(heights) + 46, (LEFT, RIGHT, 6, 40)
@@ -68,7 +71,7 @@ def spoken(lines: Sequence[Line], zero: bool = False) -> str:
 
 
 def paint_lines(
-    axes: Any, lines: Sequence[Line], *, axis: str, zero: bool = False, reference: float | None = None
+    axes: "Axes", lines: Sequence[Line], *, axis: str, zero: bool = False, reference: float | None = None
 ) -> None:
     """Paint an interval plot on axes that leave `LEFT` and `RIGHT` pixels for words; see `forest`."""
     write, upright = (signed, 0.0) if zero else (number, reference)
@@ -100,12 +103,13 @@ def _range(lines: Sequence[Line], upright: float | None) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _paint(axes: Any, line: Line, top: float, height: float, write: Any) -> None:
+def _paint(axes: "Axes", line: Line, top: float, height: float, write: Callable[[float], str]) -> None:
     colour = ACCENT if line.strong else SECOND if line.worse else INK
-    middle, style = top + height / 2, {"va": "center", "transform": axes.get_yaxis_transform()}
+    middle = top + height / 2
+    style: ArtistStyle = {"va": "center", "transform": axes.get_yaxis_transform()}
     left, right = -LEFT / (WIDTH - LEFT - RIGHT), 1 + RIGHT / (WIDTH - LEFT - RIGHT)
     weight = "bold" if line.strong or line.worse or line.heading else "normal"
-    kind = {"color": MUTED if line.heading else colour, "fontsize": 11, "fontweight": weight}
+    kind: ArtistStyle = {"color": MUTED if line.heading else colour, "fontsize": 11, "fontweight": weight}
     words = [(word, kind) for word in _wrapped(line)]
     words += [(line.note, {"color": MUTED, "fontsize": 9.5})] if line.note and finite(line.value) else []
     for i, (word, look) in enumerate(words):
@@ -113,18 +117,19 @@ def _paint(axes: Any, line: Line, top: float, height: float, write: Any) -> None
     if not finite(line.value):
         axes.text(0, middle, line.note, color=MUTED, fontsize=10, fontstyle="italic", **style)
         return
-    _mark(axes, line, middle, colour)
+    _mark(axes, line, line.value, middle, colour)
     axes.text(right, middle - 6.5, write(line.value), color=colour, fontweight="bold", ha="right", **style)
     axes.text(right, middle + 6.5, bounds(line.low, line.high), color=MUTED, fontsize=9.5, ha="right", **style)
-    across = {"transform": style["transform"], "clip_on": False}
+    across: ArtistStyle = {"transform": style["transform"], "clip_on": False}
     axes.plot([left, right], [top + height] * 2, color=GRID, lw=0.6, **across)
 
 
-def _mark(axes: Any, line: Line, middle: float, colour: str) -> None:
+def _mark(axes: "Axes", line: Line, value: float, middle: float, colour: str) -> None:
     """The folds behind, the interval, and the value on it."""
     axes.plot(line.dots, [middle + 6] * len(line.dots), "|", color=MUTED, ms=4, mew=1, clip_on=False)
     if finite(line.low) and finite(line.high):
-        ends, style = [line.low, line.high], {"color": colour, "clip_on": False}
+        ends = [line.low, line.high]
+        style: ArtistStyle = {"color": colour, "clip_on": False}
         axes.plot(ends, [middle] * 2, lw=2.4 if line.strong else 1.8, **style)
         axes.plot(ends, [middle] * 2, "|", ms=8, mew=1.4, **style)
-    axes.plot([line.value], [middle], "o", color=colour, ms=6, mec=PAPER, mew=1, clip_on=False)
+    axes.plot([value], [middle], "o", color=colour, ms=6, mec=PAPER, mew=1, clip_on=False)

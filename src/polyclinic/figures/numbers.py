@@ -1,17 +1,17 @@
 """How numbers are written: few digits, thousands apart, and never a score without its interval."""
 
 import math
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 NOTHING = "–"
 
 
-def finite(value: Any) -> TypeGuard[float]:
+def finite(value: object) -> TypeGuard[float]:
     """Whether `value` is a number that can be drawn."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def number(value: Any, digits: int = 3) -> str:
+def number(value: object, digits: int = 3) -> str:
     """A measured number with `digits` decimals below two and fewer above; a dash where there is none.
 
     >>> number(0.78612), number(-12.345), number(None)
@@ -25,7 +25,7 @@ def number(value: Any, digits: int = 3) -> str:
     return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
 
 
-def signed(value: Any) -> str:
+def signed(value: object) -> str:
     """A difference, always with its sign.
 
     >>> signed(0.056), signed(-0.004)
@@ -35,7 +35,7 @@ def signed(value: Any) -> str:
     return f"+{text}" if finite(value) and value > 0 and text.strip("0.") else text
 
 
-def count(value: Any) -> str:
+def count(value: object) -> str:
     """A count with thousands apart; a suppressed one (`"<5"`) stays as it is.
 
     >>> count(9890), count("<5")
@@ -44,7 +44,7 @@ def count(value: Any) -> str:
     return f"{value:,.0f}" if finite(value) else NOTHING if value is None else str(value)
 
 
-def percent(share: Any, digits: int = 1) -> str:
+def percent(share: object, digits: int = 1) -> str:
     """A share from 0 to 1 as a percentage.
 
     >>> percent(0.185)

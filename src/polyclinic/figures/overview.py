@@ -1,10 +1,13 @@
 """The one figure beside the finding: every model with its interval, and of 100 alerts how many are right."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from polyclinic.figures.intervals import LEFT, RIGHT, Line, line_height, paint_lines, spoken
-from polyclinic.figures.svg import ACCENT, INK, SECOND, WIDTH, draw
+from polyclinic.figures.svg import ACCENT, INK, SECOND, WIDTH, ArtistStyle, draw
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLUMNS, ROWS = 20, 5
 STEP = 15.0
@@ -31,7 +34,7 @@ def overview(lines: Sequence[Line], *, title: str, axis: str, right_of_100: int 
     lower = 0.0 if right_of_100 is None else ROWS * STEP + 58
     height = upper + lower + 6
 
-    def paint(axes: Any) -> None:
+    def paint(axes: "Axes") -> None:
         paint_lines(axes, lines, axis=axis)
         if right_of_100 is not None:
             # Both panels share one picture, so that it can stand in a README as it is.
@@ -45,13 +48,13 @@ def overview(lines: Sequence[Line], *, title: str, axis: str, right_of_100: int 
     return draw(paint, title=title, description=words, height=height, margins=margins)
 
 
-def _paint_alerts(axes: Any, right: int, height: float) -> None:
+def _paint_alerts(axes: "Axes", right: int, height: float) -> None:
     axes.set(xlim=(0, WIDTH), ylim=(height, 0))
     axes.axis("off")
     axes.text(2, 20, "Of 100 alerts", va="center", color=INK, fontsize=11, fontweight="bold")
     places = [(8 + STEP * (i % COLUMNS), 40 + STEP * (i // COLUMNS)) for i in range(COLUMNS * ROWS)]
-    filled = {"color": ACCENT, "ms": 9.5, "mew": 0}
-    hollow = {"mfc": "none", "mec": SECOND, "ms": 8.5, "mew": 1.3}
+    filled: ArtistStyle = {"color": ACCENT, "ms": 9.5, "mew": 0}
+    hollow: ArtistStyle = {"mfc": "none", "mec": SECOND, "ms": 8.5, "mew": 1.3}
     for some, style in ((places[:right], filled), (places[right:], hollow)):
         axes.plot([x for x, _ in some], [y for _, y in some], "s", ls="none", **style)
     under = 40 + ROWS * STEP + 4

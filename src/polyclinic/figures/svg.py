@@ -10,9 +10,12 @@ import re
 import warnings
 from collections.abc import Callable
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from polyclinic.fingerprint import of_value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WIDTH = 320
 INK, MUTED, GRID, ACCENT, SECOND, THIRD, FOURTH, PAPER = (f"#0{i}0{i}0{i}" for i in range(1, 9))
@@ -44,9 +47,12 @@ STYLE = {
     **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 3),
 }
 
+ArtistStyle: TypeAlias = dict[str, Any]
+"""Keyword arguments of a Matplotlib artist: colour, width, place …"""
+
 
 def draw(
-    paint: Callable[[Any], None],
+    paint: Callable[["Axes"], None],
     *,
     title: str,
     description: str,

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place
 from polyclinic.notes import note
 from polyclinic.samples import Dense, Ragged, Samples
-from polyclinic.samples.columns import BLOCK, Array, Index
+from polyclinic.samples.columns import BLOCK, Index
 from polyclinic.samples.samples import names_of, of_rows
 
 Floats = npt.NDArray[np.float32]

@@ -1,14 +1,21 @@
 """What a model is. A frozen dataclass of settings; it sees columns, its settings and its state, nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
 
 from polyclinic import memory
+from polyclinic.arrays import Array
 from polyclinic.outcomes.outcome import Head, Outcome
 from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.parts import OnnxPart, Part
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class Model(Protocol):
     def prepare(self, train: Samples) -> State:
         """Vocabulary, scaling, chosen columns: from training rows alone."""
 
-    def encode(self, rows: Samples, state: State) -> Mapping[str, Any]:
+    def encode(self, rows: Samples, state: State) -> Mapping[str, Array]:
         """Named arrays, first axis the row; an object array holds one array a row where shapes differ."""
 
 
@@ -47,15 +54,33 @@ class NamesCode(Protocol):
 class Network(Model, Protocol):
     """A torch model: the one training loop fits it (`training.loop`) with the settings that it carries.
 
-    It carries `training: Training`. Optional: `draw(batch, rng) -> batch`, a batch of encoded rows (with "target") as
-    the network will see it, patches cut and augmented, nothing random where `rng` is None;
-    `parts(onnx, state) -> [Part]`; `answers`, rows answered at a time; `dynamic`, name → axes that vary beside the first.
+    It carries `training: Training`. It may also be `Augmented` or `InParts`, and have `answers`, rows answered at a
+    time, and `dynamic`, name → axes that vary beside the first.
     """
 
-    def network(self, state: State, head: Head) -> Any:
+    def network(self, state: State, head: Head) -> "nn.Module":
         """A `torch.nn.Module`; its forward takes tensors named as `encode` names them and returns raw."""
 
 
+@runtime_checkable
+class Augmented(Protocol):
+    """A torch model that changes each batch before its network reads it."""
+
+    def draw(self, batch: dict[str, Array], rng: np.random.Generator | None) -> dict[str, Array]:
+        """Encoded rows, with `target`, as the network reads them: patches cut, augmented; nothing random where `rng`
+        is None.
+        """
+
+
+@runtime_checkable
+class InParts(Protocol):
+    """A torch model whose graph is one part of several: what cuts a volume, the graph, what stitches the answers."""
+
+    def parts(self, onnx: OnnxPart, state: State) -> Sequence[Part]:
+        """The parts that answer, in their order; `onnx` is the exported network."""
+
+
+@runtime_checkable
 class OwnLoop(Model, Protocol):
     """A model that brings its own loop: trees, rules, adversarial pairs, policies."""
 

@@ -3,18 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from polyclinic import registry
+from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.links import expit
 from polyclinic.outcomes.outcome import Head, Raw, WeightedScore
 from polyclinic.samples import Column, Dense, Ragged, Role, Samples
 from polyclinic.samples.frames import numbers
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Binary:
             raise BadData(what, at=Place(column=name), fix=fix)
         return values
 
-    def check(self, target: npt.NDArray[Any], where: str) -> None:
+    def check(self, target: Array, where: str) -> None:
         """Raise `BadData` unless both answers occur among the labelled rows; `where` names them in the error."""
         classes = tuple(np.unique(target[~np.isnan(target)]))
         if lack := {(): "no label", (0,): "only negative rows", (1,): "only positive rows"}.get(classes):
@@ -80,7 +84,7 @@ class Binary:
         """One logit a row."""
         return Head("row", 1)
 
-    def loss(self, raw: Any, batch: Mapping[str, Any]) -> Any:
+    def loss(self, raw: "Tensor", batch: Mapping[str, "Tensor"]) -> "Tensor":
         """Cross-entropy of the logit: torch [row]."""
         from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
@@ -91,7 +95,7 @@ class Binary:
         """Logits → probabilities, float64."""
         return Raw(expit(raw.values.astype(np.float64)), raw.shape)
 
-    def calibrate(self, y_score: Raw, target: npt.NDArray[Any], groups: npt.NDArray[Any]) -> dict[str, float]:
+    def calibrate(self, y_score: Raw, target: Array, groups: Array) -> dict[str, float]:
         """Slope and intercept that make probabilities fit the labels, learned on validation rows; none in doubt."""
         known = ~np.isnan(target)
         learn = registry.load("adjustments", "recalibration")
@@ -104,7 +108,7 @@ class Binary:
         adjust = registry.load("adjustments", "recalibrated")
         return Raw(adjust(y_score.values, calibration), y_score.shape)
 
-    def decide(self, y_score: Raw, target: npt.NDArray[Any], rule: Mapping[str, float]) -> float:
+    def decide(self, y_score: Raw, target: Array, rule: Mapping[str, float]) -> float:
         """The threshold at and above which the answer is yes.
 
         rule: one of {"specificity": 0.9}, {"sensitivity": 0.8}, {"threshold": 0.2}.
@@ -157,7 +161,7 @@ class Binary:
         return Samples(row, columns, roles, {"subject": row // 3}, time, {"side": side})
 
 
-def _events(rng: np.random.Generator, signal: npt.NDArray[Any], time: npt.NDArray[np.datetime64]) -> Ragged:
+def _events(rng: np.random.Generator, signal: Array, time: npt.NDArray[np.datetime64]) -> Ragged:
     """Older events are noise of two codes; the last one of each row is `level` with the signal, a minute old."""
     lengths = rng.integers(1, 7, len(signal))
     stop = np.cumsum(lengths)

@@ -3,13 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from polyclinic.arrays import Array
 from polyclinic.samples import Samples
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 WeightedScore: TypeAlias = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
@@ -74,13 +78,13 @@ class Outcome(Protocol):
     scores: tuple[str, ...]
     primary: str
 
-    def target(self, rows: Samples) -> npt.NDArray[Any]:
+    def target(self, rows: Samples) -> Array:
         """What is to be learned: float32 [row], or an object array of one array a row."""
 
     def head(self, rows: Samples) -> Head:
         """What a network for these rows must end in."""
 
-    def loss(self, raw: Any, batch: Mapping[str, Any]) -> Any:
+    def loss(self, raw: "Tensor", batch: Mapping[str, "Tensor"]) -> "Tensor":
         """One number a row: torch [row], from raw [row, channel, …] and batch["target"]."""
 
     def link(self, raw: Raw) -> Raw:

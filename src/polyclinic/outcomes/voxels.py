@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from polyclinic import registry
+from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place, UsageError
 from polyclinic.outcomes.outcome import Head, Raw, WeightedScore
 from polyclinic.samples import File, Role, Samples
-from polyclinic.samples.columns import Array
 from polyclinic.samples.samples import of_rows
 from polyclinic.timelines.format import FileReader, file_readers
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Voxels:
         """One channel a label, background included, for each voxel of the first input picture."""
         return Head(f"grid:{next(iter(of_rows(rows, File)))}", len(self.names) + 1)
 
-    def loss(self, raw: Any, batch: Mapping[str, Any]) -> Any:
+    def loss(self, raw: "Tensor", batch: Mapping[str, "Tensor"]) -> "Tensor":
         """Cross-entropy plus one less the soft Dice of the structures: torch [row].
 
         raw: [row, channel, x, y, z]; batch["target"]: channel numbers [row, x, y, z], -1 outside the picture.

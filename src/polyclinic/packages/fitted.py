@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Protocol, Self
 
 import numpy as np
 import polars as pl
 
 from polyclinic import config, registry
+from polyclinic.arrays import Array
 from polyclinic.outcomes.outcome import Outcome, Raw, concatenate
 from polyclinic.packages import recipe
 from polyclinic.packages.contents import Contents, read_folder
@@ -17,6 +18,12 @@ from polyclinic.packages.parts import OnnxPart, Part, Values, load_parts, requir
 from polyclinic.packages.recipe import MemberDocument
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
+
+
+class Encoder(Protocol):
+    """The settings of a model, by which rows become named arrays; see `models.model.Model`."""
+
+    def encode(self, rows: Samples, state: State) -> Mapping[str, Array]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +36,7 @@ class Fitted:
     history: one record an epoch (`epoch`, `train`, `validation`); empty where there are no epochs.
     """
 
-    model: Any
+    model: Encoder
     state: State
     parts: Sequence[Part]
     name: str = ""
@@ -66,8 +73,10 @@ class Fitted:
 
     def predict(self, rows: Samples, outcome: Outcome, *, folder: Path = Path()) -> pl.DataFrame:
         """The outcome's columns of the predictions table for these rows."""
-        answers = ((self.answer(some, outcome), some) for some in self.batches(rows))
-        return pl.concat(outcome.predictions(*given, threshold=None, folder=folder) for given in answers)
+        return pl.concat(
+            outcome.predictions(self.answer(some, outcome), some, threshold=None, folder=folder)
+            for some in self.batches(rows)
+        )
 
     @property
     def precision(self) -> str | None:

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge
 
+from polyclinic.arrays import Array
 from polyclinic.packages.recipe import Strict
 from polyclinic.samples import Column, Dense, Ragged, Samples
-from polyclinic.samples.columns import Array
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Rows: TypeAlias = npt.NDArray[np.int64]

@@ -7,20 +7,27 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 import numpy as np
 
 from polyclinic import registry
+from polyclinic.arrays import Array
 from polyclinic.errors import BadPackage, Place, UsageError
 from polyclinic.packages import recipe
 from polyclinic.packages.contents import ANEW, Contents
 from polyclinic.packages.onnx_graph import check_graph
 from polyclinic.packages.recipe import NamedDocument, OnnxDocument, PartDocument
 from polyclinic.packages.state import read_arrays, write_arrays
-from polyclinic.samples.columns import Array
 
-Values: TypeAlias = dict[str, Any]
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+Values: TypeAlias = dict[str, Array]
+"""Named arrays that go from part to part: what a model encodes, and in the end `raw` (and `shape`)."""
+Arrays: TypeAlias = Mapping[str, Array]
+PartSettings: TypeAlias = Mapping[str, Any]
+"""JSON values that a part was saved with."""
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,63}")
 
@@ -51,7 +58,7 @@ class OnnxPart:
     file: str = "graph"
 
     @cached_property
-    def session(self) -> Any:
+    def session(self) -> "InferenceSession":
         """An ONNX Runtime session on the CPU, loaded once."""
         import onnxruntime
 
@@ -94,7 +101,7 @@ class OnnxPart:
         return cls(recipe.bytes_of(contents, file), document.outputs, document.at_once, file)
 
 
-PartFunction: TypeAlias = Callable[[Values, Mapping[str, Array], Mapping[str, Any]], Mapping[str, Any]]
+PartFunction: TypeAlias = Callable[[Values, Arrays, PartSettings], Mapping[str, Array]]
 """`function(values, arrays, settings) -> values`."""
 
 
@@ -114,8 +121,8 @@ class NamedPart:
 
     name: str
     function: PartFunction
-    arrays: Mapping[str, Array] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Arrays = field(default_factory=dict)
+    settings: PartSettings = field(default_factory=dict)
 
     def __call__(self, values: Values) -> Values:
         return dict(self.function(values, self.arrays, self.settings))

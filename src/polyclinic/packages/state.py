@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from polyclinic.arrays import Array
 from polyclinic.errors import BadPackage, Place
 from polyclinic.packages import recipe
 from polyclinic.packages.contents import ANEW, Contents
-from polyclinic.samples.columns import Array
 
 
 @dataclass(frozen=True, eq=False)

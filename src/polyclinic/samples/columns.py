@@ -12,10 +12,10 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place
 from polyclinic.timelines.format import FileReader
 
-Array: TypeAlias = npt.NDArray[Any]
 Index: TypeAlias = npt.NDArray[np.int64]
 BLOCK = 1 << 20
 """Elements of windows that are laid out at a time, so that overlapping windows never lie in memory together."""

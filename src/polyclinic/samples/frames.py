@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from polyclinic import atomic
+from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place, UnknownName, UsageError
-from polyclinic.samples.columns import Array, Column, Dense, File, Ragged
+from polyclinic.samples.columns import Column, Dense, File, Ragged
 from polyclinic.timelines.tables import read_table as read_table
 
 

@@ -6,7 +6,8 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import polars as pl
 
-from polyclinic.samples.columns import Array, Column
+from polyclinic.arrays import Array
+from polyclinic.samples.columns import Column
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from polyclinic.arrays import Array
 from polyclinic.notes import note
-from polyclinic.samples.columns import Array, Dense
+from polyclinic.samples.columns import Dense
 from polyclinic.samples.samples import Samples
 
 FEW = 20

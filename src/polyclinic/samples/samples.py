@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.figures.html import table
-from polyclinic.samples.columns import Array, Column, Dense, Index
+from polyclinic.samples.columns import Column, Dense, Index
 from polyclinic.samples.frames import as_polars, column_series, need_columns, numbers, times
 from polyclinic.samples.table_inputs import TableInputs
 

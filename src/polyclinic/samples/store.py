@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from polyclinic.arrays import Array
 from polyclinic.documents import check_file_name, read_json
 from polyclinic.errors import Place, UsageError
-from polyclinic.samples.columns import Array, Column, Dense, Entity, File, Ragged
+from polyclinic.samples.columns import Column, Dense, Entity, File, Ragged
 from polyclinic.samples.samples import Samples
 from polyclinic.timelines.format import file_reader
 

@@ -5,19 +5,24 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from polyclinic import dependencies
+from polyclinic.arrays import Array
 from polyclinic.errors import PolyclinicError
 from polyclinic.packages.parts import OnnxPart
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+    from torch import nn
 
 OPSET = 20
 TOLERANCE = 1e-4
 
 
-def to_onnx(net: Any, example: Mapping[str, Any], dynamic: Mapping[str, tuple[int, ...]]) -> OnnxPart:
+def to_onnx(net: "nn.Module", example: Mapping[str, Array], dynamic: Mapping[str, tuple[int, ...]]) -> OnnxPart:
     """Export a network in evaluation mode; inputs are named like forward's arguments, the output is `raw`.
 
     example: name → array of at least two rows (torch.export takes a batch axis of 1 for a constant).
@@ -42,7 +47,7 @@ def to_onnx(net: Any, example: Mapping[str, Any], dynamic: Mapping[str, tuple[in
     return part
 
 
-def stripped(proto: Any) -> bytes:
+def stripped(proto: "ModelProto") -> bytes:
     """The graph without traces of the machine and the sources that made it: same weights, same bytes."""
     for message in (proto, *_within(proto.graph), *(n for f in proto.functions for n in (f, *f.node))):
         message.ClearField("metadata_props")
@@ -50,7 +55,7 @@ def stripped(proto: Any) -> bytes:
     return bytes(proto.SerializeToString(deterministic=True))
 
 
-def _within(graph: Any) -> Iterator[Any]:
+def _within(graph: "GraphProto") -> Iterator["GraphProto | NodeProto | TensorProto | ValueInfoProto"]:
     """A graph, its values and its nodes, those of branches and loops included."""
     yield from (graph, *graph.value_info, *graph.input, *graph.output, *graph.initializer, *graph.node)
     for attribute in (a for node in graph.node for a in node.attribute if a.HasField("g")):

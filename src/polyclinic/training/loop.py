@@ -3,62 +3,84 @@
 import copy
 import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 
 from polyclinic import dependencies, openmp, progress, seeds
-from polyclinic.errors import BadData
-from polyclinic.models.model import Session
+from polyclinic.arrays import Array
+from polyclinic.errors import BadData, UsageError
+from polyclinic.models.model import Augmented, InParts, Model, Network, OwnLoop, Session
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.state import State
 from polyclinic.samples import File, Ragged, Samples
+from polyclinic.samples.columns import Index
 from polyclinic.samples.samples import of_rows
 from polyclinic.training.training_settings import Training
 
-Batch = dict[str, Any]
-History = list[dict[str, float]]
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+T = TypeVar("T")
+Batch: TypeAlias = dict[str, Array]
+"""Encoded rows, by the names that the model gave them, and `target`."""
+History: TypeAlias = list[dict[str, float]]
 SOME = 4
 
 
-def fit(model: Any, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+@runtime_checkable
+class TorchModel(Network, Protocol):
+    """A network with the settings of its training."""
+
+    @property
+    def training(self) -> Training: ...
+
+
+def fit(model: Model, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
     """Fit a model: by its own loop where it brings one, by this one where it gives a network.
 
-    train, validation: labelled rows. Raises `BadData` where one of them is empty.
+    train, validation: labelled rows. Raises `BadData` where one of them is empty, `UsageError` where the model is
+    neither of the two.
     """
     for name, rows in (("training", train), ("validation", validation)):
         if len(rows) == 0:
             raise BadData(f"no {name} rows are left", fix="use fewer folds or a larger share for that part")
-    if hasattr(model, "fit"):
-        return model.fit(train, validation, outcome, session)  # type: ignore[no-any-return]
+    if isinstance(model, OwnLoop):
+        return model.fit(train, validation, outcome, session)
+    if not isinstance(model, TorchModel):
+        fix = "write `fit`, or `network` and a field `training: Training`, as the page 'your own model' shows"
+        raise UsageError(f"{type(model).__name__} cannot be fitted: it has neither `fit` nor `network`", fix=fix)
     return fit_torch(model, train, validation, outcome, session)
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """Encoded rows and their targets, handed out by position; files too large to hold are read at each use."""
+class LabelledRows:
+    """Rows and their targets, encoded batch by batch.
 
-    model: Any
+    in_memory: all of them encoded, where the budget of memory allows it.
+    """
+
+    model: TorchModel
     state: State
     rows: Samples
     outcome: Outcome
-    held: Batch | None = None
+    in_memory: Batch | None = None
 
-    def in_memory(self, budget: int) -> Self:
+    def within(self, budget: int) -> Self:
         """The same with all rows encoded, where they take at most so many bytes; else each batch is encoded anew."""
-        return replace(self, held=self.encoded(np.arange(len(self.rows)))) if self.size() <= budget else self
+        return replace(self, in_memory=self.encoded(np.arange(len(self.rows)))) if self.size() <= budget else self
 
     def size(self) -> int:
-        """About how many bytes all rows take when they are encoded: told from a few of them, the longest included."""
+        """About how many bytes all rows take when they are encoded: estimated from a few of them, the longest included."""
         some = np.linspace(0, len(self.rows) - 1, SOME, dtype=int)
         ragged = of_rows(self.rows, Ragged).values()
         longest = [int(np.argmax(column.lengths)) for column in ragged if len(column)]
         if self.files:  # of one shape each: no file is read twice
-            return len(self.rows) * max(_bytes(self.encoded([at])) for at in some)
+            return len(self.rows) * max(_bytes(self.encoded(some[i : i + 1])) for i in range(len(some)))
         some = np.unique([*some, *longest])
         return len(self.rows) * _bytes(self.encoded(some)) // len(some)
 
@@ -67,17 +89,17 @@ class Source:
         """Whether rows name files: pictures or waveforms."""
         return bool(of_rows(self.rows, File))
 
-    def encoded(self, at: Any) -> Batch:
+    def encoded(self, at: Index) -> Batch:
         """What the model makes of the rows at these positions, and their targets."""
         rows = self.rows.take(at)
         return {**self.model.encode(rows.without_targets(), self.state), "target": self.outcome.target(rows)}
 
-    def batch(self, at: Any, rng: np.random.Generator | None) -> Batch:
-        """The rows at these positions as the network will see them."""
-        batch = self.encoded(at) if self.held is None else {name: v[at] for name, v in self.held.items()}
-        return self.model.draw(batch, rng) if hasattr(self.model, "draw") else batch
+    def batch(self, at: Index, rng: np.random.Generator | None) -> Batch:
+        """The rows at these positions as the network reads them."""
+        batch = self.encoded(at) if self.in_memory is None else {name: v[at] for name, v in self.in_memory.items()}
+        return self.model.draw(batch, rng) if isinstance(self.model, Augmented) else batch
 
-    def batches(self, order: Any, size: int, rng: np.random.Generator | None) -> Iterator[Batch]:
+    def batches(self, order: Index, size: int, rng: np.random.Generator | None) -> Iterator[Batch]:
         """Batches in that order; the next one is made while the last is learned from."""
         chunks = [order[i : i + size] for i in range(0, len(order), size)]
         with ThreadPoolExecutor(max_workers=1) as worker:
@@ -94,7 +116,7 @@ def _bytes(batch: Batch) -> int:
     return sum(np.asarray(v).nbytes for v in arrays)
 
 
-def fit_torch(model: Any, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+def fit_torch(model: TorchModel, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
     """Fit a torch model and export it to ONNX."""
     torch = dependencies.need("torch", extra="train", to="train a network")
     from polyclinic.training.export import to_onnx
@@ -106,17 +128,19 @@ def fit_torch(model: Any, train: Samples, validation: Samples, outcome: Outcome,
     device = fastest if session.device == "auto" else session.device
     numbers = torch.float64 if model.training.precision == "double" else torch.float32
     net = model.network(state, outcome.head(train)).to(device, numbers)
-    learn = Source(model, state, train, outcome).in_memory(session.memory)
-    left = session.memory - (0 if learn.held is None else learn.size())
-    watch = Source(model, state, validation, outcome).in_memory(left)
+    learn = LabelledRows(model, state, train, outcome).within(session.memory)
+    left = session.memory - (0 if learn.in_memory is None else learn.size())
+    watch = LabelledRows(model, state, validation, outcome).within(left)
     history = _epochs(net, learn, watch, model.training, seeds.generator(session.seed, "batches"))
     example = learn.batch(np.arange(min(2, len(train))).repeat(2)[:2], None)
     onnx = to_onnx(net.cpu().float().eval(), arguments(net, example), getattr(model, "dynamic", {}))
-    parts = model.parts(onnx, state) if hasattr(model, "parts") else [onnx]
+    parts = model.parts(onnx, state) if isinstance(model, InParts) else [onnx]
     return Fitted(model, state, parts, batch=getattr(model, "answers", 4096), history=history)
 
 
-def _epochs(net: Any, learn: Source, watch: Source, how: Training, rng: np.random.Generator) -> History:
+def _epochs(
+    net: "nn.Module", learn: LabelledRows, watch: LabelledRows, how: Training, rng: np.random.Generator
+) -> History:
     """Train until validation no longer gains; the network is left with its best weights."""
     drawn = max(1, round(how.share * len(learn.rows)))
     step = stepper(net, learn, how, how.epochs * math.ceil(drawn / how.batch))
@@ -141,7 +165,7 @@ def _epochs(net: Any, learn: Source, watch: Source, how: Training, rng: np.rando
     return history
 
 
-def stepper(net: Any, learn: Source, how: Training, steps: int) -> Callable[[Batch], float]:
+def stepper(net: "nn.Module", learn: LabelledRows, how: Training, steps: int) -> Callable[[Batch], float]:
     """What learns from one batch and gives its loss; `steps` of it are to come."""
     import torch
 
@@ -162,7 +186,7 @@ def stepper(net: Any, learn: Source, how: Training, steps: int) -> Callable[[Bat
     return step
 
 
-def validation_loss(net: Any, watch: Source, how: Training) -> float:
+def validation_loss(net: "nn.Module", watch: LabelledRows, how: Training) -> float:
     """Mean loss a row over the validation rows, nothing random."""
     import torch
 
@@ -173,7 +197,7 @@ def validation_loss(net: Any, watch: Source, how: Training) -> float:
         return sum(float(losses_of(net, b, watch.outcome)[0].sum()) for b in batches) / len(watch.rows)
 
 
-def losses_of(net: Any, batch: Batch, outcome: Outcome) -> tuple[Any, Any]:
+def losses_of(net: "nn.Module", batch: Batch, outcome: Outcome) -> tuple["Tensor", "Tensor"]:
     """The loss of each row of a batch, and the targets: tensors on the network's device."""
     import torch
 
@@ -184,7 +208,7 @@ def losses_of(net: Any, batch: Batch, outcome: Outcome) -> tuple[Any, Any]:
     return outcome.loss(net(**arguments(net, tensors)), tensors), tensors["target"]
 
 
-def arguments(net: Any, batch: Batch) -> Batch:
+def arguments(net: "nn.Module", batch: Mapping[str, T]) -> dict[str, T]:
     """The values that the network's forward takes, by name, in its order."""
     return {name: batch[name] for name in inspect.signature(net.forward).parameters if name in batch}
 
@@ -201,7 +225,7 @@ def rate(how: Training, steps: int) -> Callable[[int], float]:
     return factor
 
 
-def row_weights(learn: Source, how: Training) -> Callable[[Any], Any]:
+def row_weights(learn: LabelledRows, how: Training) -> Callable[["Tensor"], "Tensor | float"]:
     """Target → weight of its row: 1, or what makes both answers of a binary target count alike."""
     if how.class_weights == "none":
         return lambda target: 1.0

@@ -7,10 +7,12 @@ patient's right, to the front and to the head, as nearly as its voxels allow wit
 
 from dataclasses import dataclass
 from itertools import permutations, product
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+
+from polyclinic.arrays import Array
 
 Affine = npt.NDArray[np.float64]
 WAYS = list(product(permutations(range(3)), product((1, -1), repeat=3)))
@@ -66,11 +68,11 @@ class Orientation:
             letters[axis] = negative if backwards else positive
         return "".join(letters)
 
-    def read(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def read(self, stored: Array) -> Array:
         """Stored voxels [i, j, k] → [right, front, head], in an array of its own."""
         return np.ascontiguousarray(np.flip(stored.transpose(self.axes), self._backwards))
 
-    def stored(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def stored(self, values: Array) -> Array:
         """Voxels [right, front, head] → as the file stores them [i, j, k]; undoes `read`."""
         back: list[int] = np.argsort(self.axes).tolist()
         return np.flip(values, self._backwards).transpose(back)

@@ -8,7 +8,7 @@ import gzip
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from polyclinic import atomic
 from polyclinic.areas.imaging import header as headers
 from polyclinic.areas.imaging.header import Header, refused
 from polyclinic.areas.imaging.orientation import Affine
+from polyclinic.arrays import Array
 from polyclinic.errors import BadData
 from polyclinic.samples import File, Samples
 from polyclinic.samples.samples import of_rows
@@ -50,7 +51,7 @@ class Grid(NamedTuple):
 class Volume(NamedTuple):
     """values: [right, front, head]; grid: where they lie."""
 
-    values: npt.NDArray[Any]
+    values: Array
     grid: Grid
 
 
@@ -116,7 +117,7 @@ def differs(path: str | Path, other: str | Path) -> str:
     return grid(path).differs(grid(other))
 
 
-def write_labels(values: npt.NDArray[Any], reference: str | Path, path: str | Path) -> None:
+def write_labels(values: Array, reference: str | Path, path: str | Path) -> None:
     """Write structures on the grid of another file, in the order and with the affine of that file.
 
     The same values give the same bytes. Of the reference's header the geometry is kept and nothing else: names,

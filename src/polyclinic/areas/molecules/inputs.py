@@ -1,9 +1,9 @@
 """Molecules → atoms and bonds, fingerprint, descriptors; scaffold and identity as groups; size as stratum."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,13 @@ import polars as pl
 
 from polyclinic import fingerprint
 from polyclinic.areas.molecules.formats.smiles import molecule, refusal, smiles_column
+from polyclinic.arrays import Array
 from polyclinic.samples import Column, Dense, Ragged
 from polyclinic.samples.frames import need_columns
 from polyclinic.samples.inputs import InputColumns, Inputs
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
 
 COMPOUND = ("compound", "compound_id", "compound_name", "name", "id", "molecule_id", "mol_id", "drug", "chembl_id")
 """How tables call the column that names a compound; the one that there is, whatever its capitals."""
@@ -144,7 +148,7 @@ def canonical(smiles: str | None) -> str | None:
     return str(Chem.MolToSmiles(read))
 
 
-def graph(molecules: Sequence[Any]) -> tuple[Ragged, Ragged]:
+def graph(molecules: "Sequence[Mol | None]") -> tuple[Ragged, Ragged]:
     """Atoms, and the bonds of atoms with `source` and `target` counted from the molecule's first atom."""
     atoms = [list(m.GetAtoms()) if m is not None else [] for m in molecules]
     bonds = [list(m.GetBonds()) if m is not None else [] for m in molecules]
@@ -153,33 +157,35 @@ def graph(molecules: Sequence[Any]) -> tuple[Ragged, Ragged]:
     return ragged(atoms, atom_fields(), {}), ragged(bonds, bond_fields(), ends, "atoms")
 
 
-def ragged(rows: Sequence[Any], fields: Fields, more: dict[str, Any], of: str | None = None) -> Ragged:
+def ragged(rows: Sequence[Any], fields: Fields, more: Mapping[str, Array], of: str | None = None) -> Ragged:
     """One run of elements a row, each field a number of its level."""
     stop = np.cumsum([len(row) for row in rows], dtype=np.int64)
     start = np.append(0, stop)[:-1]
-    values = more | {name: counted(rows, number, np.int16) for name, (_, number) in fields.items()}
+    values = {**more, **{name: counted(rows, number, np.int16) for name, (_, number) in fields.items()}}
     return Ragged(start, stop, values, {name: levels for name, (levels, _) in fields.items()}, of)
 
 
-def counted(rows: Iterable[list[Any]], number: Callable[[Any], int], kind: type) -> npt.NDArray[Any]:
+def counted(rows: Iterable[list[Any]], number: Callable[[Any], int], kind: type) -> Array:
     """A number for each element of each row, one row after another."""
     return np.fromiter((number(element) for row in rows for element in row), kind)
 
 
-def descriptors(molecules: Sequence[Any]) -> npt.NDArray[np.float32]:
+def descriptors(molecules: "Sequence[Mol | None]") -> npt.NDArray[np.float32]:
     """Charge, number of fragments, then `DESCRIPTORS`: float32 [molecule, descriptor]."""
     from rdkit import Chem
     from rdkit.Chem.rdMolDescriptors import Properties
 
     properties = Properties(DESCRIPTORS)
 
-    def of(m: Any) -> list[float]:
+    def of(m: "Mol") -> list[float]:
         return [Chem.GetFormalCharge(m), len(Chem.GetMolFrags(m)), *properties.ComputeProperties(m)]
 
     return filled(molecules, of, 2 + len(DESCRIPTORS))
 
 
-def filled(molecules: Sequence[Any], of: Callable[[Any], Any], width: int) -> npt.NDArray[np.float32]:
+def filled(
+    molecules: "Sequence[Mol | None]", of: "Callable[[Mol], Sequence[float] | Array]", width: int
+) -> npt.NDArray[np.float32]:
     """What `of` gives for each molecule, NaN where that is no finite number: float32 [molecule, width]."""
     values = np.full((len(molecules), width), np.nan, np.float32)
     for row, m in enumerate(molecules):
@@ -188,7 +194,7 @@ def filled(molecules: Sequence[Any], of: Callable[[Any], Any], width: int) -> np
     return np.where(np.isfinite(values), values, np.float32(np.nan))
 
 
-def scaffold(m: Any) -> str:
+def scaffold(m: "Mol") -> str:
     """Bemis–Murcko scaffold (doi:10.1021/jm9602928) without stereo, as SMILES; all molecules without a ring share one,
     `acyclic`, as in MoleculeNet.
     """
@@ -201,7 +207,7 @@ def scaffold(m: Any) -> str:
     return Chem.MolToSmiles(cut(m), isomericSmiles=False)
 
 
-def named(molecules: Sequence[Any], of: Callable[[Any], str]) -> npt.NDArray[np.str_]:
+def named(molecules: "Sequence[Mol | None]", of: "Callable[[Mol], str]") -> npt.NDArray[np.str_]:
     """Names of groups, "" where there is none; long ones end in a digest, since each row is as wide as the longest."""
     names = ["" if m is None else of(m) for m in molecules]
     short = [n if len(n) <= LONGEST else f"{n[: LONGEST - 17]}…{fingerprint.of_value(n)[:16]}" for n in names]

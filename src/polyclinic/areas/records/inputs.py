@@ -15,11 +15,12 @@ import numpy.typing as npt
 import polars as pl
 
 from polyclinic import progress
+from polyclinic.arrays import Array
 from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.sorted_times import position
 from polyclinic.cohorts.values import plausible_rows
 from polyclinic.samples import Column, Dense, Ragged
-from polyclinic.samples.columns import Array, Index
+from polyclinic.samples.columns import Index
 from polyclinic.samples.inputs import InputColumns, Inputs
 from polyclinic.timelines.availability import TIMELESS, instants, known_at, known_by, where
 

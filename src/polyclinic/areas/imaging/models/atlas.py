@@ -1,22 +1,21 @@
 """The naive answer: the mean of the training labels, stretched to each volume's grid. It never looks at a voxel."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from polyclinic.areas.imaging.volumes import column_of, intensities
+from polyclinic.arrays import Array
 from polyclinic.models.model import Session
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.fitted import Fitted
-from polyclinic.packages.parts import NamedPart
+from polyclinic.packages.parts import Arrays, NamedPart, PartSettings, Values
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
 
-Named = Mapping[str, Any]
 FLOOR = 1e-4
 
 
@@ -33,7 +32,7 @@ class Atlas:
         shapes = self.encode(train, State({"column": name}))["shape"]
         return State({"column": name, "grid": np.median(shapes, axis=0).astype(int).tolist()})
 
-    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+    def encode(self, rows: Samples, state: State) -> dict[str, Array]:
         """shape: int64 [row, 3]."""
         shapes = [values.shape for values in intensities(rows, state.values["column"])]
         return {"shape": np.array(shapes, np.int64).reshape(-1, 3)}
@@ -50,7 +49,7 @@ class Atlas:
         return Fitted(self, state, [part], batch=self.answers)
 
 
-def resized(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+def resized(values: Array, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     """Values on a grid of another shape over the same field of view, linearly interpolated: float32 [x, y, z]."""
     scale = np.asarray(values.shape) / np.asarray(shape)
     return ndimage.affine_transform(  # type: ignore[no-any-return]
@@ -58,7 +57,7 @@ def resized(values: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[np.
     )
 
 
-def spread(values: Named, arrays: Named, settings: Named) -> dict[str, Any]:  # noqa: ARG001
+def spread(values: Values, arrays: Arrays, settings: PartSettings) -> Values:  # noqa: ARG001
     """The atlas on each volume's grid: raw, log probability, float32 [voxel, channel]; shape: int64 [row, 3]."""
     raw = []
     for shape in values["shape"]:

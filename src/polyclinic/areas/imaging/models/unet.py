@@ -5,26 +5,32 @@ The widest features live at half the resolution, where a voxel costs an eighth; 
 draws the edges. Left out: deep supervision, resampling to a common spacing, ensembles.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from polyclinic.areas.imaging.volumes import column_of, intensities
+from polyclinic.arrays import Array
 from polyclinic.dependencies import need
 from polyclinic.outcomes.outcome import Head
-from polyclinic.packages.parts import NamedPart, OnnxPart, Part
+from polyclinic.packages.parts import Arrays, NamedPart, OnnxPart, Part, PartSettings, Values
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
 from polyclinic.samples.columns import Index
 from polyclinic.training.training_settings import Training
 
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
 Volume = npt.NDArray[np.float32]
-Named = Mapping[str, Any]
+Box: TypeAlias = tuple[slice, ...]
+"""A part of a volume: one slice an axis."""
 STRIDE = 8
 RECIPE = Training(epochs=24, batch=2, learning_rate=2e-3, patience=8, warmup=0.05)
 
@@ -64,14 +70,14 @@ class UNet:
         patch = patch_shape(shape, self.voxels)
         return State({"column": name, "patch": patch, "range": [float(low), float(high)]})
 
-    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+    def encode(self, rows: Samples, state: State) -> dict[str, Array]:
         """volume: object [row] of float32 [x, y, z], mean 0, deviation 1; patch: int64 [row, 3]."""
         read = intensities(rows, state.values["column"])
         volumes = (normalised(values).clip(*state.values["range"]) for values in read)
         patch = np.array([state.values["patch"]] * len(rows), np.int64).reshape(-1, 3)
         return {"volume": np.fromiter(volumes, object, len(rows)), "patch": patch}
 
-    def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
+    def draw(self, batch: dict[str, Array], rng: np.random.Generator | None) -> dict[str, Array]:
         """One patch a row: the middle one, or (with `rng`) a random one, turned, stretched and dimmed.
 
         voxels: float32 [row, 1, x, y, z]; target: int64 [row, x, y, z], -1 outside the volume.
@@ -81,7 +87,7 @@ class UNet:
         voxels, target = (np.stack(part) for part in zip(*views, strict=True))
         return {"voxels": voxels[:, None], "target": target}
 
-    def network(self, state: State, head: Head) -> Any:
+    def network(self, state: State, head: Head) -> "Module":
         """A `torch.nn.Module`: voxels → raw [row, channel, x, y, z]."""
         return build(self.width, head.channels)
 
@@ -94,7 +100,9 @@ class UNet:
         )
         return [cutter, replace(onnx, at_once=1), stitcher]
 
-    def _view(self, volume: Volume, target: Index, patch: Index, rng: Any) -> tuple[Volume, Index]:
+    def _view(
+        self, volume: Volume, target: Index, patch: Index, rng: np.random.Generator | None
+    ) -> tuple[Volume, Index]:
         room = np.asarray(volume.shape) - patch
         start, matrix = room // 2, np.eye(3)
         if rng is not None:
@@ -141,14 +149,14 @@ def starts(size: int, patch: int, overlap: float) -> list[int]:
     return [round(i * (size - patch) / (count - 1)) for i in range(count)]
 
 
-def places(shape: tuple[int, ...], patch: Index, overlap: float) -> Iterator[tuple[Any, Any]]:
+def places(shape: tuple[int, ...], patch: Index, overlap: float) -> Iterator[tuple[Box, Box]]:
     """For each patch of a volume: where it lies in the volume, and which part of the patch that is, as slices."""
     for corner in product(*map(starts, shape, patch.tolist(), [overlap] * 3)):
         low, high = np.maximum(corner, 0), np.minimum(corner + patch, shape)
         yield tuple(map(slice, low, high)), tuple(map(slice, low - corner, high - corner))
 
 
-def cut(values: Named, arrays: Named, settings: Named) -> dict[str, Any]:  # noqa: ARG001
+def cut(values: Values, arrays: Arrays, settings: PartSettings) -> Values:  # noqa: ARG001
     """Every patch of every volume, 0 outside: voxels, float32 [patch, 1, x, y, z]."""
     pieces = []
     for volume, patch in zip(values["volume"], values["patch"], strict=True):
@@ -159,7 +167,7 @@ def cut(values: Named, arrays: Named, settings: Named) -> dict[str, Any]:  # noq
     return {"voxels": np.stack(pieces)}
 
 
-def stitch(values: Named, arrays: Named, settings: Named) -> dict[str, Any]:  # noqa: ARG001
+def stitch(values: Values, arrays: Arrays, settings: PartSettings) -> Values:  # noqa: ARG001
     """Raw answers of patches → of volumes, the middle of a patch weighing more than its rim.
 
     raw: float32 [voxel, channel], volume after volume; shape: int64 [row, 3].
@@ -184,12 +192,12 @@ def bell(patch: tuple[int, ...]) -> Volume:
     return np.asarray(np.einsum("i,j,k->ijk", *axes).clip(1e-3), np.float32)
 
 
-def build(width: int, channels: int) -> Any:
+def build(width: int, channels: int) -> "Module":
     """The network: raw answers [row, channel, x, y, z] for voxels [row, 1, x, y, z]."""
     torch = need("torch", extra="train", to="train the U-Net")
     nn = torch.nn
 
-    def layer(inputs: int, outputs: int, stride: int = 1) -> Any:
+    def layer(inputs: int, outputs: int, stride: int = 1) -> "Module":
         convolution = nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
         return nn.Sequential(convolution, nn.InstanceNorm3d(outputs, affine=True), nn.LeakyReLU(0.01))
 
@@ -207,7 +215,7 @@ def build(width: int, channels: int) -> Any:
             self.to_full = nn.ConvTranspose3d(w, 8, 2, 2)
             self.answer = nn.Sequential(layer(9, 8), nn.Conv3d(8, channels, 1))
 
-        def forward(self, voxels: Any) -> Any:
+        def forward(self, voxels: "Tensor") -> "Tensor":
             fine = self.fine(voxels)
             middle = self.middle(fine)
             upper = self.to_middle(self.coarse(middle))

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
@@ -12,6 +12,9 @@ from polyclinic import dependencies
 from polyclinic.errors import PolyclinicError, UnknownName, pattern_of
 from polyclinic.timelines import tables
 from polyclinic.timelines.format import Chunk, Gives, broken_rows_of, without
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
 
 ROWS = 20_000
 LINES = {".smi", ".smiles"}
@@ -102,7 +105,7 @@ def smiles_column(columns: Collection[str], wanted: str = "") -> str:
     raise UnknownName("column of SMILES", wanted or "smiles", columns)
 
 
-def molecule(smiles: str | None) -> Any:
+def molecule(smiles: str | None) -> "Mol | None":
     """A molecule of RDKit without atom map numbers; None where there is no atom or the SMILES does not parse.
 
     The numbers that tell which atom of a reaction became which (`[CH3:1]`) are no part of a molecule. They go before
@@ -121,7 +124,7 @@ def molecule(smiles: str | None) -> Any:
     return read if read is not None and read.GetNumAtoms() else None
 
 
-def is_mapped(molecule: Any) -> bool:
+def is_mapped(molecule: "Mol") -> bool:
     """Whether any atom of a molecule of RDKit has an atom map number."""
     return any(atom.GetAtomMapNum() for atom in molecule.GetAtoms())
 

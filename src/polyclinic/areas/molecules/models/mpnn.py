@@ -7,18 +7,22 @@ atoms and bonds come as named levels, and a level that training rows hardly show
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from polyclinic.arrays import Array
 from polyclinic.errors import BadData
 from polyclinic.models import encoders
 from polyclinic.outcomes.outcome import Head
 from polyclinic.packages.state import State
-from polyclinic.samples import Dense, Ragged, Role, Samples
+from polyclinic.samples import Column, Dense, Ragged, Role, Samples
 from polyclinic.samples.samples import of_rows
 from polyclinic.training.training_settings import Training
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 ENDS = ("source", "target")
 DYNAMIC = {"atoms": (1,), "bonds": (1,), "ends": (1,), "arriving": (1, 2)}
@@ -51,13 +55,13 @@ class Mpnn:
     def prepare(self, train: Samples) -> State:
         """A number for each level of each field, and centre and spread of the dense numbers."""
         columns = graph_of(train)
-        levels = {kind: vocabulary(train.columns[name], self.least) for kind, name in columns.items()}
+        levels = {kind: vocabulary(of_rows(train, Ragged)[name], self.least) for kind, name in columns.items()}
         read = {self.dense: encoders.dense_names(train)[self.dense]} if self.dense else {}
         numbers = {"dense": read, "offset": encoders.offsets(train, read), "codes": {}, "hours": []}
         mean, scale = (v.astype(np.float32) for v in encoders.centre(self._numbers(train, numbers).astype(float)))
         return State({"columns": columns, "levels": levels, "numbers": numbers}, {"mean": mean, "scale": scale})
 
-    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+    def encode(self, rows: Samples, state: State) -> dict[str, Array]:
         """atoms int32 [row, atom, field], bonds int32 [row, bond, field], 0 where there is none; ends int32
         [row, bond, 2], the atoms that a bond joins; arriving int32 [row, atom, degree], see `arriving`; dense float32
         [row, number], standardised, 0 where missing.
@@ -65,7 +69,7 @@ class Mpnn:
         names, levels = state.values["columns"], state.values["levels"]
         columns = {kind: of_rows(rows, Ragged)[name].compact() for kind, name in names.items()}
         bonds = columns["bonds"]
-        batch: dict[str, Any] = {kind: numbered(columns[kind], levels[kind]) for kind in columns}
+        batch: dict[str, Array] = {kind: numbered(columns[kind], levels[kind]) for kind in columns}
         batch["ends"] = padded(bonds, np.stack([bonds.values[end] for end in ENDS], axis=1))
         batch["arriving"] = arriving(bonds, batch["atoms"].shape[1])
         values = (self._numbers(rows, state.values["numbers"]) - state.arrays["mean"]) / state.arrays["scale"]
@@ -78,7 +82,7 @@ class Mpnn:
             return np.zeros((len(rows), 0), np.float32)
         return encoders.matrix(rows, numbers)
 
-    def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
+    def draw(self, batch: dict[str, Array], rng: np.random.Generator | None) -> dict[str, Array]:
         """Cut the padding down to the largest molecule of the batch; nothing is random."""
         atoms, bonds = (max(2, int((batch[k][:, :, 0] > 0).sum(axis=1).max())) for k in ("atoms", "bonds"))
         cut = {"atoms": atoms, "arriving": atoms, "bonds": bonds, "ends": bonds}
@@ -94,7 +98,7 @@ class Mpnn:
         source = np.concatenate([np.arange(length - 1, dtype=np.int32) for length in lengths])
         ends = {"source": source, "target": source + 1, "order": np.zeros(len(source), np.int16)}
         positive = [(run[1:] * run[:-1] == 2).any() for run in atoms.rows("element")]
-        columns: dict[str, Any] = {
+        columns: dict[str, Column] = {
             "atoms": atoms,
             "bonds": Ragged(bonds - lengths + 1, bonds, ends, {"order": ("SINGLE",)}, "atoms"),
             self.dense or "descriptors": Dense(rng.normal(size=(n, 2)).astype(np.float32)),
@@ -103,7 +107,7 @@ class Mpnn:
         roles: dict[str, Role] = {name: "target" if name == "y" else "input" for name in columns}
         return Samples(np.arange(n), columns, roles, {"scaffold": np.arange(n)})
 
-    def network(self, state: State, head: Head) -> Any:
+    def network(self, state: State, head: Head) -> "nn.Module":
         """The network for these levels; `head` must ask for numbers a row."""
         if head.per != "row":
             raise BadData(f"mpnn answers once a molecule, not per {head.per!r}", fix="take another model")
@@ -121,18 +125,18 @@ def graph_of(rows: Samples) -> dict[str, str]:
     return {"atoms": atoms, "bonds": bonds}
 
 
-def vocabulary(column: Any, least: int) -> dict[str, dict[str, int]]:
+def vocabulary(column: Ragged, least: int) -> dict[str, dict[str, int]]:
     """Field → level → number, from 2 on, of the levels seen often enough; 0 is no element, 1 is any element."""
     _, position = column.elements()
     numbers: dict[str, dict[str, int]] = {"": {"": 1}}
     number = count(2)
     for name, levels in sorted(column.levels.items()):
         counts = np.bincount(column.values[name][position], minlength=len(levels))
-        numbers[name] = {str(levels[i]): next(number) for i in np.flatnonzero(counts >= least)}
+        numbers[name] = {str(levels[i]): next(number) for i in np.flatnonzero(counts >= least).tolist()}
     return numbers
 
 
-def numbered(column: Any, fields: Mapping[str, Mapping[str, int]]) -> Numbers:
+def numbered(column: Ragged, fields: Mapping[str, Mapping[str, int]]) -> Numbers:
     """The number of each field's level: int32 [row, element, field]; 1 first, which marks an element."""
     numbers = [np.ones(len(next(iter(column.values.values()))), np.int32)]
     for name, known in fields.items():
@@ -142,7 +146,7 @@ def numbered(column: Any, fields: Mapping[str, Mapping[str, int]]) -> Numbers:
     return padded(column, np.stack(numbers, axis=1))
 
 
-def padded(column: Ragged, values: npt.NDArray[Any]) -> Numbers:
+def padded(column: Ragged, values: Array) -> Numbers:
     """The values [element, …] of each row side by side, then 0: int32 [row, element, …], at least two wide."""
     row, position = column.elements()
     width = max(2, int(column.lengths.max(initial=0)))
@@ -151,7 +155,7 @@ def padded(column: Ragged, values: npt.NDArray[Any]) -> Numbers:
     return table
 
 
-def arriving(bonds: Any, atoms: int) -> Numbers:
+def arriving(bonds: Ragged, atoms: int) -> Numbers:
     """The directed bonds that end in each atom: int32 [row, atom, most bonds of an atom], 0 where there are no more.
 
     Bond b of a molecule, from 0, is 2b + 1 from its source to its target and 2b + 2 back.
@@ -165,10 +169,10 @@ def arriving(bonds: Any, atoms: int) -> Numbers:
     return table.reshape(len(bonds), atoms, table.shape[1])
 
 
-def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> Any:
+def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> "nn.Module":
     """The torch module; forward takes what `encode` gives and returns raw [row, channel]."""
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 
     width, out = how.width, how.dropout
 
@@ -186,7 +190,7 @@ def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> A
                 nn.init.normal_(table.weight, std=0.3)
                 nn.init.zeros_(table.weight[0])
 
-        def forward(self, atoms: Any, bonds: Any, ends: Any, arriving: Any, dense: Any) -> Any:
+        def forward(self, atoms: Tensor, bonds: Tensor, ends: Tensor, arriving: Tensor, dense: Tensor) -> Tensor:
             kinds, links, source, into, within = joined(atoms, bonds, ends, arriving)
             start = self.begin(kinds).sum(1).index_select(0, source).unflatten(0, (-1, 2))
             start = start + self.along(links).sum(1)[:, None]
@@ -200,7 +204,7 @@ def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> A
     return Dmpnn()
 
 
-def joined(atoms: Any, bonds: Any, ends: Any, arriving: Any) -> tuple[Any, Any, Any, Any, Any]:
+def joined(atoms: "Tensor", bonds: "Tensor", ends: "Tensor", arriving: "Tensor") -> tuple["Tensor", ...]:
     """The batch as one graph of real atoms and bonds, numbered row after row.
 
     Fields of each atom and of each bond; the atoms that directed bonds leave, two a bond; the directed bonds that
@@ -218,7 +222,7 @@ def joined(atoms: Any, bonds: Any, ends: Any, arriving: Any) -> tuple[Any, Any, 
     return atoms.flatten(0, 1)[real], bonds.flatten(0, 1)[linked], source, into, within
 
 
-def present(padded: Any) -> tuple[Any, Any, Any]:
+def present(padded: "Tensor") -> tuple["Tensor", "Tensor", "Tensor"]:
     """Positions of the real elements, number of each row's first one among them, and the row of each."""
     there = padded[:, :, 0] > 0
     (position,) = there.flatten().nonzero(as_tuple=True)
@@ -226,7 +230,7 @@ def present(padded: Any) -> tuple[Any, Any, Any]:
     return position, count.cumsum(0) - count, position // padded.shape[1]
 
 
-def summed(values: Any, numbers: Any) -> Any:
+def summed(values: "Tensor", numbers: "Tensor") -> "Tensor":
     """Sums of the values [element, width] with these numbers, from 1; 0 is none: [row, width].
 
     A gather, since ONNX Runtime's adding scatter loses terms when it runs on several threads.

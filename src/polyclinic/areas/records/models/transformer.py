@@ -7,18 +7,23 @@ pre-training by forecasting.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from polyclinic.arrays import Array
 from polyclinic.cohorts.sorted_times import position
 from polyclinic.errors import BadData, Place
 from polyclinic.models import encoders
 from polyclinic.outcomes.outcome import Head
 from polyclinic.packages.state import State
 from polyclinic.samples import Ragged, Samples
-from polyclinic.samples.columns import BLOCK, Array
+from polyclinic.samples.columns import BLOCK
+from polyclinic.samples.samples import of_rows
 from polyclinic.training.training_settings import Training
+
+if TYPE_CHECKING:
+    from torch import nn
 
 KNOTS = 65
 MIDDLE = (
@@ -77,9 +82,9 @@ class Transformer:
         arrays = {"knots": knots(column, codes), "middle": middle, "scale": scale}
         return State({"codes": codes, "matrix": learned}, arrays)
 
-    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+    def encode(self, rows: Samples, state: State) -> dict[str, Array]:
         """code int64, value and age float32 [row, event], newest last, code 0 where there is none; beside [row, …]."""
-        column: Any = rows.columns[self.column]
+        column = of_rows(rows, Ragged)[self.column]
         tokens = encoders.of_codes(column, list(state.values["codes"]))
         tokens = replace(tokens, start=np.maximum(tokens.start, tokens.stop - self.events))
         scores = normal_scores(tokens.values["value"], tokens.values["code"], state.arrays["knots"])
@@ -88,14 +93,14 @@ class Transformer:
         scaled = (beside - state.arrays["middle"]) / state.arrays["scale"]
         return {**read, "beside": np.clip(np.nan_to_num(scaled), -5, 5).astype(np.float32)}
 
-    def draw(self, batch: dict[str, Any], rng: np.random.Generator | None) -> dict[str, Any]:
+    def draw(self, batch: dict[str, Array], rng: np.random.Generator | None) -> dict[str, Array]:
         """Hide a share of the events; nothing where `rng` is None."""
         if rng is None:
             return batch
         hidden = rng.random(batch["code"].shape) < self.hidden
         return {**batch, "code": np.where(hidden, 0, batch["code"])}
 
-    def network(self, state: State, head: Head) -> Any:
+    def network(self, state: State, head: Head) -> "nn.Module":
         """Raises `BadData` where the outcome is not one answer a row."""
         if head.per != "row":
             fix = "take a model that is made for this outcome (`polyclinic list models`)"
@@ -185,7 +190,7 @@ def padded(tokens: Ragged, scores: Array, index_times: Array | None, length: int
     return padded
 
 
-def block(how: Transformer) -> Any:
+def block(how: Transformer) -> "nn.Module":
     """One layer. forward(tokens [row, event, width], mask [row, event]) -> tokens."""
     from torch import Tensor, nn
 
@@ -218,7 +223,7 @@ def block(how: Transformer) -> Any:
     return Block()
 
 
-def network(how: Transformer, codes: int, beside: int, channels: int) -> Any:
+def network(how: Transformer, codes: int, beside: int, channels: int) -> "nn.Module":
     """The module. forward(code, value, age [row, event], beside [row, number]) -> raw [row, channel]."""
     from torch import Tensor, nn
 
