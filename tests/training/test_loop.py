@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from polyclinic.errors import BadData
+from polyclinic.errors import BadData, UsageError
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
 from polyclinic.packages.state import State
@@ -137,3 +137,16 @@ def test_the_cosine_falls_from_one_to_nothing_after_its_warm_up() -> None:
     factor = rate(Training(warmup=0.1), 100)
     assert factor(0) < factor(9)
     assert factor(100) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_model_with_neither_a_network_nor_a_fit_is_refused_by_its_name():
+    class Encodes:
+        def prepare(self, train: Samples) -> State:
+            return State({})
+
+        def encode(self, rows: Samples, state: State) -> dict[str, np.ndarray]:
+            return {"x": rows.X}
+
+    rows = Binary().planted(20, 0)
+    with pytest.raises(UsageError, match="Encodes cannot be fitted: it has neither `fit` nor `network`"):
+        fit(Encodes(), rows, rows, Binary(), Session())
