@@ -137,10 +137,10 @@ evaluation: {intervals: {over: home}, subgroups: [sex]}
 def test_a_column_that_the_table_does_not_have_is_found_with_its_line(tmp_path, monkeypatch, change, name, line):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "residents.csv").write_text("home,sex,age,fell\n1,f,80,0\n")
-    load_study(written(tmp_path, TABLE), check_columns=True)
+    load_study(written(tmp_path, TABLE), check_sources=True)
     wrong = written(tmp_path, TABLE.replace(*change))
     with pytest.raises(UnknownName, match=f"did you mean '{name}'") as caught:
-        load_study(wrong, check_columns=True)
+        load_study(wrong, check_sources=True)
     assert caught.value.at.line == line
     load_study(wrong)  # without its data a study is only read
 

@@ -12,9 +12,9 @@ def command(
 ) -> None:
     """Check a study and print it with every default written out.
 
-    The target, groups and subgroups are looked for among the columns of a table that is there."""
+    Its files must be there, and its target, inputs, groups and subgroups be columns of the source."""
     from polyclinic import config
     from polyclinic.studies.study_parser import load_study
 
-    document = load_study(study, settings or [], allow_code=allow_code, check_columns=True).document()
+    document = load_study(study, settings or [], allow_code=allow_code, check_sources=True).document()
     output.show_json(document) if as_json else print(config.dump(document), end="")

@@ -81,7 +81,8 @@ def run(
         it is called again.
     """
     document, folder = _study_and_folder(study, out)
-    checked = load_study(with_stored_frame(document, folder), settings, allow_code=allow_code)
+    stored = with_stored_frame(document, folder)
+    checked = load_study(stored, settings, allow_code=allow_code, check_sources=True)
     _refuse_folder_of_another(folder, checked.name)
     try:
         with only_run(folder / "steps"), notes.collection() as own:
@@ -113,7 +114,8 @@ def plan(
     """
     document, folder = _study_and_folder(study, out)
     with tempfile.TemporaryDirectory() as scratch:
-        checked = load_study(with_stored_frame(document, Path(scratch)), settings, allow_code=allow_code)
+        stored = with_stored_frame(document, Path(scratch))
+        checked = load_study(stored, settings, allow_code=allow_code, check_sources=True)
         return Plan(checked.name, folder, tuple(_planned(checked, Steps(folder / "steps", planned=True))))
 
 

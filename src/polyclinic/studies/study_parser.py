@@ -2,19 +2,20 @@
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from polyclinic import config, registry
 from polyclinic.cohorts.task_parser import load_task
 from polyclinic.documents import check_file_name
-from polyclinic.errors import Place, UnknownName, UsageError
+from polyclinic.errors import Place, PolyclinicError, UnknownName, UsageError
 from polyclinic.models.model import NamesCode
 from polyclinic.packages.question import Question
+from polyclinic.studies.source_check import check_source
 from polyclinic.studies.study import BLOCKS, KEYS, ROLES, Candidate, Study, StudySource
-from polyclinic.timelines.rows import RowTable
-from polyclinic.timelines.tables import first_file, scan
+from polyclinic.timelines.ingest import detect
 
 StudyLike: TypeAlias = str | Path | Mapping[str, Any] | Study
 Role: TypeAlias = Literal["model", "baseline"]
@@ -26,6 +27,7 @@ SHAPES: dict[str, tuple[Any, str]] = {
     "baselines": ((str, list, Mapping), "baselines: [naive]"),
 }
 OWNERS = {"data": "datasets", "format": "formats"}
+LOCATIONS = ("path", "timeline", "frame")
 
 
 @runtime_checkable
@@ -45,7 +47,7 @@ class Prepares(Protocol):
 
 
 def load_study(
-    study: StudyLike, settings: Sequence[str] = (), *, allow_code: bool = False, check_columns: bool = False
+    study: StudyLike, settings: Sequence[str] = (), *, allow_code: bool = False, check_sources: bool = False
 ) -> Study:
     """Read and check a study.
 
@@ -57,13 +59,13 @@ def load_study(
         `key=value` strings, each of which changes one key.
     allow_code
         Whether its models may name code from outside polyclinic, scikit-learn and LightGBM.
-    check_columns
-        Whether the columns that it names are looked for in its source, where that is a table that is already there.
+    check_sources
+        Whether the files and columns that it names are looked for (`source_check`); else a study is only read.
 
     Raises
     ------
     UsageError
-        With key and line, for what is unknown or does not fit.
+        With key and line, for what is unknown, does not fit or is not there.
     """
     if isinstance(study, Study):
         return study
@@ -73,8 +75,8 @@ def load_study(
         config.set_key(document, assignment)
     parser = StudyParser(document, config.plain(document), file, allow_code)
     checked = parser.study()
-    if check_columns:
-        parser.check_columns(checked)
+    if check_sources:
+        check_source(checked, parser.at)
     return checked
 
 
@@ -117,13 +119,14 @@ class StudyParser:
         config.known_keys(document, KEYS, node=self.marked, keys=(), file=self.file)
         for key in ("name", "source"):
             if document.get(key) in (None, ""):
-                raise UsageError(f"the study has no {key!r}", at=self._at(), fix=f"add a line `{key}: …`")
+                raise UsageError(f"the study has no {key!r}", at=self.at(), fix=f"add a line `{key}: …`")
         if type(seed) is not int or seed < 0:
-            raise UsageError(f"seed is {seed!r}", at=self._at("seed"), fix="write a whole number from 0")
+            raise UsageError(f"seed is {seed!r}", at=self.at("seed"), fix="write a whole number from 0")
         for key, (shape, example) in SHAPES.items():
             if not isinstance(document.get(key) or {}, shape):
-                raise UsageError(f"{key} is {document[key]!r}", at=self._at(key), fix=f"for example  {example}")
+                raise UsageError(f"{key} is {document[key]!r}", at=self.at(key), fix=f"for example  {example}")
         blocks: dict[str, Any] = {key: self._built(cls, document.get(key), key) for key, cls in BLOCKS.items()}
+        blocks["source"] = self._located(blocks["source"])
         study = Study(
             name=str(document["name"]),
             title=str(document.get("title") or document["name"]),
@@ -148,28 +151,10 @@ class StudyParser:
         named += [("score", name, worst, ("gates", "worst_subgroup", name)) for name in gates.worst_subgroup]
         for kind, name, known, keys in named:
             if name is not None and name not in known:
-                raise UnknownName(kind, name, known, at=self._at(*keys))
+                raise UnknownName(kind, name, known, at=self.at(*keys))
 
-    def check_columns(self, study: Study) -> None:
-        """Raise `UnknownName` for a target, a group or a stratum that is no column of the source.
-
-        Only a table that is already there can be looked at; whatever else a source is, its columns show when it is
-        read.
-        """
-        columns = columns_of(study)
-        if columns is None:
-            return
-        evaluation, question = study.evaluation, study.question
-        named: list[tuple[str, str | None, tuple[str | int, ...]]]
-        named = [("column", question.target.get("column"), ("target", "column"))]
-        named += [("stratum", n, ("evaluation", "subgroups")) for n in evaluation.subgroups if isinstance(n, str)]
-        named += [("group", n, ("split", "separate")) for n in study.split.separate if n not in ("row", "subject")]
-        named += [("group", evaluation.over, ("evaluation", "intervals", "over"))]
-        for kind, name, keys in named:
-            if name is not None and name not in columns and name not in ("row", "subject"):
-                raise UnknownName(f"{kind} (no column of the source)", name, columns, at=self._at(*keys))
-
-    def _at(self, *keys: str | int) -> Place:
+    def at(self, *keys: str | int) -> Place:
+        """The place of a key: its file and line."""
         return config.place(self.marked, keys, self.file)
 
     def _built(self, cls: type, settings: Any, *keys: str | int) -> Any:
@@ -180,10 +165,20 @@ class StudyParser:
         if sum(v is not None for v in (source.data, source.path, source.timeline, source.frame)) != 1:
             what = "a source is one of data, path (with format), timeline, frame"
             fix = "for example  source: {data: clif-demo}  or  source: {format: clif, path: DIR}"
-            raise UsageError(what, at=self._at("source"), fix=fix)
+            raise UsageError(what, at=self.at("source"), fix=fix)
+        if source.path is not None and source.format is None and Path(source.path).exists():
+            with suppress(PolyclinicError):  # `check_source` says what is wrong with it
+                return registry.entry("formats", detect(source.path)).area
         named = {key: getattr(source, key) for key in OWNERS if getattr(source, key) is not None}
-        areas = [registry.entry(OWNERS[k], name, at=self._at("source", k)).area for k, name in named.items()]
+        areas = [registry.entry(OWNERS[k], name, at=self.at("source", k)).area for k, name in named.items()]
         return next(iter(areas), "table" if source.timeline is None else "records")
+
+    def _located(self, source: StudySource) -> StudySource:
+        """The source with its path as it is found: beside the study, else from the working directory, as `--set` means it."""
+        folder, set_elsewhere = Path(self.file).parent, getattr(self.marked, "origins", {})
+        paths = {key: getattr(source, key) for key in LOCATIONS if ("source", key) not in set_elsewhere}
+        beside = {key: folder / path for key, path in paths.items() if path is not None}
+        return replace(source, **{key: str(path) for key, path in beside.items() if path.exists()})
 
     def _question(self, area: str) -> Question:
         """The question.
@@ -194,12 +189,12 @@ class StudyParser:
         if not (task or target or labels):
             what = "the study has no question: it has neither task nor target nor labels"
             fix = "add `task: FILE`, or `target: {column: y, kind: binary}` where there are no times"
-            raise UsageError(what, at=self._at(), fix=fix)
+            raise UsageError(what, at=self.at(), fix=fix)
         if task and not isinstance(task, Mapping):
             task = load_task(self._beside(str(task))).document
         inputs = self.document.get("inputs") or {}
         for name, settings in inputs.items():
-            cls = registry.load("inputs", name, at=self._at("inputs", name))
+            cls = registry.load("inputs", name, at=self.at("inputs", name))
             self._built(cls, settings, "inputs", name)
         question = Question(
             inputs=inputs or {area if area in registry.entries("inputs") else "table": {}},
@@ -222,7 +217,7 @@ class StudyParser:
                 candidate = self._candidate(item, role, *keys)
                 self._check_candidate(candidate, *keys)
                 candidates.append(candidate)
-        names, at = [c.name for c in candidates], self._at("models")
+        names, at = [c.name for c in candidates], self.at("models")
         if repeated := sorted({n for n in names if names.count(n) > 1}):
             fix = "write  another-name: {model: …}"
             raise UsageError(f"two models are called {repeated[0]!r}", at=at, fix=fix)
@@ -232,12 +227,12 @@ class StudyParser:
 
     def _check_candidate(self, candidate: Candidate, *keys: str | int) -> None:
         """Refuse a name that is none for a folder, and code that may not be run, where the study names it."""
-        check_file_name(candidate.name, "a model", at=self._at(*keys))
+        check_file_name(candidate.name, "a model", at=self.at(*keys))
         if isinstance(candidate.model, NamesCode):
             try:
                 candidate.model.check_code(allow_code=self.allow_code)
             except UsageError as error:
-                raise UsageError(error.what, at=self._at(*keys), fix=error.fix) from None
+                raise UsageError(error.what, at=self.at(*keys), fix=error.fix) from None
 
     def _listed(self, key: str) -> Iterator[tuple[Any, config.Keys]]:
         """What stands under `models` or `baselines`, one model each, and where: a name, a list, a mapping by name."""
@@ -261,16 +256,5 @@ class StudyParser:
         (name, settings) = next(iter(item.items())) if isinstance(item, Mapping) else (str(item), {})
         settings = dict(settings) if isinstance(settings, Mapping) else settings
         registered = str(settings.pop("model", name)) if isinstance(settings, dict) else name
-        cls = registry.load("models", registered, at=self._at(*keys, *(item if isinstance(item, Mapping) else ())))
+        cls = registry.load("models", registered, at=self.at(*keys, *(item if isinstance(item, Mapping) else ())))
         return Candidate(name, registered, self._built(cls, settings, *keys, name), role)
-
-
-def columns_of(study: Study) -> list[str] | None:
-    """The columns of a study's source and of its labels; None where they show only when the source is read."""
-    source, labels = study.source, study.question.labels
-    path = Path(source.frame or source.path or "")
-    if (source.frame is None and source.format != "table") or not path.exists():
-        return None
-    table = first_file(path) if not (path / "metadata").is_dir() else None
-    columns = RowTable(path).rows().columns if table is None else scan(table).collect_schema().names()
-    return columns + (scan(Path(labels)).collect_schema().names() if labels and Path(labels).is_file() else [])

@@ -136,6 +136,13 @@ def file_reader(name: str, *, at: Place | None = None) -> FileReader:
 
 
 @runtime_checkable
+class FixedColumns(Protocol):
+    """A format whose rows have the same columns whatever the source holds."""
+
+    columns: tuple[str, ...]
+
+
+@runtime_checkable
 class Format(Protocol):
     """A way in which data lie. A frozen dataclass; its fields are its settings: `zone`, the clock of the site;
     `max_quarantined`, the share of rows that the reading may refuse.

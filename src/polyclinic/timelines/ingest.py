@@ -143,7 +143,9 @@ def detect(source: Path | str) -> str:
         return names[0]
     known = ", ".join(registry.entries("formats"))
     what = f"this could be {' or '.join(names)}" if names else "no format knows this source"
-    raise BadData(what, at=Place(file=str(source)), fix=f"name the format with --format; known: {known}")
+    raise BadData(
+        what, at=Place(file=str(source)), fix=f"name the format (--format, or `format:` in a study); known: {known}"
+    )
 
 
 def _sniffed(source: Path) -> list[str]:

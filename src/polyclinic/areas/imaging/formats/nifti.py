@@ -26,6 +26,7 @@ class Nifti:
     """
 
     gives: ClassVar[Gives] = "rows"
+    columns: ClassVar[tuple[str, ...]] = tuple(COLUMNS)
     looks_for: ClassVar[str] = ".nii or .nii.gz files in the folder, in its images/ or in its imagesTr/"
     files: ClassVar[Mapping[str, FileReader]] = {
         "image": FileReader(volumes.read, volumes.write_labels, ".nii.gz", volumes.differs),
