@@ -135,6 +135,18 @@ def test_the_format_that_knows_a_source_decides_which_inputs_are_meant(folder):
     assert [*load_study(path, check_sources=True).question.inputs] == ["molecules"]
 
 
+@pytest.mark.parametrize("name", ["hypotension", "blood-brain-barrier", "hippocampus-segmentation"])
+def test_a_shipped_study_is_valid_where_its_data_are_there_and_where_they_are_not(name, shared, tmp_path, monkeypatch):
+    monkeypatch.setenv("POLYCLINIC_DATA", str(tmp_path))
+    monkeypatch.delenv("POLYCLINIC_MIRROR", raising=False)
+    load_study(name, check_sources=True)
+    monkeypatch.setenv("POLYCLINIC_MIRROR", str(shared / "data"))
+    load_study(name, check_sources=True)
+    if name != "hypotension":
+        with pytest.raises(UnknownName, match="unknown target column"):
+            load_study(name, ["target.column=nothing"], check_sources=True)
+
+
 EVENTS = """
 name: low
 source: {timeline: meds}

@@ -6,8 +6,9 @@ from typing import NamedTuple, TypeAlias
 
 import polars as pl
 
-from polyclinic import datasets
 from polyclinic.cohorts.predicate_rows import column_holds, predicate_of
+from polyclinic.datasets.dataset import named as registered_set
+from polyclinic.datasets.fetch import local_copy
 from polyclinic.errors import Place, UnknownName, UsageError
 from polyclinic.samples.inputs import Stratified
 from polyclinic.samples.table_inputs import TableInputs
@@ -69,7 +70,7 @@ def _location(study: Study, at: At) -> Path | None:
     """Where the source lies; None for a registered set that is not on this machine yet."""
     source = study.source
     if source.data is not None:
-        return datasets.local_copy(datasets.named(source.data))
+        return local_copy(registered_set(source.data))
     key = next(key for key in ("path", "timeline", "frame") if getattr(source, key) is not None)
     path = Path(str(getattr(source, key)))
     _expect(path, at("source", key))
@@ -100,7 +101,7 @@ def _contents(study: Study, path: Path) -> _Contents:
         return _rows(study, ingested.scan().collect_schema().names()) if isinstance(ingested, RowTable) else _EVENTS
     name = "table" if source.frame else "meds" if source.timeline else source.format
     if source.data is not None:
-        name = datasets.named(source.data).format
+        name = registered_set(source.data).format
     format_ = opened(name or detect(path))
     if format_.gives == "events":
         return _EVENTS

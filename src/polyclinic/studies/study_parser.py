@@ -178,7 +178,8 @@ class StudyParser:
         folder, set_elsewhere = Path(self.file).parent, getattr(self.marked, "origins", {})
         paths = {key: getattr(source, key) for key in LOCATIONS if ("source", key) not in set_elsewhere}
         beside = {key: folder / path for key, path in paths.items() if path is not None}
-        return replace(source, **{key: str(path) for key, path in beside.items() if path.exists()})
+        located: dict[str, Any] = {key: str(path) for key, path in beside.items() if path.exists()}
+        return replace(source, **located)
 
     def _question(self, area: str) -> Question:
         """The question.
