@@ -26,9 +26,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=300)
     args = parser.parse_args()
     package, timeline = ModelPackage.open(args.package), Timeline(args.timeline)
-    asked = package.predict(timeline)
+    predictions = package.predict(timeline)
     rng = np.random.default_rng(0)
-    rows = asked[rng.choice(asked.height, args.rounds).tolist()]
+    rows = predictions[rng.choice(predictions.height, args.rounds).tolist()]
     events = {s: timeline.scan().filter(subject_id=s).collect() for s in rows["subject_id"].unique()}
     spent, gap = [], 0.0
     for subject, when, wanted in rows.select(
@@ -36,9 +36,9 @@ def main() -> None:
     ).iter_rows():
         one = events[subject]
         began = time.perf_counter()
-        found = package.predict(Timeline.of(one), at=when)
+        predictions = package.predict(Timeline.of(one), at=when)
         spent.append((time.perf_counter() - began) * 1e3)
-        gap = max(gap, abs(found["predicted_boolean_probability"][0] - wanted))
+        gap = max(gap, abs(predictions["predicted_boolean_probability"][0] - wanted))
     spent = np.array(spent[5:])
     p50, p90, p99 = np.quantile(spent, [0.5, 0.9, 0.99])
     sizes = pl.Series([events[s].height for s in rows["subject_id"]])

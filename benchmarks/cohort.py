@@ -54,12 +54,12 @@ def main() -> None:
         ours = [sys.executable, "-c", OURS, str(task), str(args.data), str(files[0])]
         peer = [args.python, str(args.bench / args.peer), str(args.data), str(files[1])]
         pairs = [(cost(ours), cost(peer)) for _ in range(args.n)]
-        found = [rows(file) for file in files]
-    print(f"rows {len(found[0]):,}, {'equal' if found[0] == found[1] else 'NOT EQUAL'} to those of {args.peer}")
+        sizes = [rows(file) for file in files]
+    print(f"rows {len(sizes[0]):,}, {'equal' if sizes[0] == sizes[1] else 'NOT EQUAL'} to those of {args.peer}")
     for name, column in zip(("polyclinic", args.peer), zip(*pairs, strict=True), strict=True):
         print(f"{name:16s} {Cost(*(median(values) for values in zip(*column, strict=True)))}")
     print(f"cpu ratio in turn {', '.join(f'{a.cpu / b.cpu:.2f}' for a, b in pairs)}")
-    sys.exit(found[0] != found[1])
+    sys.exit(sizes[0] != sizes[1])
 
 
 if __name__ == "__main__":

@@ -48,20 +48,20 @@ class Design:
             first, positive = np.r_[0, np.cumsum(size)[:-1]], np.bincount(group, y, patients)
             y[first[positive == 0]], y[first[positive == size]] = 1, 0
         noise, other = rng.normal(size=(2, len(group)))
-        seen = 0.3 * (effect + shift)[group]
-        one = 1.3 * y + seen + noise
-        two = 1.1 * y + seen + 0.2 * own[group] + 0.7 * (noise + other)
+        observed_risk = 0.3 * (effect + shift)[group]
+        one = 1.3 * y + observed_risk + noise
+        two = 1.1 * y + observed_risk + 0.2 * own[group] + 0.7 * (noise + other)
         return group, y, expit(middle - 0.65 + 1.1 * one), expit(middle - 0.65 + two)
 
     def measures(self, y: np.ndarray, one: np.ndarray, two: np.ndarray) -> dict:
         """(model, score) → weighted score."""
         scores = {"auroc": auroc, "auprc": auprc, "brier": brier, "log_loss": log_loss, "O:E": observed_expected}
-        found = {}
+        results = {}
         for model, p in (("one", one), ("two", two)):
-            found |= {(model, name): score(y, p) for name, score in scores.items()}
-            found |= {(model, name): score for name, score in at_threshold(y, p, 1.3 * self.prevalence).items()}
-            found[model, "slope"] = line(y, p)["slope"]
-        return found
+            results |= {(model, name): score(y, p) for name, score in scores.items()}
+            results |= {(model, name): score for name, score in at_threshold(y, p, 1.3 * self.prevalence).items()}
+            results[model, "slope"] = line(y, p)["slope"]
+        return results
 
     def truth(self, rng: np.random.Generator) -> dict:
         """The scores of a population."""
@@ -86,15 +86,15 @@ DESIGNS = (
 
 def estimates(replicates: Jackknife) -> dict:
     """Score or difference → estimate."""
-    found = {name: replicates.estimate((model, name)) for model, name in replicates.points if model == "one"}
+    single = {name: replicates.estimate((model, name)) for model, name in replicates.points if model == "one"}
     pairs = {f"difference in {name}": (("one", name), ("two", name)) for name in DIFFERENCES}
-    return found | {name: replicates.difference(*pair) for name, pair in pairs.items()}
+    return single | {name: replicates.difference(*pair) for name, pair in pairs.items()}
 
 
 def of_pairs(values: dict) -> dict:
     """Score or difference → number, from (model, score) → number."""
-    found = {name: value for (model, name), value in values.items() if model == "one"}
-    return found | {f"difference in {n}": values["one", n] - values["two", n] for n in DIFFERENCES}
+    single = {name: value for (model, name), value in values.items() if model == "one"}
+    return single | {f"difference in {n}": values["one", n] - values["two", n] for n in DIFFERENCES}
 
 
 def percentiles(measures: dict, group: np.ndarray, rng: np.random.Generator) -> dict:
@@ -116,11 +116,11 @@ def run(design: Design, repetitions: int, *, beside: bool) -> None:
             continue
         measures = design.measures(y, one, two)
         usual = percentiles(measures, group, rng) if beside else {}
-        for name, found in estimates(jackknife(measures, group, y_true=y)).items():
-            if found.has_interval:
-                low, high = found.low < truth[name], truth[name] < found.high
+        for name, estimate in estimates(jackknife(measures, group, y_true=y)).items():
+            if estimate.has_interval:
+                low, high = estimate.low < truth[name], truth[name] < estimate.high
                 counts[name][:4] += low and high, not high, not low, 1
-                counts[name][4] += found.evidence == "little"
+                counts[name][4] += estimate.evidence == "little"
             if beside:
                 counts[name][5] += usual[name][0] <= truth[name] <= usual[name][1]
         done += 1

@@ -25,10 +25,10 @@ def away(request, tmp_path: Path) -> tuple[str, dict[str, str]]:
 def test_the_names_of_the_others_are_still_there(away) -> None:
     area, environment = away
     code = "from polyclinic import registry; print(*registry.areas())"
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     ).stdout.split()
-    assert sorted(found) == [name for name in AREAS if name != area]
+    assert sorted(process) == [name for name in AREAS if name != area]
 
 
 @pytest.mark.slow

@@ -41,13 +41,13 @@ WORK = {
 }
 
 
-def followed(module: str, seen: set[str]) -> set[str]:
+def followed(module: str, visited: set[str]) -> set[str]:
     """A plain second reading of the imports, as an oracle: whole modules, everything that any line imports."""
-    if module in seen or module not in MODULES:
-        return seen
-    seen.add(module)
+    if module in visited or module not in MODULES:
+        return visited
+    visited.add(module)
     if "." in module:
-        followed(module.rpartition(".")[0], seen)
+        followed(module.rpartition(".")[0], visited)
     tree = ast.parse(code_closure.source_of(module).read_text(encoding="utf-8"))
     guarded = {
         id(inner)
@@ -59,11 +59,11 @@ def followed(module: str, seen: set[str]) -> set[str]:
         if isinstance(node, ast.ImportFrom) and id(node) not in guarded:
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
-                followed(name if name in MODULES else polyclinic.PUBLIC.get(alias.name, node.module), seen)
+                followed(name if name in MODULES else polyclinic.PUBLIC.get(alias.name, node.module), visited)
         elif isinstance(node, ast.Import) and id(node) not in guarded:
             for alias in node.names:
-                followed(alias.name, seen)
-    return seen
+                followed(alias.name, visited)
+    return visited
 
 
 @pytest.mark.parametrize("roots", [roots for _, *roots in WORK.values() if roots], ids=str)

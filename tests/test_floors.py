@@ -94,8 +94,8 @@ def module_imports() -> dict[str, set[str]]:
     names = {dotted_name(path): path for path in modules()}
     graph = {}
     for name, path in names.items():
-        found = imported(ast.parse(path.read_text(encoding="utf-8")))
-        graph[name] = {target if target in names else target.rpartition(".")[0] for target in found} & names.keys()
+        imports = imported(ast.parse(path.read_text(encoding="utf-8")))
+        graph[name] = {target if target in names else target.rpartition(".")[0] for target in imports} & names.keys()
     return {name: targets - {name} for name, targets in graph.items()}
 
 
@@ -124,16 +124,16 @@ def test_a_module_imports_only_from_floors_below_its_own(path):
 
 @pytest.mark.parametrize("path", modules(), ids=dotted_name)
 def test_heavy_libraries_are_not_loaded_with_a_module(path):
-    found = {name.split(".")[0] for name in imported_on_loading(ast.parse(path.read_text(encoding="utf-8")))}
-    assert not found & HEAVY
+    imports = {name.split(".")[0] for name in imported_on_loading(ast.parse(path.read_text(encoding="utf-8")))}
+    assert not imports & HEAVY
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.glob("*.py")), ids=dotted_name)
 def test_the_ground_loads_nothing_but_the_standard_library_and_numpy(path):
     import sys
 
-    found = {name.split(".")[0] for name in imported_on_loading(ast.parse(path.read_text(encoding="utf-8")))}
-    assert found - {"polyclinic"} - GROUND_MAY <= set(sys.stdlib_module_names)
+    imports = {name.split(".")[0] for name in imported_on_loading(ast.parse(path.read_text(encoding="utf-8")))}
+    assert imports - {"polyclinic"} - GROUND_MAY <= set(sys.stdlib_module_names)
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,9 @@ def polyclinic(python: Path, *words: object) -> subprocess.CompletedProcess[str]
 
 
 def test_the_guest_is_listed_beside_the_other_areas(python):
-    found = json.loads(polyclinic(python, "list", "--json").stdout)
+    listed = json.loads(polyclinic(python, "list", "--json").stdout)
     assert {"name": "effort", "area": "steps", "from": "wearable-steps"}.items() <= {
-        k: v for row in found["models"] if row["name"] == "effort" for k, v in row.items()
+        k: v for row in listed["models"] if row["name"] == "effort" for k, v in row.items()
     }.items()
 
 

@@ -27,7 +27,7 @@ def test_help_and_list_load_no_framework(words):
     assert not (HEAVY | {"numpy"}) & modules_after(code)
 
 
-def test_a_public_name_is_loaded_when_asked_for():
+def test_a_public_name_is_loaded_at_its_first_use():
     assert "polars" not in modules_after("import polyclinic; polyclinic.PolyclinicError")
     assert "numpy" in modules_after("import polyclinic; polyclinic.Samples")
 

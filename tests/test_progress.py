@@ -53,8 +53,8 @@ def test_work_that_says_nothing_for_long_says_how_far_it_is(clock):
         for _ in progress.track(range(10), text="epochs", total=10):
             clock.now += 15.0
 
-    told = [line.rpartition("epochs: ")[2] for line in lines(work, clock)]
-    assert told == [f"{n} of 10, about {in_words(15 * (11 - n))} left" for n in (3, 5, 7, 9)]
+    updates = [line.rpartition("epochs: ")[2] for line in lines(work, clock)]
+    assert updates == [f"{n} of 10, about {in_words(15 * (11 - n))} left" for n in (3, 5, 7, 9)]
 
 
 def test_the_time_left_comes_from_what_such_an_item_takes_and_a_reused_one_takes_nothing(clock):

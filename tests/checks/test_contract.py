@@ -15,7 +15,7 @@ def test_a_registered_model_is_checked_whole():
     checks.refuse(results)
 
 
-def test_a_setting_can_make_a_model_fail_and_the_reason_is_told():
+def test_a_setting_can_make_a_model_fail_and_the_reason_is_reported():
     results = checks.run("last-value", settings=["column=x//b"])
     (failed,) = [r for r in results if not r.passed]
     assert failed.check == "learns_the_planted_signal"
@@ -28,6 +28,6 @@ def test_a_name_that_nobody_has_suggests_the_nearest():
         checks.run("logistics")
 
 
-def test_a_format_without_an_example_asks_for_a_source():
+def test_a_format_without_an_example_needs_a_source():
     with pytest.raises(UsageError, match="--source"):
         checks.run("table")

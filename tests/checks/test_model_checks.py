@@ -76,7 +76,7 @@ class KnowsTheAnswer(Right):
     """Keeps the labels of all rows that it was ever handed, by row."""
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
-        return {"x": SEEN[rows.row_id].astype(np.float32)}
+        return {"x": TARGETS[rows.row_id].astype(np.float32)}
 
 
 class StopsAtNothing(Right):
@@ -93,7 +93,7 @@ class LearnsNothing(Right):
         return {"x": np.ones(len(rows), np.float32)}
 
 
-SEEN = np.zeros(600)
+TARGETS = np.zeros(600)
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ SEEN = np.zeros(600)
     ids=lambda item: getattr(item, "__name__", "nothing"),
 )
 def test_a_wrong_model_is_caught_by_the_check_that_says_so(wrong, caught_by, tmp_path):
-    asked = [check for check in model_checks() if check is not models.saved_then_loaded_answers_the_same]
+    checks = [check for check in model_checks() if check is not models.saved_then_loaded_answers_the_same]
     failed = []
-    for check in asked:
+    for check in checks:
         try:
             check(wrong(), Binary(), tmp_path / check.__name__)
         except CheckFailed:
@@ -130,7 +130,7 @@ def test_a_model_that_knows_the_labels_of_held_out_rows_is_caught(tmp_path, monk
         models.does_not_learn_from_shuffled_labels(KnowsTheAnswer(), Binary(), tmp_path)
 
 
-def test_a_model_without_a_name_is_told_where_to_declare_it(tmp_path):
+def test_an_error_says_where_to_declare_a_model_without_a_name(tmp_path):
     with pytest.raises(CheckFailed, match="Right has no name") as wanting:
         models.saved_then_loaded_answers_the_same(Right(), Binary(), tmp_path)
     assert "polyclinic.models" in wanting.value.fix

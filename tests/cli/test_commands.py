@@ -112,7 +112,7 @@ def test_a_cohort_tells_the_share_of_positives_and_codes_with_two_units(tmp_path
     assert json.loads(call(*words, "--json").stdout)["positive"] == 1
 
 
-def test_check_prints_a_table_and_its_exit_code_says_whether_all_held():
+def test_check_prints_a_table_and_its_exit_code_says_whether_all_passed():
     assert call("check", "binary").exit_code == 0
     done = call("check", "last-value", "--set", "column=x//b", "--json")
     results = [Result(**r) for r in json.loads(done.stdout)]

@@ -109,7 +109,7 @@ def test_verify_and_report_answer_for_a_finished_run(run):
     assert page.is_file()
 
 
-def test_evaluate_gives_the_same_report_for_predictions_made_elsewhere(run, folder):
+def test_evaluate_gives_the_same_report_for_predictions_from_elsewhere(run, folder):
     rows = pl.read_parquet(run / "predictions.parquet").filter(split="test", model="logistic")
     homes = (
         pl.read_csv(folder / "residents.csv").with_row_index("row_id").select(pl.col("row_id").cast(pl.Int64), "home")

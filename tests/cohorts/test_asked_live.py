@@ -112,7 +112,7 @@ def test_an_older_value_that_comes_late_does_not_replace_a_newer_one() -> None:
     assert extract(task, events).index["newest//map"].to_list() == [80.0, 80.0]
 
 
-def test_at_asks_who_is_there_at_that_time() -> None:
+def test_at_gives_the_subjects_who_are_there_at_that_time() -> None:
     events = timeline((1, 0, "IN"), (1, 5, "OUT"), (2, 0, "IN"), (2, 1, "OUT"), (1, 1, "MAP", 70.0))
     found = extract(parse_task(TASK), events, at=hour(2.5))
     assert found.index.select("subject_id", "prediction_time", "newest//map").rows() == [(1, hour(2.5), 70.0)]
@@ -205,7 +205,7 @@ def test_a_cohort_of_which_nobody_is_labelled_is_of_nobody() -> None:
         extract(parse_task(task), timeline((1, 0, "A"))).require()
 
 
-def test_a_predicate_that_no_event_fulfils_is_told() -> None:
+def test_a_predicate_that_no_event_fulfils_is_reported() -> None:
     task = TASK["predicates"] | {"fast": {"code": "HR", "value_min": 200}, "gone": {"code": "MAPP"}}
     windows = {"before": {"end": "trigger", "start": "end - 2h", "has": {"fast": "(None, 0)", "gone": "(None, 0)"}}}
     events = timeline((1, 0, "IN"), (1, 6, "OUT"), (1, 0.5, "MAP", 80.0), (1, 1, "HR", 90.0), (1, 3.5, "MAP", 60.0))

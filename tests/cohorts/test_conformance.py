@@ -39,7 +39,7 @@ def test_labels_are_those_of_aces(shared: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_rows_are_asked_without_an_outcome(shared: Path, name: str) -> None:
+def test_the_index_times_are_the_same_without_an_outcome(shared: Path, name: str) -> None:
     task, timeline, _ = golden(shared, name)
     keys = ["subject_id", "prediction_time"]
     asked = extract(task, timeline, outcome=False)

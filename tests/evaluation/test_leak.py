@@ -100,7 +100,7 @@ def test_gaps_that_all_positives_have_are_named():
     assert [one.name for one in found] == ["follow-up"]
 
 
-def test_of_a_timed_input_the_newest_value_of_each_code_is_held_against_the_target():
+def test_of_a_timed_input_the_newest_value_of_each_code_is_compared_with_the_target():
     samples, rng = honest(), np.random.default_rng(3)
     near = samples.y + rng.normal(0, 0.4, len(samples))
     found = screen_inputs(with_events(samples, np.ones(len(samples)), near))

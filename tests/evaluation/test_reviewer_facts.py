@@ -20,7 +20,7 @@ START = np.datetime64("2026-01-01T00:00", "us")
 HOUR = np.timedelta64(1, "h")
 
 
-def test_one_patient_with_most_rows_is_seen():
+def test_one_patient_with_most_rows_is_reported():
     groups = np.r_[np.zeros(680, int), np.arange(1, 33)]
     y = np.r_[np.ones(60), np.zeros(620), np.ones(8), np.zeros(24)]
     found = concentration("subject", groups, y)

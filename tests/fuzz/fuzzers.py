@@ -153,8 +153,8 @@ def _ingested(form: str, source: Path, folder: Path) -> object:
 
     out = folder / "out"
     shutil.rmtree(out, ignore_errors=True)
-    found = open_source(ingest(form, source, out, max_quarantined=1.0).path)
-    return found.describe()
+    stored = open_source(ingest(form, source, out, max_quarantined=1.0).path)
+    return stored.describe()
 
 
 def _events() -> Any:

@@ -25,7 +25,7 @@ def test_a_crafted_file_is_refused_or_read_and_nothing_else(finished: Report, tm
     command = [sys.executable, str(FUZZERS), kind, str(finished.folder), str(tmp_path), SECONDS]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["faults"] == []
-    assert found["cases"] > 20
-    assert found["growth"] < MOST_GROWTH
+    outcome = json.loads(done.stdout.splitlines()[-1])
+    assert outcome["faults"] == []
+    assert outcome["cases"] > 20
+    assert outcome["growth"] < MOST_GROWTH

@@ -30,12 +30,12 @@ def fitted():
 
 def test_what_tells_the_answer_is_important_and_what_does_not_is_not(fitted):
     samples, fits = fitted
-    found = permutation_importance(fits, samples, Binary(), groups=samples.groups["subject"])
-    losses = {one.inputs: one.loss for one in found}
-    assert found[0].inputs in ("x", "level")
-    assert found[0].loss.low > 0.02
+    importance = permutation_importance(fits, samples, Binary(), groups=samples.groups["subject"])
+    losses = {one.inputs: one.loss for one in importance}
+    assert importance[0].inputs in ("x", "level")
+    assert importance[0].loss.low > 0.02
     assert losses["noise"].low is None or losses["noise"].low < 0.01
-    assert [one.loss.value for one in found] == sorted((one.loss.value for one in found), reverse=True)
+    assert [one.loss.value for one in importance] == sorted((one.loss.value for one in importance), reverse=True)
 
 
 def test_the_same_seed_gives_the_same_importance(fitted):
@@ -53,10 +53,10 @@ def events(*codes):
 
 def test_codes_that_begin_alike_are_one_group_of_inputs_where_there_are_many():
     labs, vitals = [f"LAB//{n}" for n in range(20)], ["VITAL//map", "VITAL//spo2"]
-    dense, *found = input_groups(events(*labs, *vitals))
+    dense, *timed = input_groups(events(*labs, *vitals))
     assert dense == InputGroup("x", "x")
-    assert found[0] == InputGroup("LAB", "events", tuple(range(20)))
-    assert found[1:] == [InputGroup("VITAL//map", "events", (20,)), InputGroup("VITAL//spo2", "events", (21,))]
+    assert timed[0] == InputGroup("LAB", "events", tuple(range(20)))
+    assert timed[1:] == [InputGroup("VITAL//map", "events", (20,)), InputGroup("VITAL//spo2", "events", (21,))]
 
 
 def test_there_are_no_more_groups_than_a_reader_takes_in():
@@ -72,9 +72,9 @@ def test_events_of_one_code_change_places_and_stay_as_old_as_they_were():
     }
     column = Ragged(np.array([0, 2]), np.array([2, 4]), values, {"code": ("a", "b")})
     index = np.array([3 * hour, 13 * hour]).astype("datetime64[us]")
-    found = exchanged(column, (0,), np.array([1, 0]), index)
-    assert [row.tolist() for row in found.rows("value")] == [[3.0, 2.0, 4.0], [1.0]]
-    assert [(row // hour).tolist() for row in found.rows("time")] == [[1, 2, 2], [11]]
+    swapped = exchanged(column, (0,), np.array([1, 0]), index)
+    assert [row.tolist() for row in swapped.rows("value")] == [[3.0, 2.0, 4.0], [1.0]]
+    assert [(row // hour).tolist() for row in swapped.rows("time")] == [[1, 2, 2], [11]]
 
 
 def test_each_row_gets_the_inputs_of_another_patient():

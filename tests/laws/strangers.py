@@ -79,9 +79,9 @@ def replaced(value: Any, at: tuple[Any, ...], key: bool, name: str) -> Any:
 def variants(document: Any) -> Iterator[tuple[str, Any]]:
     """The document as it is, and with each string replaced; at most `MOST` of them, evenly chosen."""
     yield "as it is", document
-    found = list(places(document))
-    step = max(1, -(-len(found) // MOST))
-    for number, (at, key) in enumerate(found[::step]):
+    positions = list(places(document))
+    step = max(1, -(-len(positions) // MOST))
+    for number, (at, key) in enumerate(positions[::step]):
         name = CANARIES[number % len(CANARIES)]
         yield f"{'.'.join(map(str, at))} → {name}", replaced(document, at, key, name)
 
@@ -171,36 +171,36 @@ def data(run: Path, folder: Path) -> Iterator[Trial]:
 
     def look(place: Path) -> object:
         source = open_source(place)
-        seen = [source.describe(), source._repr_html_()]
+        texts = [source.describe(), source._repr_html_()]
         if isinstance(source, RowTable):
             question = Question(inputs={"imaging": {}}, target={"column": "label", "kind": "voxels", "labels": ["x"]})
             samples = assemble(question, source, SelectedRows(source.rows()))
             store.save(samples, folder / "stored")
             for column in of_rows(store.load(folder / "stored"), File).values():
                 column.read_all()
-        return seen
+        return texts
 
-    def stored(table: pl.DataFrame, told: Any, name: str = "summary.json") -> Callable[[], object]:
+    def stored(table: pl.DataFrame, metadata: Any, name: str = "summary.json") -> Callable[[], object]:
         def trial() -> object:
             place = folder / "ingested"
             shutil.rmtree(place, ignore_errors=True)
             for part in ("data", "metadata"):
                 (place / part).mkdir(parents=True)
             table.write_parquet(place / "data" / "rows.parquet")
-            (place / "metadata" / name).write_text(json.dumps(told))
+            (place / "metadata" / name).write_text(json.dumps(metadata))
             return look(place)
 
         return trial
 
-    for where, told in variants(summary):
-        yield f"summary: {where}", stored(rows, told)
+    for where, changed in variants(summary):
+        yield f"summary: {where}", stored(rows, changed)
     timed = events.with_columns(pl.col("time").str.to_datetime(), numeric_value=pl.lit(1.0, pl.Float32))
-    for where, told in variants({**summary, "kind": "events", "source_format": "meds"}):
-        yield f"summary of events: {where}", stored(timed, told)
-    for table, told in ((rows, summary), (timed, {**summary, "kind": "events", "source_format": "meds"})):
+    for where, changed in variants({**summary, "kind": "events", "source_format": "meds"}):
+        yield f"summary of events: {where}", stored(timed, changed)
+    for table, metadata in ((rows, summary), (timed, {**summary, "kind": "events", "source_format": "meds"})):
         for number, column in enumerate(c for c in table.columns if table[c].dtype == pl.String):
             changed = table.with_columns(pl.lit(CANARIES[number % 3]).alias(column))
-            yield f"stored column {column}", stored(changed, told)
+            yield f"stored column {column}", stored(changed, metadata)
 
     def raw(table: pl.DataFrame, suffix: str, form: str | None) -> Callable[[], object]:
         def trial() -> object:
@@ -300,8 +300,8 @@ def studies(run: Path, folder: Path) -> Iterator[Trial]:
 
         return trial
 
-    for name, given in (("study", document), ("voxels", voxels)):
-        for where, changed in variants(given):
+    for name, original in (("study", document), ("voxels", voxels)):
+        for where, changed in variants(original):
             yield f"{name}: {where}", use(changed)
 
 

@@ -91,10 +91,10 @@ def test_opened_as_it_is_a_meds_set_gives_what_its_ingest_gives(shards, zone):
                 kinds = {**kinds, "time": "typed"}  # text in UTC beside Chicago is a mixture, and an error
             shard(rows, kinds, zone, number).write_parquet(folder / "meds" / "data" / f"{number}.parquet")
         direct = open_source(folder / "meds")
-        made = ingest("meds", folder / "meds", folder / "out", max_quarantined=1.0)
+        ingested = ingest("meds", folder / "meds", folder / "out", max_quarantined=1.0)
         names = ["subject_id", "time", "code", "numeric_value", "text_value"]
-        one, other = (t.scan().select(names).collect().sort(names, nulls_last=True) for t in (direct, made))
+        one, other = (t.scan().select(names).collect().sort(names, nulls_last=True) for t in (direct, ingested))
         assert one.equals(other)
-        summary = made.summary()
+        summary = ingested.summary()
         assert sum(direct.left_out.values()) >= summary["quarantined"] == summary["rows_in"] - summary["used"]
         assert direct.describe()["events"] == summary["used"]

@@ -59,20 +59,20 @@ def test_every_row_of_a_text_file_is_used_or_in_quarantine_with_its_position(cel
             *(mark.join(str(n + k) for k in range(width)) for n, width in enumerate(cells)),
         ]
         path.write_text("\n".join(lines) + "\n")
-        found = [p for piece in tables.batches(path, size) for p in piece.position]
-        assert found == [n for n, width in enumerate(cells) if width == 3]
+        positions = [p for piece in tables.batches(path, size) for p in piece.position]
+        assert positions == [n for n, width in enumerate(cells) if width == 3]
         assert [b.row for b in tables.broken_rows(path)] == [n for n, width in enumerate(cells) if width != 3]
         if 3 not in cells:
             return
-        made = ingest("table", path, Path(name) / "out", max_quarantined=1.0)
-        summary = made.summary()
+        stored = ingest("table", path, Path(name) / "out", max_quarantined=1.0)
+        summary = stored.summary()
         assert (summary["rows_in"], summary["used"], summary["quarantined"]) == (
             len(cells),
-            len(found),
-            len(cells) - len(found),
+            len(positions),
+            len(cells) - len(positions),
         )
-        assert made.rows()["row_id"].to_list() == found
-        assert made.rows()["a"].to_list() == found
+        assert stored.rows()["row_id"].to_list() == positions
+        assert stored.rows()["a"].to_list() == positions
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -43,10 +43,10 @@ def trials(kind: str, run: Path, folder: Path, most: int = 1) -> dict[str, Any]:
     ("kind", "most"), [("packages", 12), ("data", 100), ("tasks", 100), ("studies", 60), ("reports", 6)]
 )
 def test_no_string_of_a_stranger_is_obeyed(finished: Report, tmp_path: Path, kind: str, most: int) -> None:
-    found = trials(kind, finished.folder, tmp_path, most)
-    assert found["heard"] == []
-    assert found["faults"] == []
-    assert found["trials"] > min(most, 80)
+    result = trials(kind, finished.folder, tmp_path, most)
+    assert result["heard"] == []
+    assert result["faults"] == []
+    assert result["trials"] > min(most, 80)
 
 
 @pytest.mark.slow
@@ -58,7 +58,7 @@ def test_no_string_of_a_stranger_is_obeyed_and_hardly_one_is_left_out(
 
 
 def test_what_must_not_happen_is_heard_where_it_does(finished: Report, tmp_path: Path) -> None:
-    found = trials("bait", finished.folder, tmp_path)
-    heard = " ".join(found["heard"])
+    result = trials("bait", finished.folder, tmp_path)
+    heard = " ".join(result["heard"])
     assert all(word in heard for word in ("import: import of ", "process: ", "socket: ", "writing: writing to"))
-    assert "traceback: KeyError" in " ".join(found["faults"])
+    assert "traceback: KeyError" in " ".join(result["faults"])

@@ -96,8 +96,10 @@ def test_the_zone_in_which_a_source_is_written_changes_no_cohort_and_no_sample(e
 def test_a_reading_of_the_hour_that_comes_twice_is_an_input_only_once_it_was_taken(tmp_path, zone):
     night = [(90.0, 1, 45), (80.0, 2, 45), (50.0, 3, 15), (49.0, 4, 15)]  # hours and minutes after 04:00 UTC
     events = [(1, 60 * h + m, "MAP", v) for v, h, m in night]
-    made = ingest("meds", source(tmp_path / "source", events, "America/Chicago", "zoned"), tmp_path / "out", zone=zone)
-    assert made.scan().collect()["numeric_value"].to_list() == [90, 80, 50, 49]
+    timeline = ingest(
+        "meds", source(tmp_path / "source", events, "America/Chicago", "zoned"), tmp_path / "out", zone=zone
+    )
+    assert timeline.scan().collect()["numeric_value"].to_list() == [90, 80, 50, 49]
     task = parse_task(
         {
             "predicates": {},
@@ -105,10 +107,10 @@ def test_a_reading_of_the_hour_that_comes_twice_is_an_input_only_once_it_was_tak
             "windows": {"input": {"start": None, "end": "trigger", "index_timestamp": "end"}},
         }
     )
-    index = extract(task, made, at=datetime(2024, 11, 3, 6, 45, tzinfo=UTC)).index.with_row_index("row_id")
+    index = extract(task, timeline, at=datetime(2024, 11, 3, 6, 45, tzinfo=UTC)).index.with_row_index("row_id")
     from polyclinic.areas.records.inputs import RecordsInputs
 
-    inputs = RecordsInputs(lookback="24h").columns(made, index, task).columns["events"]
+    inputs = RecordsInputs(lookback="24h").columns(timeline, index, task).columns["events"]
     assert [list(v) for v in inputs.rows("value")] == [[90.0, 80.0]]
     stored = pl.read_parquet(tmp_path / "out" / "data" / "*.parquet")
     assert stored["time"].dt.strftime("%H:%M").to_list() == ["00:45", "01:45", "01:15", "02:15"]

@@ -45,7 +45,7 @@ def test_a_target_of_other_numbers_is_refused_by_name():
 @pytest.mark.parametrize(
     ("target", "said"), [([1.0, 1.0], "only positive"), ([0.0, np.nan], "only negative"), ([np.nan], "no label")]
 )
-def test_one_class_only_is_told_with_its_place(target, said):
+def test_one_class_only_is_an_error_with_its_place(target, said):
     with pytest.raises(BadData, match=f"{said}.* in the training rows of fold 2"):
         BINARY.check(np.array(target), "the training rows of fold 2")
     BINARY.check(np.array([0.0, 1.0]), "anywhere")
@@ -60,9 +60,9 @@ def test_loss_is_the_negative_log_likelihood_of_each_row():
 
 def test_predictions_have_the_columns_of_meds_evaluation():
     answer = BINARY.link(Raw(np.array([[0.0], [2.0], [-2.0]], np.float32)))
-    found = BINARY.predictions(answer, rows([1, 0, 1]), threshold=0.6, folder=Path())
-    assert found.schema == {"predicted_boolean_value": pl.Boolean, "predicted_boolean_probability": pl.Float64}
-    assert found["predicted_boolean_value"].to_list() == [False, True, False]
+    predictions = BINARY.predictions(answer, rows([1, 0, 1]), threshold=0.6, folder=Path())
+    assert predictions.schema == {"predicted_boolean_value": pl.Boolean, "predicted_boolean_probability": pl.Float64}
+    assert predictions["predicted_boolean_value"].to_list() == [False, True, False]
     assert BINARY.head(rows([1])) == Head("row", 1)
 
 
@@ -99,8 +99,8 @@ def test_the_planted_signal_stands_in_the_dense_column_and_in_the_newest_level(s
         frame = BINARY.truth(samples).with_columns(predicted_boolean_probability=pl.Series(expit(signal)))
         assert of_all(BINARY.measures(frame)["auroc"], 600) > 0.95
     times = np.concatenate(events.rows("time"))
-    asked = np.repeat(samples.time.astype("datetime64[us]").astype(np.int64), events.lengths)
-    assert (times < asked).all()
+    index_times = np.repeat(samples.time.astype("datetime64[us]").astype(np.int64), events.lengths)
+    assert (times < index_times).all()
     assert (BINARY.planted(600, seed).y == samples.y).all()
 
 

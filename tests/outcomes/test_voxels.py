@@ -31,8 +31,8 @@ def scores(frame):
 
 
 def test_dice_is_twice_the_common_over_the_sum_and_nothing_where_neither_has_it():
-    found, truth = np.array([[0, 1, 1], [0, 0, 2]]), np.array([[0, 1, 0], [0, 0, 0]])
-    assert dice(found, truth, 3) == pytest.approx([2 / 3, 0, np.nan], nan_ok=True)
+    labels, truth = np.array([[0, 1, 1], [0, 0, 2]]), np.array([[0, 1, 0], [0, 0, 0]])
+    assert dice(labels, truth, 3) == pytest.approx([2 / 3, 0, np.nan], nan_ok=True)
 
 
 def test_labels_are_names_or_numbers_with_names(planted):
@@ -50,11 +50,11 @@ def test_a_label_without_a_name_is_refused_with_its_file(planted):
 
 def test_predictions_are_pictures_whose_paths_move_with_the_table(planted, tmp_path):
     targets = VOXELS.target(planted)
-    found = VOXELS.predictions(VOXELS.link(certain(targets)), planted, threshold=None, folder=tmp_path / "maps")
-    assert found["path"].to_list() == [f"maps/{i}.npy" for i in range(4)]
-    written = np.load(tmp_path / found["path"][2])
+    predictions = VOXELS.predictions(VOXELS.link(certain(targets)), planted, threshold=None, folder=tmp_path / "maps")
+    assert predictions["path"].to_list() == [f"maps/{i}.npy" for i in range(4)]
+    written = np.load(tmp_path / predictions["path"][2])
     assert (written == planted.columns["label"].read(2).values).all()
-    assert scores(found) == {"dice": 1, "dice//front": 1, "dice//back": 1}
+    assert scores(predictions) == {"dice": 1, "dice//front": 1, "dice//back": 1}
 
 
 def test_dice_read_from_the_files_is_the_dice_in_the_table(planted, tmp_path):
@@ -68,10 +68,10 @@ def test_dice_read_from_the_files_is_the_dice_in_the_table(planted, tmp_path):
 
 def test_without_a_target_there_is_no_dice(planted, tmp_path):
     blind = planted.without_targets()
-    found = VOXELS.predictions(
+    predictions = VOXELS.predictions(
         VOXELS.link(certain(VOXELS.target(planted))), blind, threshold=None, folder=tmp_path / "m"
     )
-    assert found.columns == ["path"]
+    assert predictions.columns == ["path"]
     assert VOXELS.truth(blind)["reference"].to_list() == [None] * 4
 
 
@@ -93,11 +93,11 @@ def test_loss_falls_when_the_answer_is_right_and_ignores_what_lies_outside(plant
 
 
 def test_link_gives_shares_that_add_up_however_large_the_numbers():
-    found = VOXELS.link(Raw(np.array([[1000.0, 999.0, -1000.0]]), np.array([[1, 1, 1]])))
-    assert found.values.sum() == pytest.approx(1)
+    probabilities = VOXELS.link(Raw(np.array([[1000.0, 999.0, -1000.0]]), np.array([[1, 1, 1]])))
+    assert probabilities.values.sum() == pytest.approx(1)
 
 
-def test_a_structure_that_never_occurs_is_told(planted):
+def test_a_structure_that_never_occurs_is_an_error(planted):
     targets = VOXELS.target(planted)
     VOXELS.check(targets, "the training rows")
     for picture in targets:

@@ -105,14 +105,14 @@ def test_a_number_column_with_some_text_says_how_much_and_what_to_do() -> None:
         assert way in error.value.fix
 
 
-def test_rows_with_text_or_an_infinite_number_are_told_and_the_others_are_numbers() -> None:
+def test_rows_with_text_or_an_infinite_number_are_named_and_the_others_are_numbers() -> None:
     how, rows = TableInputs(use=("age",)), pl.DataFrame({"age": [" 61 ", "elderly", "1e999", None]})
     assert how.unreadable(rows) == {1: "column 'age' holds text, not a number", 2: "column 'age' is infinite"}
     values = how.columns(None, rows[[0, 3]], None).columns["age"].values
     assert np.array_equal(values, [61, np.nan], equal_nan=True)
 
 
-def test_a_table_with_another_separator_is_told_so(tmp_path):
+def test_a_table_with_another_separator_is_refused_with_that_reason(tmp_path):
     (tmp_path / "a.csv").write_text("name;dose\nx;0,5\n")
     with pytest.raises(BadData, match="separated by ';', not by commas"):
         read_table(tmp_path / "a.csv")
@@ -154,7 +154,7 @@ def test_columns_that_are_no_input_are_named(capsys) -> None:
     assert "born" in capsys.readouterr().err
 
 
-def test_decimal_commas_and_levels_that_differ_in_capitals_are_told(capsys) -> None:
+def test_decimal_commas_and_levels_that_differ_in_capitals_are_named(capsys) -> None:
     with pytest.raises(BadData, match="written with commas"):
         TableInputs().resolved(frame().with_columns(dose=pl.Series(["0,5", "1,25", "3,0"])), ["died"])
     with progress.reporting(progress.Console()):

@@ -34,7 +34,7 @@ def test_names_of_files_are_unique_and_cannot_leave_their_folder(cases):
     assert all(len(name) <= 200 for name in found)
 
 
-def test_a_case_with_a_plain_name_keeps_it_and_equal_ones_are_told_apart_by_their_row():
+def test_a_case_with_a_plain_name_keeps_it_and_equal_ones_get_their_row_number():
     assert file_names(["brain_07", "é/x", None, "b", "B"], [10, 11, 12, 13, 14]) == [
         "brain_07",
         "x",

@@ -67,7 +67,7 @@ def test_rows_that_share_either_of_two_groups_stay_together() -> None:
     assert units[3] == units[4] != units[0]
 
 
-def test_shares_of_rows_are_about_what_was_asked_for() -> None:
+def test_shares_of_rows_are_about_those_of_the_settings() -> None:
     fold = split(rows_of(np.repeat(np.arange(200), 5).tolist()), Split(test=0.2, validation=0.15), 1)[0]
     assert len(fold.test) == pytest.approx(200, abs=10)
     assert len(fold.validation) == pytest.approx(120, abs=10)

@@ -190,7 +190,7 @@ def test_three_patients_are_too_few(tmp_path: Path) -> None:
         run(study(patients(9)), out=tmp_path / "run")
 
 
-def test_inputs_that_are_all_missing_are_survived_and_told(tmp_path: Path) -> None:
+def test_inputs_that_are_all_missing_are_survived_and_reported(tmp_path: Path) -> None:
     empty = patients().with_columns(lactate=pl.lit(None, pl.Float64), age=pl.lit(None, pl.Float64))
     report = run(study(empty, baselines=["naive"]), out=tmp_path / "run")
     shares = {m.column: m.share for m in report.document.cohort.missing}

@@ -51,7 +51,7 @@ def test_a_step_is_made_once(tmp_path):
     assert not take(tmp_path, seed=1)[0].reused
 
 
-def test_what_was_noted_while_it_was_made_is_noted_again_when_it_is_reused(tmp_path):
+def test_notes_of_a_step_are_noted_again_when_it_is_reused(tmp_path):
     (first,), (second,) = (take(tmp_path)[1] for _ in range(2))
     assert first == second == notes.Note("units", "2 units of one code", "A bound means two things.", "fit")
 

@@ -47,7 +47,7 @@ def test_meds_goes_in_and_comes_out_in_the_schema_of_meds(meds, tmp_path):
     assert timeline.scan().collect().height == 399
 
 
-def test_the_account_adds_up_for_each_file_and_in_all_and_the_refused_row_is_in_quarantine(meds, tmp_path):
+def test_the_counts_add_up_for_each_file_and_in_all_and_the_refused_row_is_in_quarantine(meds, tmp_path):
     summary = ingest("meds", meds, tmp_path / "out").summary()
     assert all(adds_up(tally) for tally in (summary, *summary["files"].values()))
     assert (summary["rows_in"], summary["used"], summary["quarantined"]) == (400, 399, 1)
@@ -213,7 +213,7 @@ def test_a_meds_folder_whose_subjects_are_text_is_to_be_ingested_first(tmp_path)
     assert ingest("meds", tmp_path, tmp_path / "out").scan().collect()["subject_id"].dtype == pl.Int64
 
 
-def test_events_that_are_none_are_told_by_the_column_that_is_missing_or_text():
+def test_the_reason_for_a_refused_event_names_the_column_that_is_missing_or_text():
     events = pl.DataFrame({"subject_id": [1], "time": [datetime(2100, 1, 1)], "code": ["A"], "end_time": ["noon"]})
     with pytest.raises(BadData, match="'end_time' is text"):
         Timeline.of(events).scan()

@@ -96,7 +96,7 @@ def test_it_says_what_it_holds(tmp_path):
     assert "<table>" in made._repr_html_()
 
 
-def test_times_are_told_on_one_clock(tmp_path):
+def test_times_are_on_one_clock(tmp_path):
     text = "id,t\n1,2024-01-01T05:00:00+01:00\n2,2024-07-01T05:00:00+02:00\n"
     with pytest.raises(BadData, match=r"mixed zones: \+01:00 in a.csv: t .*; \+02:00 in a.csv: t"):
         table(tmp_path, text)
@@ -108,7 +108,7 @@ def test_times_with_and_without_a_zone_in_one_table_are_an_error(tmp_path):
         table(tmp_path, "id,t\n1,2100-01-01T05:00:00Z\n2,2100-07-01T05:00:00\n")
 
 
-def test_a_table_with_another_separator_is_told_so(tmp_path):
+def test_a_table_with_another_separator_is_refused_with_that_reason(tmp_path):
     with pytest.raises(BadData, match="separated by ';', not by commas"):
         table(tmp_path, "name;dose\nx;0.5\n")
 

@@ -125,7 +125,7 @@ def test_text_is_read_as_a_time_on_the_clock_of_the_site(text, time):
     assert read["t"].to_list() == [time]
 
 
-def test_the_zones_of_text_are_told_and_bare_dates_have_none():
+def test_the_zones_of_text_are_recognised_and_bare_dates_have_none():
     frame = pl.DataFrame({"t": ["2100-01-01T05:00:00Z", "2100-01-01 05:00+0100", "2100-01-01 05:00", "2100-01-01"]})
     zones = zones_in_frame(frame, ["t", "absent"], "f")
     assert zones == {"f: t (UTC)": "UTC", "f: t (+01:00)": "+01:00", "f: t (no zone)": NAIVE}

@@ -83,7 +83,7 @@ def test_what_is_answered_does_not_depend_on_the_batch() -> None:
     assert np.abs(whole[:5] - single).max() < 1e-6
 
 
-def test_a_network_trained_batch_by_batch_is_the_one_trained_on_held_rows() -> None:
+def test_a_network_trained_batch_by_batch_is_the_one_trained_on_rows_in_memory() -> None:
     rows = Binary().planted(600, 0)
     train, watch = rows.take(np.arange(450)), rows.take(np.arange(450, 600))
     graphs = [fit(Perceptron(), train, watch, Binary(), Session(memory=m)).parts[0].graph for m in (1, 1 << 30)]

@@ -13,8 +13,8 @@ from polyclinic.training.training_settings import Training
 def with_a_recipe() -> list[str]:
     """The models that train otherwise than by default."""
     models = {name: registry.load("models", name) for name in registry.entries("models")}
-    made = {name: model() for name, model in models.items() if "training" in model.__dataclass_fields__}
-    return [name for name, model in made.items() if model.training != Training()]
+    instances = {name: model() for name, model in models.items() if "training" in model.__dataclass_fields__}
+    return [name for name, model in instances.items() if model.training != Training()]
 
 
 @pytest.mark.parametrize("name", with_a_recipe())

@@ -48,8 +48,8 @@ def test_labels_that_never_differ_are_answered_on_grids_that_do(tmp_path):
     assert (fitted.raw(rows).rows()[1].argmax(axis=-1) == labels).all()
 
     wide = save(tmp_path / "wide.nii.gz", np.zeros((40, 24, 8), np.float32))
-    asked = Samples(np.arange(1), {"image": File(np.array([str(wide)]), IMAGE)}, {"image": "input"})
-    (answer,) = fitted.raw(asked).rows()
+    one = Samples(np.arange(1), {"image": File(np.array([str(wide)]), IMAGE)}, {"image": "input"})
+    (answer,) = fitted.raw(one).rows()
     assert answer.shape == (40, 24, 8, 3)
     assert np.allclose(np.exp(answer).sum(axis=-1), 1, atol=1e-3)
     assert 0.8 < (answer.argmax(axis=-1) == 1).sum() / (labels == 1).sum() < 1.2

@@ -173,9 +173,9 @@ def test_a_folder_and_a_pipe_are_no_files(tmp_path):
 def test_infinite_and_missing_voxels_stay_what_they_are(tmp_path):
     values = np.ones((3, 4, 5), np.float32)
     values[0, 0, 0], values[1, 1, 1] = np.nan, np.inf
-    found = volumes.read(save(tmp_path / "gaps.nii", values, np.eye(4))).values
-    assert np.isnan(found[0, 0, 0])
-    assert np.isinf(found[1, 1, 1])
+    voxels = volumes.read(save(tmp_path / "gaps.nii", values, np.eye(4))).values
+    assert np.isnan(voxels[0, 0, 0])
+    assert np.isinf(voxels[1, 1, 1])
 
 
 def test_scaled_numbers_are_reckoned_alike_in_pieces(tmp_path, monkeypatch):

@@ -68,9 +68,9 @@ def test_a_case_that_cannot_be_used_is_counted_with_file_and_reason(folder, tmp_
     summary = table.summary()
     assert table.rows()["row_id"].to_list() == [0, 2, 3]
     assert (summary["rows_in"], summary["used"], summary["quarantined"]) == (4, 3, 1)
-    (found,) = summary["reasons"]
-    assert found["file"] == f"{column}s/case_1.nii.gz"
-    assert found["column"] == column
+    (refusal,) = summary["reasons"]
+    assert refusal["file"] == f"{column}s/case_1.nii.gz"
+    assert refusal["column"] == column
     assert table.refused()["row_id"].to_list() == [1]
     with pytest.raises(BadData, match=reason):
         ingest("nifti", source, tmp_path / "strict")
@@ -102,11 +102,11 @@ def test_a_folder_without_volumes_is_not_nifti(tmp_path):
 
 def test_inputs_name_a_reader_a_writer_and_the_case(folder, tmp_path):
     table = ingest("nifti", folder(2), tmp_path / "out")
-    made = ImagingInputs().columns(table, table.rows(), None)
-    assert made.columns["image"].read(1).values.shape == (15, 18, 12)
-    assert made.columns["image"].reader.name == "nifti/image"
-    assert made.columns["image"].reader.write is not None
-    assert made.groups["case"].tolist() == ["case_0", "case_1"]
+    columns = ImagingInputs().columns(table, table.rows(), None)
+    assert columns.columns["image"].read(1).values.shape == (15, 18, 12)
+    assert columns.columns["image"].reader.name == "nifti/image"
+    assert columns.columns["image"].reader.write is not None
+    assert columns.groups["case"].tolist() == ["case_0", "case_1"]
     with pytest.raises(UnknownName, match="scan"):
         ImagingInputs(column="scan").columns(table, table.rows(), None)
 

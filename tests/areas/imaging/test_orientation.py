@@ -66,10 +66,10 @@ def test_it_is_the_orientation_that_nibabel_finds(turn, spacing, way):
     values = np.random.default_rng(0).random((3, 4, 5))
     stored, affine = list(storages(values, placed(turn, spacing)))[way]
     expected = nibabel.as_closest_canonical(nibabel.Nifti1Image(stored, affine))
-    found = Orientation.of(affine)
-    assert found.code == "".join(nibabel.aff2axcodes(affine))
-    assert np.array_equal(found.read(stored), expected.get_fdata())
-    assert np.allclose(found.affine(affine, stored.shape), expected.affine)
+    orientation = Orientation.of(affine)
+    assert orientation.code == "".join(nibabel.aff2axcodes(affine))
+    assert np.array_equal(orientation.read(stored), expected.get_fdata())
+    assert np.allclose(orientation.affine(affine, stored.shape), expected.affine)
 
 
 def test_labels_written_for_each_storage_lie_at_the_same_places_as_its_voxels(tmp_path):
@@ -101,5 +101,5 @@ def test_grids_are_the_same_within_a_tenth_of_a_voxel(millimetres, same):
     affine = placed((0, 0, 0), (1, 1, 2))
     moved = affine.copy()
     moved[0, 3] += millimetres
-    found = volumes.Grid((9, 9, 9), affine).differs(volumes.Grid((9, 9, 9), moved))
-    assert (found == "") == same
+    difference = volumes.Grid((9, 9, 9), affine).differs(volumes.Grid((9, 9, 9), moved))
+    assert (difference == "") == same

@@ -68,9 +68,9 @@ def test_label_maps_carry_the_name_of_their_case_and_lie_where_its_file_lies(run
     assert [path.rsplit("/", 1)[1] for path in table["path"]] == [f"case_{n}.nii.gz" for n in range(8)]
     for case, path in zip(table["case"], table["path"], strict=True):
         own = nibabel.load(runs / "mixed" / "source" / "images" / f"{case}.nii.gz")
-        found = nibabel.load(runs / "mixed" / "run" / path)
-        assert found.shape == own.shape
-        assert np.allclose(found.affine, own.affine)
+        answer = nibabel.load(runs / "mixed" / "run" / path)
+        assert answer.shape == own.shape
+        assert np.allclose(answer.affine, own.affine)
 
 
 def test_one_scan_in_two_storages_is_answered_alike_voxel_by_voxel_in_the_world(runs, tmp_path):

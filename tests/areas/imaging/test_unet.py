@@ -36,9 +36,9 @@ def rows_of(images, labels=()) -> Samples:
 
 
 def boxed(volumes, patch) -> dict:
-    held = np.empty(len(volumes), object)
-    held[:] = volumes
-    return {"volume": held, "patch": np.tile(np.array(patch), (len(volumes), 1))}
+    batch = np.empty(len(volumes), object)
+    batch[:] = volumes
+    return {"volume": batch, "patch": np.tile(np.array(patch), (len(volumes), 1))}
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +89,9 @@ def test_the_scale_of_a_scanner_changes_nothing(factor, shift):
 def test_what_is_no_number_becomes_the_mean_and_a_flat_volume_is_all_mean():
     image, _ = picture((6, 6, 6), 0)
     image[0, 0, 0], image[1, 1, 1] = np.nan, np.inf
-    found = unet.normalised(image)
-    assert found[0, 0, 0] == found[1, 1, 1] == 0
-    assert np.isfinite(found).all()
+    normalised = unet.normalised(image)
+    assert normalised[0, 0, 0] == normalised[1, 1, 1] == 0
+    assert np.isfinite(normalised).all()
     for flat in (np.full((3, 3, 3), 7.0, np.float32), np.full((3, 3, 3), np.nan, np.float32)):
         assert not unet.normalised(flat).any()
 
@@ -141,17 +141,17 @@ def test_files_that_fit_in_memory_are_read_once_and_give_the_same_weights(cases,
     from polyclinic.areas.imaging import volumes
     from polyclinic.training import loop
 
-    read, seen = volumes.read, []
-    monkeypatch.setattr(volumes, "read", lambda path: seen.append(path) or read(path))
+    read, paths = volumes.read, []
+    monkeypatch.setattr(volumes, "read", lambda path: paths.append(path) or read(path))
 
     def reads_and_graph(epochs: int, memory: int):
-        seen.clear()
+        paths.clear()
         model = replace(SMALL, training=replace(SMALL.training, epochs=epochs, schedule="constant"))
-        made = loop.fit(model, cases.take(np.arange(4)), cases.take([4, 5]), OUTCOME, Session(seed=3, memory=memory))
-        return len(seen), made.parts[1].graph
+        fitted = loop.fit(model, cases.take(np.arange(4)), cases.take([4, 5]), OUTCOME, Session(seed=3, memory=memory))
+        return len(paths), fitted.parts[1].graph
 
-    (once, _), (held, one), (again, other) = (reads_and_graph(*how) for how in ((1, 1 << 30), (2, 1 << 30), (2, 0)))
-    assert once == held < again
+    (once, _), (whole, one), (again, other) = (reads_and_graph(*how) for how in ((1, 1 << 30), (2, 1 << 30), (2, 0)))
+    assert once == whole < again
     assert one == other
 
 

@@ -38,9 +38,9 @@ def written_anew(smiles: str, seed: int) -> str:
     return Chem.MolToRandomSmilesVect(Chem.MolFromSmiles(smiles), 1, randomSeed=seed)[0]
 
 
-def picture(made) -> list[tuple]:
+def picture(molecules) -> list[tuple]:
     """The bonds of the first molecule with the atoms at their ends, whatever their order."""
-    atoms, bonds = made.columns["atoms"], made.columns["bonds"]
+    atoms, bonds = molecules.columns["atoms"], molecules.columns["bonds"]
     atom = list(zip(*(names(atoms, f) for f in atoms.levels), strict=True))
     kind = list(zip(*(names(bonds, f) for f in bonds.levels), strict=True))
     ends = zip(bonds.rows("source")[0], bonds.rows("target")[0], strict=True)
@@ -48,8 +48,8 @@ def picture(made) -> list[tuple]:
 
 
 def test_atoms_and_bonds_say_what_the_structure_says():
-    made = columns("C[N+](C)(C)CC#N")
-    atoms, bonds = made.columns["atoms"], made.columns["bonds"]
+    input_columns = columns("C[N+](C)(C)CC#N")
+    atoms, bonds = input_columns.columns["atoms"], input_columns.columns["bonds"]
     assert names(atoms, "element") == ["C", "N", "C", "C", "C", "C", "N"]
     assert names(atoms, "charge") == ["+0", "+1", "+0", "+0", "+0", "+0", "+0"]
     assert names(atoms, "hydrogens") == ["3", "0", "3", "3", "2", "0", "0"]
@@ -80,10 +80,10 @@ def test_mirror_images_and_the_two_sides_of_a_double_bond_differ():
 
 
 def test_a_molecule_of_one_atom_has_no_bonds_and_finite_numbers():
-    made = columns("[Na+]")
-    assert (made.columns["atoms"].lengths[0], made.columns["bonds"].lengths[0]) == (1, 0)
-    assert np.isfinite(made.columns["descriptors"].values).all()
-    assert made.strata["size"][0] == "1-15 atoms"
+    input_columns = columns("[Na+]")
+    assert (input_columns.columns["atoms"].lengths[0], input_columns.columns["bonds"].lengths[0]) == (1, 0)
+    assert np.isfinite(input_columns.columns["descriptors"].values).all()
+    assert input_columns.strata["size"][0] == "1-15 atoms"
 
 
 def test_a_huge_molecule_keeps_every_atom():
@@ -92,9 +92,9 @@ def test_a_huge_molecule_keeps_every_atom():
 
 def test_a_row_without_a_molecule_has_no_atoms_and_says_why():
     rows = pl.DataFrame({"smiles": ["CCO", "C1CC", "", None]})
-    made = inputs.MoleculesInputs().columns(None, rows, None)
-    assert made.columns["atoms"].lengths.tolist() == [3, 0, 0, 0]
-    assert made.columns["fingerprint"].present.tolist() == [True, False, False, False]
+    input_columns = inputs.MoleculesInputs().columns(None, rows, None)
+    assert input_columns.columns["atoms"].lengths.tolist() == [3, 0, 0, 0]
+    assert input_columns.columns["fingerprint"].present.tolist() == [True, False, False, False]
     why = inputs.MoleculesInputs().unreadable(rows)
     assert why == {1: "not a SMILES: pattern 'a9aa'", 2: "no SMILES", 3: "no SMILES"}
 
@@ -105,19 +105,24 @@ def test_scaffolds_are_rings_with_their_linkers_and_ringless_molecules_share_one
 
 
 def test_no_rows_give_the_same_columns():
-    made = columns()
-    assert len(made.columns["atoms"]) == len(made.columns["fingerprint"]) == len(made.groups["scaffold"]) == 0
+    input_columns = columns()
+    assert (
+        len(input_columns.columns["atoms"])
+        == len(input_columns.columns["fingerprint"])
+        == len(input_columns.groups["scaffold"])
+        == 0
+    )
 
 
 def test_the_real_set_has_its_known_counts(shared):
     rows = pl.read_parquet(shared / "data/molecules/moleculenet/bbbp.parquet")
     assert len(inputs.MoleculesInputs().unreadable(rows)) == 11
-    made = columns(*rows["smiles"])
-    answers = pl.DataFrame({"molecule": made.groups["molecule"], "answer": rows["p_np"]})
-    told = answers.filter(pl.col("molecule") != "").group_by("molecule").agg(pl.len(), pl.col("answer").n_unique())
-    assert len(np.unique(made.groups["scaffold"])) == 1026  # 1,025, and "" for what is no molecule
-    assert told.filter(pl.col("len") > 1).height == 60
-    assert told.filter(pl.col("answer") > 1).height == 10
+    input_columns = columns(*rows["smiles"])
+    answers = pl.DataFrame({"molecule": input_columns.groups["molecule"], "answer": rows["p_np"]})
+    repeated = answers.filter(pl.col("molecule") != "").group_by("molecule").agg(pl.len(), pl.col("answer").n_unique())
+    assert len(np.unique(input_columns.groups["scaffold"])) == 1026  # 1,025, and "" for what is no molecule
+    assert repeated.filter(pl.col("len") > 1).height == 60
+    assert repeated.filter(pl.col("answer") > 1).height == 10
 
 
 def mapped(smiles: str, first: int = 1) -> str:
@@ -153,10 +158,10 @@ def test_with_and_without_numbers_a_molecule_stands_in_one_fold():
     rings = [f"C{'C' * n}c1ccc(O)cc1CC{'N' * (n % 2)}C1CCCC1{'O' * (n % 3)}" for n in range(6)]
     rings += [f"c1ccc2c(c1){'C' * n}CC2{'F' * (n % 2)}" for n in range(1, 7)]
     smiles = [way for ring in rings for way in (ring, mapped(ring))]
-    made = columns(*smiles)
+    input_columns = columns(*smiles)
     target = {"y": Dense(np.tile([1.0, 1.0, 0.0, 0.0], 6).astype(np.float32))}
-    roles = {**dict.fromkeys(made.columns, "input"), "y": "target"}
-    rows = Samples(np.arange(len(smiles)), {**made.columns, **target}, roles, made.groups)
+    roles = {**dict.fromkeys(input_columns.columns, "input"), "y": "target"}
+    rows = Samples(np.arange(len(smiles)), {**input_columns.columns, **target}, roles, input_columns.groups)
     for fold in split(rows, Split(separate=("scaffold",), folds=3), 1):
-        learned = {made.groups["molecule"][row] for row in (*fold.train, *fold.validation)}
-        assert not learned & {made.groups["molecule"][row] for row in fold.test}
+        learned = {input_columns.groups["molecule"][row] for row in (*fold.train, *fold.validation)}
+        assert not learned & {input_columns.groups["molecule"][row] for row in fold.test}

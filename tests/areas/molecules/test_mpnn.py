@@ -28,11 +28,11 @@ ALKANES = ["C" * k for k in range(1, 12)]
 
 
 def molecules(smiles, answers=None) -> Samples:
-    made = MoleculesInputs().columns(None, pl.DataFrame({"smiles": pl.Series(smiles, dtype=pl.String)}), None)
-    columns, roles = dict(made.columns), dict.fromkeys(made.columns, "input")
+    input_columns = MoleculesInputs().columns(None, pl.DataFrame({"smiles": pl.Series(smiles, dtype=pl.String)}), None)
+    columns, roles = dict(input_columns.columns), dict.fromkeys(input_columns.columns, "input")
     if answers is not None:
         columns["y"], roles["y"] = Dense(np.asarray(answers, np.float32)), "target"
-    return Samples(np.arange(len(smiles)), columns, roles, made.groups)
+    return Samples(np.arange(len(smiles)), columns, roles, input_columns.groups)
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +85,13 @@ def test_a_message_does_not_turn_back_along_its_own_bond():
 
     rows = molecules(["CO", "CC"])
     state = replace(SMALL, least=1).prepare(rows)
-    found = []
+    answers = []
     for depth in (2, 6):
         torch.manual_seed(0)
         net = replace(SMALL, depth=depth).network(state, Head("row", 1)).eval()
         batch = {k: torch.as_tensor(v) for k, v in SMALL.encode(rows, state).items()}
-        found.append(net(**batch).detach().numpy())
-    assert np.allclose(*found, atol=1e-6)
+        answers.append(net(**batch).detach().numpy())
+    assert np.allclose(*answers, atol=1e-6)
 
 
 def test_rows_without_bonds_of_atoms_are_an_error_that_says_what_is_needed():
@@ -104,9 +104,9 @@ def test_an_infinite_number_of_a_molecule_is_refused_by_its_name():
     values = rows.columns["descriptors"].values.copy()
     values[1, 0] = np.inf
     spoilt = rows.with_column("descriptors", replace(rows.columns["descriptors"], values=values), "input")
-    for asked in (lambda: SMALL.prepare(spoilt), lambda: SMALL.encode(spoilt, SMALL.prepare(rows))):
+    for step in (lambda: SMALL.prepare(spoilt), lambda: SMALL.encode(spoilt, SMALL.prepare(rows))):
         with pytest.raises(BadData, match=r"'descriptors//.*' is infinite in 1 of 2 rows"):
-            asked()
+            step()
 
 
 def test_an_answer_an_atom_is_not_what_it_gives():

@@ -64,7 +64,7 @@ def test_lines_without_a_header_give_a_structure_and_a_name(tmp_path):
     assert chunk.refused["row"].to_list() == [1]
 
 
-def test_the_column_is_the_one_named_so_or_the_one_asked_for(tmp_path):
+def test_the_column_is_the_one_named_smiles_or_the_one_in_the_settings(tmp_path):
     path = tmp_path / "two.csv"
     pl.DataFrame({"smiles_in": ["C"], "smiles_out": ["CC"]}).write_csv(path)
     assert not smiles.Smiles().sniff(path)

@@ -57,7 +57,7 @@ def test_a_study_of_labels_goes_the_whole_way(report: Report) -> None:
     assert answers["predicted_boolean_probability"].null_count() == 0
 
 
-def test_its_package_asks_whom_and_when_it_is_told(labelled: Path, report: Report) -> None:
+def test_its_package_answers_for_the_subjects_and_times_of_an_index(labelled: Path, report: Report) -> None:
     stored = report.predictions().filter(pl.col("fold") == "package")["predicted_boolean_probability"]
     index = labelled / "labels.parquet"
     assert predict(report.package, labelled / "meds", index=index)["predicted_boolean_probability"].equals(stored)
@@ -65,7 +65,7 @@ def test_its_package_asks_whom_and_when_it_is_told(labelled: Path, report: Repor
     assert at_noon["predicted_boolean_probability"].equals(stored)
 
 
-class Told(Reporter):
+class Lines(Reporter):
     """Keeps what is said."""
 
     def __init__(self) -> None:
@@ -83,11 +83,11 @@ def test_an_infinite_value_is_left_out_and_counted_and_everyone_is_answered(
     (tmp_path / "meds" / "data").mkdir(parents=True)
     both = pl.concat([events.cast({"numeric_value": pl.Float64}), wrong])
     both.write_parquet(tmp_path / "meds" / "data" / "0.parquet")
-    told = Told()
-    with progress.reporting(told):
-        found = predict(report.package, tmp_path / "meds", at=NOON)
-    assert found.equals(predict(report.package, labelled / "meds", at=NOON))
-    assert told.lines[:1] == ["rows of the MEDS data set that are left out: 2 (numeric_value: an infinite number)"]
+    reporter = Lines()
+    with progress.reporting(reporter):
+        predictions = predict(report.package, tmp_path / "meds", at=NOON)
+    assert predictions.equals(predict(report.package, labelled / "meds", at=NOON))
+    assert reporter.lines[:1] == ["rows of the MEDS data set that are left out: 2 (numeric_value: an infinite number)"]
 
 
 def test_without_a_time_it_says_what_is_missing(labelled: Path, report: Report) -> None:
@@ -96,17 +96,19 @@ def test_without_a_time_it_says_what_is_missing(labelled: Path, report: Report) 
     assert "--index" in error.value.fix
 
 
-def test_whom_nothing_is_known_of_is_refused_not_answered(labelled: Path, report: Report, tmp_path: Path) -> None:
+def test_a_subject_of_whom_nothing_is_known_is_refused_not_answered(
+    labelled: Path, report: Report, tmp_path: Path
+) -> None:
     index = pl.DataFrame({"subject_id": [1, 999, 2], "prediction_time": [NOON, NOON, NOON - timedelta(days=9)]})
     index.write_parquet(tmp_path / "index.parquet")
-    found = predict(report.package, labelled / "meds", index=tmp_path / "index.parquet")
-    refused = dict(zip(found["subject_id"], found["refused"], strict=True))
+    predictions = predict(report.package, labelled / "meds", index=tmp_path / "index.parquet")
+    refused = dict(zip(predictions["subject_id"], predictions["refused"], strict=True))
     why = "nothing is known of this subject by then"
     assert refused == {1: None, 999: why, 2: why}
-    assert found["predicted_boolean_probability"].is_null().equals(found["refused"].is_not_null())
+    assert predictions["predicted_boolean_probability"].is_null().equals(predictions["refused"].is_not_null())
 
 
-def test_a_table_of_whom_to_ask_and_one_time_for_all_exclude_each_other(labelled: Path, report: Report) -> None:
+def test_an_index_and_one_time_for_all_exclude_each_other(labelled: Path, report: Report) -> None:
     with pytest.raises(UsageError, match="cannot be used"):
         predict(report.package, labelled / "meds", index=labelled / "labels.parquet", at=NOON)
 
@@ -118,7 +120,9 @@ def test_a_table_of_whom_to_ask_and_one_time_for_all_exclude_each_other(labelled
         (lambda t: pl.concat([t, t[:3].with_columns(~pl.col("boolean_value"))]), "6 rows of the labels"),
     ],
 )
-def test_labels_of_others_and_labels_told_twice_are_errors(labelled: Path, tmp_path: Path, change, says) -> None:
+def test_labels_of_unknown_subjects_and_repeated_labels_are_errors(
+    labelled: Path, tmp_path: Path, change, says
+) -> None:
     change(pl.read_parquet(labelled / "labels.parquet")).write_parquet(tmp_path / "labels.parquet")
     study = {"name": "x", "source": {"timeline": str(labelled / "meds")}, "models": ["logistic"]}
     with pytest.raises(BadData, match=says):

@@ -52,7 +52,7 @@ def test_scores_of_training_values_are_about_standard_normal():
 
 @settings(deadline=None)
 @given(st.lists(st.integers(-20, 20).map(float), min_size=2, max_size=60), st.lists(st.floats(-30, 30, width=32)))
-def test_a_higher_value_never_has_a_lower_score(train, asked):
+def test_a_higher_value_never_has_a_lower_score(train, requested):
     column = Ragged(
         np.array([0]),
         np.array([len(train)]),
@@ -63,7 +63,7 @@ def test_a_higher_value_never_has_a_lower_score(train, asked):
         },
         {"code": ["a"]},
     )
-    value = np.sort(np.array(asked, np.float32))
+    value = np.sort(np.array(requested, np.float32))
     scores = normal_scores(value, np.zeros(len(value), int), knots(column, ["a"]))
     assert (np.diff(scores) >= -1e-6).all()
     assert (np.abs(scores) <= -ndtri(0.5 / KNOTS) + 1e-6).all()
@@ -103,13 +103,13 @@ def test_a_code_counts_once_enough_subjects_have_it():
 def test_a_row_is_its_newest_events_newest_last():
     rows = planted(50)
     state = SMALL.prepare(rows)
-    made = Transformer(events=2).encode(rows, state)
+    batch = Transformer(events=2).encode(rows, state)
     column = rows.columns["events"]
     one = int(np.flatnonzero(column.lengths == 1)[0])
-    assert made["code"].shape == (50, 2)
-    assert made["code"][one, 0] == 0, "what is not there is padding, before the events"
-    assert (made["code"][:, -1] == 1).all(), "the newest event of every planted row is `level`"
-    np.testing.assert_allclose(made["age"][:, -1], np.log1p(1 / 60), rtol=1e-4)
+    assert batch["code"].shape == (50, 2)
+    assert batch["code"][one, 0] == 0, "what is not there is padding, before the events"
+    assert (batch["code"][:, -1] == 1).all(), "the newest event of every planted row is `level`"
+    np.testing.assert_allclose(batch["age"][:, -1], np.log1p(1 / 60), rtol=1e-4)
 
 
 def test_training_hides_events_and_nothing_else_does():
@@ -184,8 +184,8 @@ def test_padding_changes_nothing():
     net = SMALL.network(state, Head("row", 1)).eval()
     answers = []
     for length in (8, 20):
-        made = Transformer(events=length).encode(rows, state)
-        answers.append(net(**{k: torch.as_tensor(v) for k, v in made.items()}).detach().numpy())
+        batch = Transformer(events=length).encode(rows, state)
+        answers.append(net(**{k: torch.as_tensor(v) for k, v in batch.items()}).detach().numpy())
     np.testing.assert_allclose(*answers, atol=1e-5)
 
 

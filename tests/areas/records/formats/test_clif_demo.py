@@ -74,9 +74,9 @@ def test_what_no_patient_can_have_is_in_quarantine_with_its_place(clif_timeline,
     assert set(refused.filter("whole_row")["file"]) == {"clif_vitals.parquet"}
     vitals = pl.read_parquet(clif_tables / "clif_vitals.parquet")
     rows = refused.filter("whole_row")["row"].to_list()
-    found = sorted(vitals[rows].select("vital_category", "vital_value").rows())
-    assert found[:3] == [("height_cm", 61.0), ("height_cm", 70.0), ("temp_c", 97.2)]
-    assert found[-1] == ("weight_kg", 0.0)
+    rows_outside = sorted(vitals[rows].select("vital_category", "vital_value").rows())
+    assert rows_outside[:3] == [("height_cm", 61.0), ("height_cm", 70.0), ("temp_c", 97.2)]
+    assert rows_outside[-1] == ("weight_kg", 0.0)
     support = pl.read_parquet(clif_tables / "clif_respiratory_support.parquet")["tidal_volume_obs"]
     assert 585_573.0 in support[refused.filter(column="tidal_volume_obs")["row"].to_list()].to_list()
 
@@ -104,8 +104,8 @@ def test_units_are_trimmed_and_the_missing_ones_counted(events, summary):
 
 
 def test_a_drug_in_several_units_has_a_code_for_each(events):
-    given = of(events, r"^MEDICATION//.*//(start|rate|given)")
-    assert given.group_by("code").agg(pl.col("unit").n_unique())["unit"].max() == 1
+    doses = of(events, r"^MEDICATION//.*//(start|rate|given)")
+    assert doses.group_by("code").agg(pl.col("unit").n_unique())["unit"].max() == 1
     assert set(of(events, "^MEDICATION//insulin//start")["unit"]) == {"units/hour", "units/min"}
 
 
@@ -124,7 +124,7 @@ def test_where_one_infusion_ends_as_the_next_starts_the_last_word_is_that_it_run
     assert set(both["action"].list.last()) == {"start"}
 
 
-def test_times_are_told_on_the_clock_of_the_site(summary, events, clif_tables):
+def test_times_are_on_the_clock_of_the_site(summary, events, clif_tables):
     assert summary["zone"] == "Etc/GMT+5"
     source = pl.read_parquet(clif_tables / "clif_hospitalization.parquet")["admission_dttm"]
     admitted = of(events, "^HOSPITAL_ADMISSION")["time"]

@@ -35,9 +35,9 @@ class Wrist:
         rows, refused = [], []
         with source.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines):
-                found = json.loads(line)
-                if all(isinstance(v, int | float) for v in found["acceleration"]):
-                    rows.append({"row_id": number, "walking": None, **found})
+                entry = json.loads(line)
+                if all(isinstance(v, int | float) for v in entry["acceleration"]):
+                    rows.append({"row_id": number, "walking": None, **entry})
                 else:
                     refused.append({"row": number, "column": "acceleration", "reason": "not a number"})
         frame = pl.DataFrame(rows, schema=SCHEMA)

@@ -31,10 +31,10 @@ class Effort:
 
     def encode(self, rows: Samples, state: State) -> dict[str, Any]:
         """effort: one float32 array [step] a row."""
-        found = np.empty(len(rows), object)
+        efforts = np.empty(len(rows), object)
         signals = rows.columns[state.values["signal"]].rows("value")
-        found[:] = [effort(signal, state.values["stride"]) for signal in signals]
-        return {"effort": found}
+        efforts[:] = [effort(signal, state.values["stride"]) for signal in signals]
+        return {"effort": efforts}
 
     def fit(self, train: Samples, validation: Samples, outcome: Any, session: Session) -> Fitted:
         """Plain gradient descent on the log loss over all steps."""

@@ -37,9 +37,9 @@ class Walking:
 
     def target(self, rows: Samples) -> npt.NDArray[Any]:
         """One float32 array [step] a row."""
-        found = np.empty(len(rows), object)
-        found[:] = [v.astype(np.float32) for v in rows.target.rows("value")]
-        return found
+        labels = np.empty(len(rows), object)
+        labels[:] = [v.astype(np.float32) for v in rows.target.rows("value")]
+        return labels
 
     def head(self, rows: Samples) -> Head:
         """One channel for each step of the signal."""
@@ -64,7 +64,7 @@ class Walking:
         """`labels`: a list a row, null where it is not known."""
         known = rows.labelled if rows.having("target") else np.zeros(len(rows), bool)
         target = self.target(rows) if known.any() else np.empty(len(rows), object)
-        lists = [row.tolist() if seen else None for row, seen in zip(target, known, strict=True)]
+        lists = [row.tolist() if labelled else None for row, labelled in zip(target, known, strict=True)]
         return pl.DataFrame({"labels": pl.Series(lists, dtype=pl.List(pl.Float64))})
 
     def measures(self, frame: pl.DataFrame) -> dict[str, WeightedScore]:
