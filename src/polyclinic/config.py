@@ -2,19 +2,35 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from datetime import date
 from functools import cache
 from io import StringIO
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_type_hints
+from types import UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from polyclinic.documents import read_bytes
 from polyclinic.errors import Place, UnknownName, UsageError
 from polyclinic.yaml_bounds import check_bounds
 
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 T = TypeVar("T")
 Keys = tuple[str | int, ...]
+WORDS = {
+    "Input should be": "must be",
+    "a valid tuple": "a list",
+    "a valid list": "a list",
+    "a valid dictionary": "a mapping, `key: value` lines",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid string": "text",
+    "a valid boolean": "true or false",
+    "Field required": "is missing",
+}
+"""What pydantic calls things → what somebody calls them who writes YAML."""
 
 
 def read(path: Path) -> Any:
@@ -134,21 +150,55 @@ def build(
     values, hints = plain(mapping or {}), get_type_hints(cls)
     known_keys(values, names, node=node, keys=keys, file=file)
     for item in settings:
-        inner, own = hints[item.name], values.get(item.name)
-        if isinstance(own, Mapping) and is_dataclass(inner):
+        own = values.get(item.name)
+        if isinstance(own, Mapping) and is_dataclass(hints[item.name]):
             default = item.default if item.default_factory is MISSING else item.default_factory()
-            before = {} if default is MISSING else settings_of(default)
-            own = {**before, **own}
-            values[item.name] = build(cast(type, inner), own, node=node, keys=(*keys, item.name), file=file)
+            own = {**({} if default is MISSING else settings_of(default)), **own}
+        if item.name in values:
+            values[item.name] = _nested(hints[item.name], own, node=node, keys=(*keys, item.name), file=file)
     try:
         return cast(T, _adapter(cast(Any, cls)).validate_python(values))
     except ValidationError as error:
-        first = error.errors()[0]
-        said = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
-        named = [name for name in names if not first["loc"] and said.startswith(f"{name} ")]
-        at = place(node, (*keys, *named, *first["loc"]), file)
-        what = said if named else f"{at.key or 'this'}: {said.lower()}"
-        raise UsageError(what, at=at, fix=f"see the settings of {cls.__name__}") from error
+        raise _misfit(error, settings, node, keys, file) from error
+
+
+def _nested(hint: Any, value: Any, *, node: Any, keys: Keys, file: str) -> Any:
+    """A value in which each mapping stands as the settings that its type wants: itself, in a list, or by name.
+
+    So a key that is not known is named wherever it stands; a value that does not fit is left to the type.
+    """
+    for kind in (hint, *get_args(hint)) if isinstance(hint, UnionType) or get_origin(hint) is Union else (hint,):
+        inner = get_args(kind)
+        if isinstance(value, Mapping) and isinstance(kind, type) and is_dataclass(kind):
+            return build(kind, value, node=node, keys=keys, file=file)
+        if isinstance(value, Mapping) and get_origin(kind) in (dict, Mapping):
+            return {key: _nested(inner[1], one, node=node, keys=(*keys, key), file=file) for key, one in value.items()}
+        if isinstance(value, list) and get_origin(kind) in (tuple, list, Sequence):
+            kinds = inner if len(inner) == len(value) and ... not in inner else [inner[0]] * len(value)
+            pairs = enumerate(zip(kinds, value, strict=True))
+            return [_nested(one, item, node=node, keys=(*keys, n), file=file) for n, (one, item) in pairs]
+    return value
+
+
+def _misfit(error: "ValidationError", settings: Sequence["Field[Any]"], node: Any, keys: Keys, file: str) -> UsageError:
+    """The first value that does not fit: what is wanted, where it stands, and what stands there by default."""
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
+    for theirs, ours in WORDS.items():
+        message = message.replace(theirs, ours)
+    names = [item.name for item in settings]
+    named = [name for name in names if not first["loc"] and message.startswith(f"{name} ")]
+    at = place(node, (*keys, *named, *first["loc"]), file)
+    between = " " if message.startswith((*WORDS.values(),)) else ": "
+    what = message if named else f"{at.key or 'this'}{between}{message}"
+    wrong = next((item for item in settings if item.name in (*first["loc"][:1], *named)), None)
+    if first["type"] == "missing":
+        fix = f"add a line `{first['loc'][-1]}: …`"
+    else:
+        known = wrong is not None and isinstance(wrong.default, bool | int | float | str | None)
+        default = f" (the default is {json.dumps(wrong.default)})" if wrong and known else ""
+        fix = f"correct the value{default}; docs/reference describes every key"
+    return UsageError(what, at=at, fix=fix)
 
 
 def settings_of(item: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -203,8 +203,16 @@ class StudyParser:
             target=target or {},
             labels=str(self._beside(str(labels))) if labels else None,
         )
-        _ = question.outcome, question.readers  # their settings are checked as they are made
+        _ = question.readers  # their settings are checked as they are made
+        self._check_target(question)
         return question
+
+    def _check_target(self, question: Question) -> None:
+        """The keys of the target: its column, its kind, and the settings of such an outcome."""
+        outcome = registry.load("outcomes", question.kind, at=self.at("target", "kind"))
+        known = ("column", "kind", *(item.name for item in fields(outcome)))
+        config.known_keys(question.target, known, node=self.marked, keys=("target",), file=self.file)
+        self._built(outcome, {k: v for k, v in question.target.items() if k not in ("column", "kind")}, "target")
 
     def _beside(self, name: str) -> Path:
         """A file named in the study lies beside it, or at the path as written."""
