@@ -69,7 +69,7 @@ def test_defaults_are_written_out_and_the_study_reads_back(tmp_path: Path) -> No
         (("models: [gbm]", "inputs: table\nmodels: [gbm]"), 6, "for example  inputs:"),
         (("models: [gbm]", "models: [{gbm: five}]"), 6, "must be a mapping of settings"),
         (("models: [gbm]", "models:\n  - gbm:\n    leafs: 3"), 8, "unknown model 'leafs'"),
-        (("[patient]", "patient"), 5, "should be a list"),
+        (("[patient]", "patient"), 5, "must be a list"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(tmp_path: Path, change, line, says) -> None:

@@ -99,7 +99,7 @@ class EventConverter:
             return None
         path = self.files[link.table]
         frame = scan(path)
-        need([link.on, *link.brings], frame.collect_schema(), path.name)
+        need([link.on, *link.brings], frame.collect_schema(), path)
         brought = (
             frame.with_columns(self._identified(frame)).select(link.on, *link.brings).drop_nulls(link.on).collect()
         )
@@ -131,7 +131,7 @@ class EventConverter:
             frame = frame.join(bring, on=via.on, how="left", maintain_order="left")
             if not links.contradictory.is_empty():
                 faults.append((via.on, CONTRADICTORY, pl.col(via.on).is_in(links.contradictory.implode())))
-        need([subject], frame.schema, path.name)
+        need([subject], frame.schema, path)
         faults.append((column, "no such subject", pl.col(subject).is_null()))
         return without(faults, frame, "row")
 
@@ -151,7 +151,7 @@ class EventConverter:
             frame = frame.join(again, on=again.columns, how="anti", nulls_equal=True, maintain_order="left")
             non_events[f"repeated under {table.repeats.of}"] = rows - frame.height
         frame, refused = self._with_subject(frame, path)
-        need(table.columns(), frame.schema, path.name)
+        need(table.columns(), frame.schema, path)
         times = ((n, frame.schema[n]) for n in sorted(table.times()))
         frame = frame.with_columns(self.clock.times(n, kind).alias(f"{n} time") for n, kind in times)
         events = (event for event in table.all_events if set(event.wanted) & set(frame.columns))

@@ -125,6 +125,9 @@ def _expect(name: str, format_: Format, source: Path) -> None:
         raise UsageError(f"no such file or folder: {source}", at=at, fix="check the path")
     if source.is_dir() and not any(source.iterdir()):
         raise BadData("the folder is empty", at=at, fix="name the folder that holds the data")
+    if isinstance(format_, MappedTables) and not registry.entry("formats", name).is_file:
+        format_.check(source)  # a mapping of the user's own: it is not the source that may be of another format
+        return
     if format_.sniff(source):
         return
     wants, hint = getattr(format_, "looks_for", ""), "name the folder that holds them"

@@ -12,7 +12,8 @@ from typing import ClassVar
 
 import polars as pl
 
-from polyclinic.errors import BadData, Place, PolyclinicError, UsageError
+from polyclinic.errors import BadData, Place, PolyclinicError, UsageError, nearest
+from polyclinic.notes import note
 from polyclinic.timelines.event_conversion import EventConverter
 from polyclinic.timelines.format import Chunk, Gives
 from polyclinic.timelines.mapping import SourceMap, load
@@ -37,7 +38,7 @@ class MappedTables:
     def source_map(self) -> SourceMap:
         """The mapping; raises `UsageError` where none was named, or with the key and line of what is wrong in it."""
         if self.mapping is None:
-            fix = "polyclinic ingest csv SOURCE --mapping FILE; the documentation has a page on mappings"
+            fix = "write one (docs/reference/mapping.md shows how) and add --mapping FILE"
             raise UsageError("tables of your own need a mapping that says what their columns mean", fix=fix)
         return load(self.mapping)
 
@@ -47,8 +48,8 @@ class MappedTables:
         if self.mapping is None:
             return "tables that a mapping explains"
         source = self.source_map
-        needed = " and ".join(f"{source.prefix}{table}.parquet" for table in source.needs) or "one table"
-        known = f"{source.prefix}{next(iter(source.tables))}.parquet"
+        needed = " and ".join(f"{source.prefix}{table}" for table in source.needs) or "one table"
+        known = f"{source.prefix}{next(iter(source.tables))}"
         return f"{needed} beside {known} or others ({source.title or self.mapping.stem})"
 
     def sniff(self, source: Path) -> bool:
@@ -59,14 +60,30 @@ class MappedTables:
             return set(mapping.needs) <= set(tables) and len(tables) > len(mapping.needs)
         return False
 
+    def check(self, source: Path) -> None:
+        """Raise `UsageError` for a mapping that is missing or wrong, `BadData` for a source without its tables.
+
+        Tables of the mapping that the source lacks are noted where others are there.
+        """
+        mapping, at = self.source_map, Place(file=str(source))
+        tables, other, _ = files(source, mapping)
+        missing = [name for name in mapping.tables if name not in tables]
+        if not tables or set(missing) & set(mapping.needs):
+            named = [f"{mapping.prefix}{name}" for name in (mapping.needs if tables else mapping.tables)]
+            lacking = [name for name in named if name.removeprefix(mapping.prefix) in missing]
+            stems = [path.stem for path in other]
+            near = next((one for name in lacking if (one := nearest(name, stems))), None)
+            hint = f": did you mean {near!r}?" if near else ""
+            fix = f"name each file after its table, or correct the mapping{hint} (here lie: {', '.join(stems) or 'no tables'})"
+            what = f"no file has the name of a table that the mapping names: {', '.join(lacking)}"
+            raise BadData(what, at=at, fix=fix)
+        if missing:
+            note("tables of the mapping that are not there", ", ".join(missing), "Nothing is read of them.")
+
     def read(self, source: Path) -> Iterator[Chunk]:
         """Every table by its mapping; files that are no tables, or no tables of the mapping, are named."""
         mapping = self.source_map
         tables, other, rest = files(source, mapping)
-        if not tables:
-            known = ", ".join(f"{mapping.prefix}{name}" for name in mapping.tables)
-            fix = f"name the files after the tables of the mapping: {known}"
-            raise BadData("no file has the name of a table of the mapping", at=Place(file=str(source)), fix=fix)
         yield from EventConverter(mapping, tables, other, self.zone or _zone_of_dates(mapping, tables)).chunks()
         for path in rest:
             yield Chunk(path.name, 0, 0, pl.DataFrame(), noted={"a file that is no table, not read": 1})

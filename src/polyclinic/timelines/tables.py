@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from polyclinic.errors import BadData, Place, UsageError
+from polyclinic.errors import BadData, Place, UsageError, nearest
 from polyclinic.timelines import zones
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ NULLS = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
 ROWS = 250_000
 BLOCK = 4 << 20  # bytes of text parsed at a time, and so the longest row
 LAST = 1 << 20  # bytes at the end of a file in which its last line is looked for
+MOST_LISTED = 40
 COPY = "copy the file again from where it came, and compare its size or checksum"
 AS_UTF8 = "save it as UTF-8 (in a spreadsheet: CSV UTF-8)"
 
@@ -321,12 +322,16 @@ def broken_rows(path: Path) -> tuple[ShortRow, ...]:
     return survey(path).broken if path.suffix.lower() in TEXT else ()
 
 
-def need(names: Iterable[str], columns: Collection[str], file: str) -> None:
-    """Raise `BadData` for the first of the names that is no column of the table."""
+def need(names: Iterable[str], columns: Collection[str], path: Path) -> None:
+    """Raise `BadData` for the first of the names that is not among the columns, with those that the file has."""
     for name in names:
         if name not in columns:
-            fix = f"the table has: {', '.join(list(columns)[:12])}"
-            raise BadData(f"no column {name!r}", at=Place(file=file, column=name), fix=fix)
+            known = scan(path).collect_schema().names()
+            near = nearest(name, known)
+            listed = ", ".join(known[:MOST_LISTED]) + (", …" if len(known) > MOST_LISTED else "")
+            hint = f": did you mean {near!r}?" if near else ""
+            fix = f"correct the name in the mapping or in the table{hint} (the table has: {listed})"
+            raise BadData(f"no column {name!r}", at=Place(file=path.name, column=name), fix=fix)
 
 
 class Piece(NamedTuple):

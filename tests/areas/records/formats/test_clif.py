@@ -160,7 +160,7 @@ def test_the_order_of_rows_does_not_change_whether_an_infusion_runs(tmp_path, se
 
 def test_a_wrong_folder_says_what_was_looked_for(tmp_path):
     write(tmp_path / "clif", {"vitals": tables()["vitals"]})
-    with pytest.raises(BadData, match=r"looked for clif_hospitalization\.parquet"):
+    with pytest.raises(BadData, match=r"looked for clif_hospitalization beside clif_patient"):
         ingest("clif", tmp_path / "clif", tmp_path / "out")
 
 
