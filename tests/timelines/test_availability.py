@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyclinic.timelines.availability import TIMELESS, known_at, known_by
+from polyclinic.timelines.availability import TIMELESS, instants, known_at, known_by
 
 TIMES = st.none() | st.datetimes(datetime(2100, 1, 1), datetime(2100, 1, 3))
 
@@ -36,4 +36,5 @@ def test_events_in_memory_are_known_when_a_query_says(pairs, with_availability: 
     events = frame(time=[t for t, _ in pairs], available_time=[a for _, a in pairs])
     events = events if with_availability else events.drop("available_time")
     queried = events.select(known_at(events.columns).to_physical().fill_null(TIMELESS))["known"]
-    assert known_by(events).tolist() == queried.to_list()
+    available = instants(events["available_time"]) if with_availability else None
+    assert known_by(instants(events["time"]), available).tolist() == queried.to_list()

@@ -9,7 +9,17 @@ import polars as pl
 
 from polyclinic.cohorts.cohort import Step
 from polyclinic.cohorts.execution import Execution
-from polyclinic.cohorts.grid import OPEN, Readings, grid, intervals, newest, read_by, readings, until_now
+from polyclinic.cohorts.grid import (
+    OPEN,
+    Readings,
+    grid,
+    intervals,
+    newest,
+    read_by,
+    readings,
+    readings_among,
+    until_now,
+)
 from polyclinic.cohorts.index_rows import INDEX, IndexRows, distinct
 from polyclinic.cohorts.plan import Plan, Span
 from polyclinic.cohorts.predicates import ANY, END, START, Derived, Plain, coded
@@ -17,7 +27,9 @@ from polyclinic.cohorts.sorted_times import MICROSECOND, Ints
 from polyclinic.cohorts.task import Last, Task
 from polyclinic.cohorts.values import plausible, set_aside
 from polyclinic.errors import UnknownName
-from polyclinic.timelines.availability import NEVER, TIMELESS, known_at, known_by, where
+from polyclinic.timelines.availability import NEVER, known_at
+from polyclinic.timelines.event_arrays import EventArrays
+from polyclinic.timelines.timeline import Timeline
 
 BOUNDS = ("value_min", "value_max", "value_min_inclusive", "value_max_inclusive", "static")
 STORED = ("subject_id", "time", "available_time", "code", "numeric_value", "unit")
@@ -42,7 +54,7 @@ class Batch:
     """A task over the events of some subjects, all of whose events are there.
 
     outcome: whether to look past the index for labels; at: one index time for all, in place of the task's own; labels:
-    the task's own table of labels, as an index.
+    the task's own table of labels, as an index; held: the timeline of the events, where it holds them in memory.
     """
 
     task: Task
@@ -51,6 +63,7 @@ class Batch:
     outcome: bool
     at: datetime | None
     labels: pl.DataFrame | None = None
+    held: Timeline | None = None
     events: pl.LazyFrame = field(init=False)
     readings: Readings = field(init=False)
     attrition: list[Step] = field(default_factory=list)
@@ -84,7 +97,7 @@ class Batch:
         return BatchCohort(index, [*self.attrition, *steps], self.set_aside, self.unmatched, units)
 
     def _check_columns(self) -> None:
-        columns = self.stored.collect_schema().names()
+        columns = self.stored.collect_schema().names() if self.held is None else self.held.events.columns
         for name, predicate in self.task.predicates.items():
             for column in predicate.columns if isinstance(predicate, Plain) else ():
                 if column not in columns:
@@ -223,16 +236,18 @@ class Batch:
         """Every subject of whom something is known then, or who is then between the task's two events."""
         when = (at.replace(tzinfo=None) - datetime(1970, 1, 1)) // MICROSECOND
         predicates = self.interval_predicates()
-        # Other engines start threads, which takes longer than the question of one patient.
-        events = read_by(self.events, predicates).collect(engine="in-memory")
-        known = known_by(events)
-        events = where(events, (known != TIMELESS) & (known <= when))
-        self.readings = readings(events, predicates, self.task.values)
+        if self.held is not None:
+            frame, events = self.held.events, self.held.arrays
+        else:  # in memory, since other engines start threads
+            frame = read_by(self.events, predicates).collect(engine="in-memory")
+            events = EventArrays.of(frame)
+        then = events.known_then(when)
+        self.readings = readings_among(frame, events, predicates, then, self.task.values)
         if every := self.task.every:
             spans = intervals(self.readings, every.begin, every.end)
             who = np.unique(spans.subject[(spans.start <= when) & (when <= spans.stop)])
         else:
-            who = np.unique(events["subject_id"].to_numpy())
+            who = np.unique(events.subject[then])
         return IndexRows(who, np.full(len(who), when))
 
     def labels_rows(self, labels: pl.DataFrame) -> IndexRows:

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from polyclinic.errors import Place, UsageError
 
@@ -37,14 +38,21 @@ def duration(text: str, *, at: Place | None = None) -> timedelta:
 
     Raises `UsageError` where the text is no span of time.
     """
-    bare = str(text).strip()
-    rest = re.sub(r"^[+-]\s*", "", bare)
-    match = next((m for form in _FORMS if rest and (m := form.fullmatch(rest))), None)
-    if match is None:
+    span = _span(str(text).strip())
+    if span is None:
         what = f"{str(text)!r} is not a span of time"
         raise UsageError(what, at=at, fix="write a number and a unit, for example 24h or 1 day 12 hours")
+    return span
+
+
+@lru_cache(maxsize=256)
+def _span(text: str) -> timedelta | None:
+    rest = re.sub(r"^[+-]\s*", "", text)
+    match = next((m for form in _FORMS if rest and (m := form.fullmatch(rest))), None)
+    if match is None:
+        return None
     parts, size = match.groupdict(), {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60}
     coarse = sum((Decimal(parts.get(name) or 0) * seconds for name, seconds in size.items()), Decimal(0))
     fine = parts.get("seconds") or "0"
     span = timedelta(seconds=int(coarse) + int(fine) if fine.isdigit() else float(coarse + Decimal(fine)))
-    return -span if bare.startswith("-") else span
+    return -span if text.startswith("-") else span

@@ -56,12 +56,13 @@ def extract(
         at = (timeline.clock if isinstance(timeline, Timeline) else SiteClock()).moment(at)
     file = task.labels
     labels = None if file is None else as_index(read_table(file), timeline, Place(file=str(file)))
+    held = timeline if isinstance(timeline, Timeline) and timeline.held is not None else None
     with timeline.reading() if isinstance(timeline, Timeline) else nullcontext():
-        parts = [Batch(task, schedule, events, outcome, at, labels).answer() for events in _batches(timeline)]
-    index = pl.concat([p.index for p in parts] or [_empty_index(task)])
+        parts = [Batch(task, schedule, events, outcome, at, labels, held).answer() for events in _batches(timeline)]
+    index = parts[0].index if len(parts) == 1 else pl.concat([p.index for p in parts] or [_empty_index(task)])
     if at is None or len(parts) > 1:
         index = index.sort(KEYS, maintain_order=True)
-    fulfilled = (index.drop_in_place("out") == 0) & outcome
+    fulfilled = pl.Series((index.drop_in_place("out").to_numpy() == 0) & outcome)
     return _joined(parts, Cohort(task, index, [], fulfilled, timeline))
 
 

@@ -10,8 +10,9 @@ import polars as pl
 from polyclinic.cohorts.predicates import Plain, coded
 from polyclinic.cohorts.sorted_times import MICROSECOND, Ints, Mask, following, position
 from polyclinic.cohorts.task import Every
-from polyclinic.cohorts.values import plausible
-from polyclinic.timelines.availability import instants, known_by, where
+from polyclinic.cohorts.values import plausible_rows
+from polyclinic.timelines.availability import TIMELESS
+from polyclinic.timelines.event_arrays import EventArrays
 
 READ = ("subject_id", "time", "available_time", "code", "numeric_value")
 OPEN = np.iinfo(np.int64).max
@@ -26,7 +27,7 @@ class Spans(NamedTuple):
 
 
 class Readings(NamedTuple):
-    """Events that some of a few predicates may hold of, as arrays [event]: one patient live has no time for queries.
+    """Events that some of a few predicates may hold of, as arrays [event].
 
     time, known: when they happened and when they became known, microseconds since 1970; value: float32;
     finite: whether there is a value, and no infinite one; holds: predicate name → of which it holds.
@@ -40,21 +41,36 @@ class Readings(NamedTuple):
     holds: dict[str, Mask]
 
 
-def readings(
-    events: pl.LazyFrame | pl.DataFrame, predicates: Mapping[str, Plain], values: Mapping[str, Any] | None = None
+def readings(events: pl.LazyFrame, predicates: Mapping[str, Plain]) -> Readings:
+    """The events with a time that have a code of one of these predicates."""
+    frame = read_by(events.filter(coded(predicates.values())), predicates).collect(engine="in-memory")
+    return readings_among(frame, EventArrays.of(frame), predicates)
+
+
+def readings_among(
+    frame: pl.DataFrame,
+    events: EventArrays,
+    predicates: Mapping[str, Plain],
+    among: Mask | bool = True,
+    values: Mapping[str, Any] | None = None,
 ) -> Readings:
-    """The events with a time that have a code of one of these predicates; the plausible ones, where `values` are given."""
-    wanted = coded(predicates.values()) & pl.col("time").is_not_null()
-    if isinstance(events, pl.LazyFrame):
-        coded_events = read_by(events.filter(wanted), predicates).collect(engine="in-memory")
-    else:
-        coded_events = where(events, events.select_seq(wanted).to_series().to_numpy())
-    read = coded_events if values is None else plausible(coded_events, values)
-    is_finite = ~pl.col("numeric_value").is_infinite()
-    finite, *holds = _flags(read, [is_finite, *(p.holds() for p in predicates.values())])
-    value = read["numeric_value"].to_numpy().astype(np.float32)
-    subject, time, known = read["subject_id"].to_numpy(), instants(read["time"]), known_by(read)
-    return Readings(subject, time, known, value, finite, dict(zip(predicates, holds, strict=True)))
+    """The same of events in memory (`frame`, and their arrays), of which some count.
+
+    among: bool [event], those that count; values: the task's own, where implausible values have still to be left out.
+    """
+    wanted = _flags(frame, [predicate.codes() for predicate in predicates.values()])
+    rows = np.flatnonzero(_any(wanted, len(frame)) & (events.time != TIMELESS) & among)
+    filled, value = events.filled[rows], events.value[rows]
+    if values is not None:
+        plausible, value = plausible_rows(events.take(rows), values)
+        rows, filled, value = rows[plausible], filled[plausible], value[plausible]
+    holds = {name: mask[rows] for name, mask in zip(predicates, wanted, strict=True)}
+    if tested := {name: p for name, p in predicates.items() if p.bounded or p.columns}:
+        settled = pl.when(pl.Series(filled)).then(pl.Series(value))
+        read = frame[rows].with_columns(settled.alias("numeric_value"))
+        holds |= dict(zip(tested, _flags(read, [p.holds() for p in tested.values()]), strict=True))
+    subject, time, known = (column[rows] for column in (events.subject, events.time, events.known))
+    return Readings(subject, time, known, value.astype(np.float32), filled & ~np.isinf(value), holds)
 
 
 def read_by(events: pl.LazyFrame, predicates: Mapping[str, Plain]) -> pl.LazyFrame:
@@ -65,8 +81,16 @@ def read_by(events: pl.LazyFrame, predicates: Mapping[str, Plain]) -> pl.LazyFra
 
 def _flags(events: pl.DataFrame, tests: Iterable[pl.Expr]) -> list[Mask]:
     """Of which events each test holds; a missing answer is none."""
-    flags = events.select_seq(test.alias(str(n)) for n, test in enumerate(tests))
-    return [column.to_numpy().astype(bool) for column in flags.iter_columns()]
+    masks = events.select_seq(test.alias(str(n)) for n, test in enumerate(tests))
+    return [column.to_numpy().astype(bool) for column in masks.iter_columns()]
+
+
+def _any(masks: Iterable[Mask], length: int) -> Mask:
+    """Where one of the masks holds."""
+    holds = np.zeros(length, np.bool_)
+    for mask in masks:
+        holds |= mask
+    return holds
 
 
 def intervals(events: Readings, begin: str, end: str) -> Spans:

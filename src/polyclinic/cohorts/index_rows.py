@@ -64,13 +64,13 @@ class IndexRows:
         labels = pl.Series([None], dtype=pl.Boolean).new_from_index(0, len(out))
         if self.label is not None:
             labels = pl.select(pl.when(pl.Series(out == 0)).then(pl.Series(self.label[which]))).to_series()
-        columns = {
-            "subject_id": self.subject[which],
-            "prediction_time": self.time[which].astype("datetime64[us]"),
-            "boolean_value": labels,
-            **{f"newest//{n}": v[which] for n, v in self.newest.items()},
-            "out": out,
-        }
+        columns = [  # a list of columns, since a mapping costs one patient live .1 ms more
+            pl.Series("subject_id", self.subject[which]),
+            pl.Series("prediction_time", self.time[which].astype("datetime64[us]")),
+            labels.alias("boolean_value"),
+            *(pl.Series(f"newest//{n}", v[which]) for n, v in self.newest.items()),
+            pl.Series("out", out),
+        ]
         return pl.DataFrame(columns)
 
     def duplicates(self, left: Mask) -> Ints:
@@ -100,7 +100,9 @@ def distinct(values: Array) -> int:
     >>> distinct(np.array([1, 1, 4]))
     2
     """
+    if len(values) < 2:
+        return len(values)
     change = np.diff(values)
     if (change >= 0).all():
-        return int(np.count_nonzero(change)) + 1 if len(values) else 0
+        return int(np.count_nonzero(change)) + 1
     return len(np.unique(values))

@@ -8,6 +8,7 @@ larger than any number.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -97,6 +98,7 @@ def coded(predicates: Iterable[Plain]) -> pl.Expr:
     return pl.any_horizontal(codes) if codes else pl.lit(False)
 
 
+@lru_cache(maxsize=256)
 def matches(pattern: str) -> pl.Expr:
     """Whether the code contains a match; a literal or a literal beginning is searched as such, which is ten times faster."""
     code = pl.col("code")

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from polyclinic.arrays import Array
-from polyclinic.timelines.availability import instants
+from polyclinic.timelines.event_arrays import EventArrays
 
 TIES = ("min", "max", "mean")
 
@@ -19,19 +19,21 @@ def plausible(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFrame:
     values: code → {"plausible": [low, high], "ties": "min" | "max" | "mean"}. Events without a value stay. Where any
     code has `ties`, the rows come back sorted by subject and time.
     """
-    rows, value = plausible_rows(events, values)
-    events = events.clone().replace_column(events.get_column_index(value.name), value)
+    arrays = EventArrays.of(events)
+    rows, value = plausible_rows(arrays, values)
+    if value is not arrays.value:
+        settled = pl.Series(value).to_frame("value").select(pl.when(pl.Series(arrays.filled)).then("value"))
+        events = events.with_columns(settled.to_series().alias("numeric_value"))
     return events if len(rows) == events.height and (np.diff(rows) == 1).all() else events[rows]
 
 
-def plausible_rows(events: pl.DataFrame, values: Mapping[str, Any]) -> tuple[npt.NDArray[np.intp], pl.Series]:
-    """Positions of the plausible events, in their order, and the `numeric_value` of all events, ties settled."""
-    value = events["numeric_value"]
-    number, aside = _marked(events["code"], value, values)
+def plausible_rows(events: EventArrays, values: Mapping[str, Any]) -> tuple[npt.NDArray[np.intp], Array]:
+    """Positions of the plausible events, in their order, and the values of all events, ties settled."""
+    number, aside = _marked(events, values)
     if not any(how.get("ties") for how in values.values()):
-        return np.flatnonzero(~aside), value
-    of = [number, instants(events["time"]), events["subject_id"].to_numpy()]
-    heard = [instants(events["available_time"])] if "available_time" in events.columns else []
+        return np.flatnonzero(~aside), events.value
+    value, of = events.value, (number, events.time, events.subject)
+    heard = [] if events.available is None else [events.available]
     readings = np.flatnonzero((number > 0) & ~aside)
     keys = np.stack([column[readings] for column in (*heard, *of)])
     order = np.lexsort(keys)
@@ -47,28 +49,26 @@ def plausible_rows(events: pl.DataFrame, values: Mapping[str, Any]) -> tuple[npt
 def set_aside(events: pl.DataFrame, values: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """Code → how many readings, how many outside the plausible range, and instants with more than one reading."""
     counts: dict[str, dict[str, int]] = {}
+    arrays = EventArrays.of(events)
     for code, how in values.items():
-        number, aside = _marked(events["code"], events["numeric_value"], {code: {"ties": "min", **how}})
+        number, aside = _marked(arrays, {code: {"ties": "min", **how}})
         readings = number > 0
         tied = events.filter(readings & ~aside).group_by("subject_id", "time").len().filter(pl.col("len") > 1)
         counts[code] = {"readings": int(readings.sum()), "outside": int((readings & aside).sum()), "tied": tied.height}
     return counts
 
 
-def _marked(
-    codes: pl.Series, numbers: pl.Series, values: Mapping[str, Any]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+def _marked(events: EventArrays, values: Mapping[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """The number of each reading's code among those with `ties` (from 1; 0: any other event), and what is implausible.
 
-    In arrays, as one patient live has no time for queries. A missing value is never implausible, an infinite one is.
+    A missing value is never implausible, an infinite one is.
     """
-    value = numbers.to_numpy()
+    value = events.value
     number, aside = np.zeros(len(value), np.int64), np.isinf(value)
-    filled = numbers.is_not_null().to_numpy() if values else aside
-    if codes.null_count():  # MEDS knows no such event
-        aside |= codes.is_null().to_numpy()
+    if events.code.null_count():  # MEDS knows no such event
+        aside |= events.code.is_null().to_numpy()
     for n, (code, how) in enumerate(values.items(), start=1):
-        mine = (codes == code).to_numpy().astype(bool) & filled
+        mine = (events.code == code).to_numpy().astype(bool) & events.filled
         if how.get("ties"):
             number[mine] = n
         if how.get("plausible"):
@@ -77,12 +77,12 @@ def _marked(
     return number, aside
 
 
-def _settled(values: pl.Series, number: Array, order: Array, first: Array, rules: Mapping[str, Any]) -> pl.Series:
+def _settled(value: Array, number: Array, order: Array, first: Array, rules: Mapping[str, Any]) -> Array:
     """The values with, at the first event of each tie, the one that its code's rule takes."""
-    ordered, settled, code = values.to_numpy()[order], values.clone(), number[order[first]]
+    ordered, settled, code = value[order], value.copy(), number[order[first]]
     for n, how in enumerate(rules.values(), start=1):
         if (mine := code == n).any():
-            settled.scatter(order[first[mine]], REDUCED[how["ties"]](ordered, first)[mine].astype(ordered.dtype))
+            settled[order[first[mine]]] = REDUCED[how["ties"]](ordered, first)[mine]
     return settled
 
 

@@ -74,8 +74,13 @@ class OnnxPart:
             what = "ONNX Runtime cannot load this graph"
             raise BadPackage(what, at=Place(file=self.file), fix=ANEW) from error
 
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the values that the graph takes."""
+        return tuple(one.name for one in self.session.get_inputs())
+
     def __call__(self, values: Values) -> Values:
-        taken = {i.name: np.ascontiguousarray(values[i.name]) for i in self.session.get_inputs()}
+        taken = {name: np.ascontiguousarray(values[name]) for name in self.inputs}
         if self.at_once is None:
             return self._run(taken)
         entries = range(0, len(next(iter(taken.values()))), self.at_once)

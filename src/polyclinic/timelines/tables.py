@@ -8,6 +8,7 @@ import codecs
 import csv
 import re
 import stat
+import sys
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,11 +47,9 @@ IDENTIFIER = r"(?i)(^|_|\b)ids?$|[a-z]I[dD]$"
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
     """Turn a reader's own complaint into an error that names the file."""
-    import pyarrow as pa
-
     try:
         yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError, ValueError) as error:
+    except _complaints() as error:  # looked up only once something is raised
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
         kind = "text" if path.suffix.lower() in TEXT else "Parquet"
         what, fix = f"the {kind} file cannot be read, it may be cut short: {reason}", COPY
@@ -59,6 +58,13 @@ def readable(path: Path) -> Iterator[None]:
         elif "straddl" in reason:
             what, fix = f"a row is longer than {BLOCK >> 20} MiB", "look for a quotation mark that is never closed"
         raise BadData(what, at=Place(file=path.name), fix=fix) from error
+
+
+def _complaints() -> tuple[type[BaseException], ...]:
+    """What readers raise; Arrow takes a tenth of a second to import, and raises nothing before it is."""
+    arrow = sys.modules.get("pyarrow")
+    own = () if arrow is None else (arrow.ArrowException,)
+    return (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, *own)
 
 
 def plain_file(path: Path) -> Path:

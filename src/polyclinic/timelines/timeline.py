@@ -11,6 +11,7 @@ import polars as pl
 
 from polyclinic.errors import BadData, Place
 from polyclinic.timelines import describe
+from polyclinic.timelines.event_arrays import EventArrays
 from polyclinic.timelines.format import EVENTS
 from polyclinic.timelines.identifiers import number_of
 from polyclinic.timelines.stored_events import StoredEvents, required
@@ -122,10 +123,14 @@ class Timeline(Ingested):
 
         Times are instants, on the standard clock of the site (`zones`): its zone without daylight saving.
         """
+        return self.stored.scan(shards) if self.held is None else self.events.lazy()
+
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """Every event, in memory, with the columns of `scan`."""
         if self.held is None:
-            return self.stored.scan(shards)
-        frame = self.held.lazy()
-        schema = frame.collect_schema()
+            return self.scan().collect()
+        schema = self.held.schema
         required(schema, str(self.path))
         for name in (n for n, kind in EVENTS.items() if kind != pl.String and schema.get(n) == pl.String):
             fix = "read it with `polyclinic ingest meds`, which turns text into times and numbers"
@@ -133,4 +138,9 @@ class Timeline(Ingested):
         values = ("numeric_value", "text_value")
         wrong = [pl.col(n).cast(kind) for n, kind in EVENTS.items() if schema.get(n, kind) != kind]
         absent = [pl.lit(None, EVENTS[n]).alias(n) for n in values if n not in schema]
-        return frame.with_columns(*wrong, *absent) if wrong or absent else frame
+        return self.held.with_columns(*wrong, *absent) if wrong or absent else self.held
+
+    @cached_property
+    def arrays(self) -> EventArrays:
+        """The same as arrays: cohort and inputs of one patient live share them."""
+        return EventArrays.of(self.events)

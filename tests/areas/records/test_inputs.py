@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
@@ -27,13 +26,14 @@ SCHEMA = {
 }
 
 
-@dataclass
-class Source:
-    """A timeline that is one frame."""
+class ScannedEvents(Timeline):
+    """Events that are scanned, as those in shards are."""
 
-    frame: pl.DataFrame
+    def __init__(self, frame: pl.DataFrame) -> None:
+        super().__init__("scanned")
+        self.frame = frame
 
-    def scan(self) -> pl.LazyFrame:
+    def scan(self, shards: object = None) -> pl.LazyFrame:
         return self.frame.lazy()
 
 
@@ -41,12 +41,12 @@ def hour(number: float | None) -> datetime | None:
     return None if number is None else START + timedelta(hours=number)
 
 
-def source(*events: tuple) -> Source:
+def source(*events: tuple) -> ScannedEvents:
     """(subject, hour, code, value, hour known, hour of the end); what is left out is missing."""
     rows = [(*e, *(None,) * (6 - len(e))) for e in events]
     rows = [(s, hour(t), c, v, hour(known), hour(end)) for s, t, c, v, known, end in rows]
     frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
-    return Source(frame.sort("subject_id", "time", maintain_order=True))
+    return ScannedEvents(frame.sort("subject_id", "time", maintain_order=True))
 
 
 def index_rows(*rows: tuple[int, float], **more: list[float | None]) -> pl.DataFrame:
@@ -65,7 +65,7 @@ def codes_of(inputs: InputColumns, column: str = "events") -> list[list[str]]:
     return [[ragged.levels["code"][c] for c in codes] for codes in ragged.rows("code")]
 
 
-def columns(events: Source, rows: pl.DataFrame, values=None, **settings) -> InputColumns:
+def columns(events: Timeline, rows: pl.DataFrame, values=None, **settings) -> InputColumns:
     return RecordsInputs(**settings).columns(events, rows, SimpleNamespace(values=values or {}))
 
 

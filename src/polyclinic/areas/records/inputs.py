@@ -22,7 +22,9 @@ from polyclinic.cohorts.values import plausible_rows
 from polyclinic.samples import Column, Dense, Ragged
 from polyclinic.samples.columns import Index
 from polyclinic.samples.inputs import InputColumns, Inputs
-from polyclinic.timelines.availability import TIMELESS, instants, known_at, known_by, where
+from polyclinic.timelines.availability import TIMELESS, instants, known_at
+from polyclinic.timelines.event_arrays import EventArrays, numbered
+from polyclinic.timelines.timeline import Timeline
 
 NEWEST = "newest//"
 YEAR = 365.25 * 86_400e6
@@ -70,10 +72,10 @@ class RecordsInputs(Inputs):
 
         source: a `Timeline`; rows: `subject_id`, `prediction_time`, `newest//NAME`; task: a `Task` or None.
         """
-        events_read = self._events(source, rows)
-        if infinite := np.isinf(events_read["numeric_value"].to_numpy()).sum():
+        shown = self._shown(source, rows)
+        if infinite := np.isinf(shown.value).sum():
             progress.say(f"{infinite:,} events with an infinite value are left out")
-        events = known_events(events_read, {} if task is None else task.values)
+        events = known_events(shown, {} if task is None else task.values)
         wanted, index_times = rows["subject_id"].to_numpy(), instants(rows["prediction_time"])
         first, last = (np.searchsorted(events.subject, wanted, side).astype(np.int64) for side in ("left", "right"))
         limits = np.full_like(index_times, TIMELESS), index_times - self._span, index_times
@@ -90,23 +92,27 @@ class RecordsInputs(Inputs):
             columns["newest"] = Dense(newest, tuple(name.removeprefix(NEWEST) for name in names))
         return InputColumns(columns, strata={n: stratum(how, every, index_times) for n, how in self.strata.items()})
 
-    def _events(self, source: Any, rows: pl.DataFrame) -> pl.DataFrame:
+    def _shown(self, source: Timeline, rows: pl.DataFrame) -> EventArrays:
         """The subjects' events that some window may show, those without a time, and those that tell a stratum."""
-        events, index_times = source.scan(), instants(rows["prediction_time"])
+        index_times = instants(rows["prediction_time"])
         opens, shuts = (index_times.min() - self._span, index_times.max()) if len(index_times) else (0, 0)
-        if getattr(source, "held", None) is not None and not self.strata:
-            return _shown(events.collect(engine="in-memory"), opens, shuts)
-        names = events.collect_schema().names()
+        if source.held is not None and not self.strata:
+            events = source.arrays
+            shown = (events.known == TIMELESS) | ((events.known >= opens) & (events.known <= shuts))
+            if events.end is not None:
+                shown |= events.end != TIMELESS
+            return events.take(np.flatnonzero(shown))
+        scanned = source.scan()
+        names = scanned.collect_schema().names()
         known = known_at(names)
         ended = [pl.col("end_time").is_not_null()] if "end_time" in names else []
-        pattern = "|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', how.code)})" for how in self.strata.values())
-        stratum = [pl.col("code").str.contains(pattern)] if pattern else []
-        shown = known.is_null() | known.to_physical().is_between(int(opens), int(shuts))
+        patterns = "|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', how.code)})" for how in self.strata.values())
+        stratum = [pl.col("code").str.contains(patterns)] if patterns else []
+        timed = known.is_null() | known.to_physical().is_between(int(opens), int(shuts))
         subjects = pl.Series(np.unique(rows["subject_id"].to_numpy())).implode()
         mine = pl.col("subject_id").is_in(subjects)
-        selected = events.filter(mine, pl.any_horizontal(shown, *ended, *stratum))
-        frame: pl.DataFrame = selected.select(name for name in READ if name in names).collect(engine="streaming")
-        return frame
+        selected = scanned.filter(mine, pl.any_horizontal(timed, *ended, *stratum))
+        return EventArrays.of(selected.select(name for name in READ if name in names).collect(engine="streaming"))
 
     @property
     def _span(self) -> int:
@@ -115,15 +121,6 @@ class RecordsInputs(Inputs):
     def unreadable(self, rows: pl.DataFrame) -> dict[int, str]:
         """No row is unreadable: a patient without events is a patient without events."""
         return {}
-
-
-def _shown(events: pl.DataFrame, opens: int, shuts: int) -> pl.DataFrame:
-    """Of events in memory, those known between two instants, and those without a time or with an end."""
-    known = known_by(events)
-    shown = (known == TIMELESS) | ((known >= opens) & (known <= shuts))
-    if "end_time" in events.columns:
-        shown |= instants(events["end_time"]) != TIMELESS
-    return where(events, shown)
 
 
 class Known(NamedTuple):
@@ -137,23 +134,21 @@ class Known(NamedTuple):
     levels: list[str]
 
 
-def known_events(events: pl.DataFrame, values: Mapping[str, Any]) -> Known:
+def known_events(events: EventArrays, values: Mapping[str, Any]) -> Known:
     """The plausible events. An event's end is an event of its own (`CODE//end`), known no sooner than it came."""
-    rows, value = (np.asarray(v) for v in plausible_rows(events, values))
-    subject, time, known = events["subject_id"].to_numpy(), instants(events["time"]), known_by(events)
-    code = events["code"].fill_null("") if events["code"].null_count() else events["code"]
-    if "end_time" in events.columns:
-        end = instants(events["end_time"])
+    rows, value = plausible_rows(events, values)
+    subject, time, known, end = events.subject, events.time, events.known, events.end
+    code = events.code.fill_null("") if events.code.null_count() else events.code
+    if end is not None:
         ended = rows[end[rows] != TIMELESS]
         rows = np.append(rows, np.arange(len(code), len(code) + len(ended)))
         code = pl.concat([code, code[ended] + "//end"])
         known, time = (np.append(v, after[ended]) for v, after in ((known, np.maximum(known, end)), (time, end)))
         subject, value = np.append(subject, subject[ended]), np.append(value, np.full(len(ended), np.nan))
-    levels = code.unique().sort()
-    number = code.cast(pl.Enum(levels)).to_physical().to_numpy()
+    number, levels = numbered(code)
     rows = rows[np.lexsort((known[rows], subject[rows]))]
     subject, known, time = subject[rows], known[rows], time[rows]
-    return Known(subject, known, time, number[rows].astype(np.int32), value[rows].astype(np.float32), levels.to_list())
+    return Known(subject, known, time, number[rows], value[rows].astype(np.float32), levels)
 
 
 def stratum(how: Stratum, known: Ragged, index_times: Index) -> Array:
