@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -125,11 +126,21 @@ def test_libraries_count_by_their_version_those_that_are_loaded_by_name_too(monk
     assert closure_of.__wrapped__(target("formats", "nifti")).digest != reached.digest
 
 
+def test_a_library_is_known_by_the_distribution_that_brings_it():
+    reached = closure_of(target("models", "sklearn"), "polyclinic.yaml_bounds").libraries
+    assert reached["sklearn"] == version("scikit-learn")
+    assert reached["yaml"] == version("PyYAML")
+
+
 GUEST = {
     "__init__.py": "",
     "loss.py": "from visits.weights import WEIGHT\n",
     "weights.py": "import polyclinic\nWEIGHT = 2\nstate = polyclinic.State\n",
     "beside.py": "",
+    "kinds.py": (
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from visits import beside\nelse:\n    from visits import weights\n"
+    ),
     "reader.py": "def read():\n    from visits import weights\n    return 'levels.yaml'\n",
     "levels.yaml": "a: 1\n",
 }
@@ -152,8 +163,14 @@ def test_modules_and_data_files_of_a_guest_count_and_what_it_takes_from_polyclin
     assert not {"visits.beside", "visits.loss"} & set(reached)
 
 
+def test_what_only_a_type_checker_imports_does_not_count(guest):
+    reached = closure_of.__wrapped__("visits.kinds").sources
+    assert "visits.weights" in reached
+    assert "visits.beside" not in reached
+
+
 EDITS = {
-    "evaluation/bootstrap.py": {"evaluate"},
+    "evaluation/jackknife.py": {"evaluate"},
     "areas/imaging/volumes.py": {"fit of volumes"},
     "outcomes/binary.py": {"fit of trees", "evaluate"},
     "areas/records/formats/clif.yaml": {"ingest"},

@@ -8,11 +8,13 @@ Code of the house and of guests counts by the SHA-256 of its source; a library c
 """
 
 import ast
+import gc
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType
@@ -103,10 +105,9 @@ class _Walk:
         """One top-level definition of a module: its text, and whatever its names stand for."""
         if (key := f"{module}:{name}") in self.sources:
             return
-        tree = _tree(module)
-        node = _definitions(tree)[name]
+        own, imports = _top_level(module)
+        node = own[name]
         self.sources[key] = fingerprint.of_value(ast.unparse(node))
-        own, imports = _definitions(tree), _bindings(tree)
         for used in _names(node):
             if used in own:
                 self.add_definition(module, used)
@@ -178,22 +179,34 @@ class _Text:
     @classmethod
     def of(cls, tree: ast.AST) -> "_Text":
         """Read a piece of source."""
-        imports, loads = list(_imports(tree)), []
-        for call in ast.walk(tree):
-            if not isinstance(call, ast.Call):
-                continue
-            words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-            if called in ("need", "import_module") and words:
-                imports.append((words[0], ""))
-            elif called in ("load", "entry") and len(words) >= 2 and words[0] in registry.KINDS:
-                loads.append((words[0], words[1]))
-        return cls(tuple(imports), tuple(loads), tuple(_data_files(tree)))
+        imports: list[tuple[str, str]] = []
+        loads: list[tuple[str, str]] = []
+        files: list[str] = []
+        for node in _running(tree):
+            if isinstance(node, ast.Import):
+                imports += ((alias.name, "") for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imports += ((node.module, alias.name) for alias in node.names)
+            elif isinstance(node, ast.Attribute):
+                if isinstance(node.value, ast.Name) and node.value.id == "polyclinic":
+                    imports.append(("polyclinic", node.attr))
+            elif isinstance(node, ast.Constant):
+                files += [node.value] if isinstance(node.value, str) and _names_data_file(node.value) else []
+            elif isinstance(node, ast.Call):
+                words = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+                called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                if called in ("need", "import_module") and words:
+                    imports.append((words[0], ""))
+                elif called in ("load", "entry") and len(words) >= 2 and words[0] in registry.KINDS:
+                    loads.append((words[0], words[1]))
+        return cls(tuple(imports), tuple(loads), tuple(files))
 
 
 @cache
 def _module_text(module: str) -> _Text:
-    return _Text.of(_tree(module))
+    """What a whole module says. Its tree is not kept: a hundred of them would cost more memory than they save time."""
+    with _collector_asleep():
+        return _Text.of(_parsed(module))
 
 
 @cache
@@ -226,41 +239,68 @@ def _is_followed(top: str) -> bool:
     return source is not None and source.suffix == ".py" and "site-packages" not in source.parts
 
 
-@cache
-def _tree(module: str) -> ast.Module:
+def _parsed(module: str) -> ast.Module:
     source = source_of(module)
     assert source is not None, f"{module} has no source"
     return ast.parse(source.read_text(encoding="utf-8"))
 
 
+@contextmanager
+def _collector_asleep() -> Iterator[None]:
+    """Do not look for garbage within the block: among so many new nodes, none of them garbage, that takes most of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 @cache
 def _version(top: str) -> str:
     """The version of the distribution that brings a top package."""
-    for name in (top, *_distributions().get(top, ())):
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return "unknown"
+    try:
+        return version(top)
+    except PackageNotFoundError:  # `sklearn` is brought by scikit-learn
+        return next((one.version for one in distributions() if _brings(one, top)), "unknown")
+
+
+def _brings(distribution: Distribution, top: str) -> bool:
+    """Whether a top package is among the files of a distribution.
+
+    The list of files is searched as a text: `packages_distributions`, which parses all lists, takes half a second.
+    """
+    if top in (distribution.read_text("top_level.txt") or "").split():
+        return True
+    files = f"\n{distribution.read_text('RECORD') or ''}"
+    return f"\n{top}/" in files or f"\n{top}.py," in files
+
+
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
+    """A piece of source and everything in it, in any order, but for what only a type checker reads."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name, value in vars(node).items():
+            if isinstance(value, list):
+                only_checked = name == "body" and isinstance(node, ast.If) and _is_type_checking(node.test)
+                waiting += [] if only_checked else [item for item in value if isinstance(item, ast.AST)]
+            elif isinstance(value, ast.AST):
+                waiting.append(value)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return "TYPE_CHECKING" in (getattr(test, "id", None), getattr(test, "attr", None))
 
 
 @cache
-def _distributions() -> Mapping[str, list[str]]:
-    return packages_distributions()
-
-
-def _imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """(module, attribute) of every import that can run: not those for type checkers alone."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from ((node.module, alias.name) for alias in node.names)
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "polyclinic":
-            yield "polyclinic", node.attr
-        yield from _imports(node)
+def _top_level(module: str) -> tuple[dict[str, Definition], dict[str, tuple[str, str]]]:
+    """Name → definition, and name → import, of what a module names at its top."""
+    with _collector_asleep():
+        tree = _parsed(module)
+    return _definitions(tree), _bindings(tree)
 
 
 def _bindings(tree: ast.Module) -> dict[str, tuple[str, str]]:
@@ -301,11 +341,6 @@ def _names(node: ast.AST) -> Iterator[str]:
             yield from _names(child)
 
 
-def _data_files(tree: ast.AST) -> Iterator[str]:
-    """String constants that may name a file beside the module (mappings, schemas, pages), or the suffix of its own."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-            continue
-        name = node.value
-        if len(name) < 100 and "\n" not in name and (name in DATA_FILES or Path(name).suffix in DATA_FILES):
-            yield name
+def _names_data_file(text: str) -> bool:
+    """Whether a string may name a file beside the module (a mapping, schema or page), or the suffix of its own."""
+    return len(text) < 100 and "\n" not in text and (text in DATA_FILES or Path(text).suffix in DATA_FILES)
