@@ -127,9 +127,9 @@ def test_libraries_count_by_their_version_those_that_are_loaded_by_name_too(monk
 
 
 def test_a_library_is_known_by_the_distribution_that_brings_it():
-    reached = closure_of(target("models", "sklearn"), "polyclinic.yaml_bounds").libraries
+    reached = closure_of("polyclinic.models.estimator", "polyclinic.config").libraries
     assert reached["sklearn"] == version("scikit-learn")
-    assert reached["yaml"] == version("PyYAML")
+    assert reached["ruamel"] == version("ruamel.yaml")
 
 
 GUEST = {
