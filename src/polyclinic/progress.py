@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TextIO, TypeAlias, TypeVar
@@ -166,7 +166,7 @@ def say(text: str) -> None:
 
 def track(
     items: Iterable[T], *, text: str, total: int | None = None, expected: Expected[T] | None = None
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Yield items with progress: how many are done, and how long the rest will take.
 
     Parameters

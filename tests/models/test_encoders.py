@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -67,6 +69,24 @@ def test_every_summary_equals_a_plain_recount(rows):
         [recount(row, code, hours)[kind] for hours in (8, 2) for kind in range(7) for code in range(3)] for row in rows
     ]
     np.testing.assert_allclose(found, np.array(wanted, np.float32), rtol=1e-5, atol=1e-5)
+
+
+unordered = st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), max_size=8), min_size=1, max_size=5)
+
+
+@settings(deadline=None)
+@given(unordered, st.integers(0, 12))
+def test_what_passes_over_old_events_loses_no_recent_one_in_whatever_order_they_became_known(rows, hours):
+    flat = [event for row in rows for event in row]
+    stop = np.cumsum([len(row) for row in rows]).astype(np.int64)
+    fields = {"code": np.array([e[0] for e in flat], np.int32), "time": np.array([e[1] for e in flat]) * HOUR}
+    column = Ragged(stop - [len(row) for row in rows], stop, fields, {"code": CODES})
+    end = np.full(len(rows), 12 * HOUR)
+    kept = encoders.recent(column, end, hours)
+    for row, left in zip(rows, kept.lengths, strict=True):
+        assert all(12 - time > hours for _, time in row[: len(row) - left])
+        rising = all(a <= b for (_, a), (_, b) in pairwise(row))
+        assert left == (sum(12 - time <= hours for _, time in row) if rising else len(row))
 
 
 @settings(deadline=None)
@@ -171,3 +191,12 @@ def test_a_column_of_ordinary_numbers_is_never_shifted():
     rng = np.random.default_rng(0)
     for values in (rng.normal(size=200), rng.lognormal(3, 2, 200), np.arange(200.0), np.full(200, np.nan)):
         assert encoders.learn(rows.with_column("date", Dense(values, ("date",)), "input"))["offset"] == {}
+
+
+def test_coverage_is_judged_on_rows_from_the_first_to_the_last(monkeypatch):
+    monkeypatch.setattr(encoders, "FEWEST", 1)
+    monkeypatch.setattr(encoders, "JUDGED", 10)
+    rows = [
+        [(0, 1.0, 1.0), *([(1, 1.0, 1.0)] if n < 50 else []), *([(2, 1.0, 1.0)] if n % 10 else [])] for n in range(100)
+    ]
+    assert encoders.learn(samples(sequence(rows)), coverage=0.8)["codes"] == {"events": ["a", "c"]}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import lightgbm
 import numpy as np
 import onnx
 import pytest
 
+from polyclinic import progress
 from polyclinic.models.gbm import Gbm, graph
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
@@ -49,6 +52,32 @@ def test_it_stops_when_validation_no_longer_gains():
     assert len(losses) < Gbm().rounds
     assert int(np.argmin(losses)) == len(losses) - 6
     assert fitted.portable
+
+
+def test_the_curve_of_many_training_rows_is_that_of_some_and_decides_nothing(monkeypatch):
+    rows = Binary().planted(300, 1)
+    train, watch = rows.take(np.arange(200)), rows.take(np.arange(200, 300))
+    every = Gbm(rounds=30).fit(train, watch, Binary(), Session())
+    monkeypatch.setattr("polyclinic.models.gbm.WATCHED", 20)
+    some = Gbm(rounds=30).fit(train, watch, Binary(), Session())
+    assert some.parts[0].graph == every.parts[0].graph
+    assert [h["validation"] for h in some.history] == [h["validation"] for h in every.history]
+    assert [h["train"] for h in some.history] != [h["train"] for h in every.history]
+
+
+def test_rounds_show_how_far_a_fit_is():
+    class Counting(progress.Reporter):
+        done: ClassVar[list[str]] = []
+
+        def track(self, items, *, text, total=None, expected=None):
+            for item in items:
+                self.done.append(f"{text} {total}")
+                yield item
+
+    rows = Binary().planted(300, 1)
+    with progress.reporting(Counting()):
+        Gbm(rounds=7).fit(rows, rows, Binary(), Session())
+    assert Counting.done == ["trees 7"] * 7
 
 
 def test_few_rows_are_divided_all_the_same():

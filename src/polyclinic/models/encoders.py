@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from polyclinic.arrays import Array
+from polyclinic.cohorts import sorted_times
 from polyclinic.errors import BadData, Place
 from polyclinic.notes import note
 from polyclinic.samples import Dense, Ragged, Samples
@@ -18,6 +19,7 @@ from polyclinic.samples.samples import names_of, of_rows
 
 Floats = npt.NDArray[np.float32]
 SAMPLED = 4096
+JUDGED = 1 << 15
 SUMMARIES = ("last", "mean", "min", "max", "count", "slope", "since")
 FEWEST = 5
 FINITE = "leave a value that is not known empty, or keep such values out by their plausible range"
@@ -163,19 +165,28 @@ def sequences(rows: Samples) -> Iterator[tuple[str, Ragged]]:
 
 
 def covered(column: Ragged, index_times: Array | None, coverage: float, hours: float) -> list[str]:
-    """The codes that at least this share of rows has within the hours before its index, and the few most seen."""
+    """The codes that at least this share of rows has within the hours before its index, and the few most seen.
+
+    The share is judged on at most 32,768 rows, evenly spaced: that tells it to three digits.
+    """
+    if len(column) > JUDGED:
+        rows = np.linspace(0, len(column) - 1, JUDGED, dtype=np.int64)
+        column, index_times = column.take(rows), None if index_times is None else index_times[rows]
     levels = column.levels["code"]
-    rows = np.zeros(len(levels), np.int64)
+    count = np.zeros(len(levels), np.int64)
     for some in column.blocks(BLOCK, max(1, BLOCK // max(len(levels), 1))):
         part, times = rows_of(column, index_times, some)
+        part = within(part)
+        end = ends(part, times)
+        part = recent(part, end, hours)
         row, position = part.elements()
-        recent = hours_before(part, times) <= hours
+        near = hours_of(part, end, row, position) <= hours
         seen = np.zeros((len(part), len(levels)), bool)
-        seen[row[recent], part.values["code"][position[recent]]] = True
-        rows += seen.sum(axis=0)
-    few = np.sort(rows)[-min(FEWEST, len(rows)) :].min(initial=len(column))
+        seen[row[near], part.values["code"][position[near]]] = True
+        count += seen.sum(axis=0)
+    few = np.sort(count)[-min(FEWEST, len(count)) :].min(initial=len(column))
     enough = max(1.0, min(coverage * len(column), few))
-    return sorted(level for level, count in zip(levels, rows, strict=True) if count >= enough)
+    return sorted(level for level, rows in zip(levels, count, strict=True) if rows >= enough)
 
 
 def rows_of(column: Ragged, index_times: Array | None, some: slice) -> tuple[Ragged, Array | None]:
@@ -196,16 +207,24 @@ def within(column: Ragged) -> Ragged:
     return Ragged(start, stop, values, column.levels)
 
 
-def of_codes(column: Ragged, codes: list[str]) -> Ragged:
-    """The same rows with only the events of these codes; `code` then counts in `codes`."""
+def of_codes(column: Ragged, codes: Sequence[str], number: Index | None = None) -> Ragged:
+    """The same rows with only the events of these codes; `code` then counts in `codes`.
+
+    number: what `numbers_of` gives, where many stretches of one column are asked for the same codes.
+    """
     column = within(column)
-    known = {code: number for number, code in enumerate(codes)}
-    levels = np.array([known.get(level, -1) for level in column.levels["code"]], np.int64)
-    number = levels[column.values["code"]]
-    keep = number >= 0
+    number = numbers_of(column, codes) if number is None else number
+    code = number[column.values["code"]]
+    keep = code >= 0
     before = np.concatenate([[0], np.cumsum(keep)])
-    values = {**{name: v[keep] for name, v in column.values.items()}, "code": number[keep]}
+    values = {**{name: v[keep] for name, v in column.values.items() if name != "code"}, "code": code[keep]}
     return Ragged(before[column.start], before[column.stop], values, {"code": codes})
+
+
+def numbers_of(column: Ragged, codes: Sequence[str]) -> Index:
+    """The number of each of the column's codes among `codes`, -1 where it is not one of them."""
+    known = {code: number for number, code in enumerate(codes)}
+    return np.array([known.get(level, -1) for level in column.levels["code"]], np.int64)
 
 
 def summarise(
@@ -231,15 +250,17 @@ def summarise(
     float32 [row, hours × summary × code]
         NaN where there is nothing to sum up, count 0.
     """
-    k = len(codes)
+    k, number = len(codes), numbers_of(column, codes)
     if out is None:
         out = np.empty((len(column), len(hours) * len(SUMMARIES) * k), np.float32)
     for some in column.blocks(BLOCK, max(1, BLOCK // max(8 * k, 1))):
         part, times = rows_of(column, index_times, some)
-        chosen, n = of_codes(part, codes), len(part)
+        chosen, n = of_codes(part, codes, number), len(part)
+        end = ends(chosen, times)
+        chosen = recent(chosen, end, max(hours))
         row, position = chosen.elements()
+        ago, at = hours_of(chosen, end, row, position), 0
         key, value = row * k + chosen.values["code"][position], chosen.values["value"][position].astype(float)
-        ago, at = hours_before(chosen, times), 0
         for reach in hours:
             near = ago <= reach
             for summary in _summaries(key[near], value[near], ago[near], n * k):
@@ -253,9 +274,11 @@ def _summaries(key: Index, value: Array, ago: Array, size: int) -> list[Array]:
     events = np.bincount(key, minlength=size).astype(float)
     last, low, high, since = (np.full(size, fill) for fill in (np.nan, np.inf, -np.inf, np.nan))
     since[key] = ago
-    known = ~np.isnan(value)
-    key, value, ago = key[known], value[known], ago[known]
-    count = np.bincount(key, minlength=size)
+    count = events
+    if np.isnan(value).any():
+        known = ~np.isnan(value)
+        key, value, ago = key[known], value[known], ago[known]
+        count = np.bincount(key, minlength=size)
     last[key] = value
     np.minimum.at(low, key, value)
     np.maximum.at(high, key, value)
@@ -270,14 +293,39 @@ def _summaries(key: Index, value: Array, ago: Array, size: int) -> list[Array]:
 
 def hours_before(column: Ragged, index_times: Array | None) -> Array:
     """Hours from each element, row after row, to the index time of its row; to the row's newest element for None."""
+    return hours_of(column, ends(column, index_times), *column.elements())
+
+
+def hours_of(column: Ragged, end: Index, row: Index, position: Index) -> Array:
+    """Hours from elements, as `Ragged.elements` gives them, to the end of their row."""
+    return np.asarray((end[row] - column.values["time"][position]) / HOUR)
+
+
+def ends(column: Ragged, index_times: Array | None) -> Index:
+    """What each row's hours are counted back from: its index time, or its newest element where there are none."""
+    if index_times is not None:
+        return index_times.astype("datetime64[us]").astype(np.int64)
     row, position = column.elements()
-    time = column.values["time"][position]
-    if index_times is None:
-        end = np.full(len(column), np.iinfo(np.int64).min)
-        np.maximum.at(end, row, time)
-    else:
-        end = index_times.astype("datetime64[us]").astype(np.int64)
-    return np.asarray((end[row] - time) / HOUR)
+    end = np.full(len(column), np.iinfo(np.int64).min)
+    np.maximum.at(end, row, column.values["time"][position])
+    return end
+
+
+def recent(column: Ragged, end: Index, hours: float) -> Ragged:
+    """The same rows without elements at their start that lie more than so many hours before their end.
+
+    Elements stand in the order in which they became known. In a row whose times rise in that order, a binary search
+    passes over the old ones, which are then never laid out; a row whose times fall somewhere stays whole.
+    """
+    time, filled = column.values["time"], np.flatnonzero(column.lengths)
+    if not len(filled):
+        return column
+    falls = np.append(0, np.cumsum(time[1:] < time[:-1]))
+    rising = filled[falls[column.start[filled]] == falls[column.stop[filled] - 1]]
+    start = column.start.copy()
+    oldest = end[rising] - hours * HOUR - 1  # a microsecond of room for rounding
+    start[rising] = sorted_times.position(time, column.start[rising], column.stop[rising], oldest, after=False)
+    return replace(column, start=start)
 
 
 def spread(rows: Samples, learned: Mapping[str, Any], *, at_once: int = 1 << 14) -> tuple[Array, Array]:
