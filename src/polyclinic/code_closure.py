@@ -24,7 +24,7 @@ import polyclinic
 from polyclinic import fingerprint, registry
 
 JUDGING = frozenset({"measures", "adjustments"})
-"""Kinds of registered names that judge or adjust what a fit gave. A closure follows them only where it is told to:
+"""Kinds of registered names that judge or adjust what a fit gave. A closure follows them only on request:
 an outcome names its measures, and yet a fit does not depend on them."""
 
 DATA_FILES = frozenset({".yaml", ".yml", ".json", ".csv", ".txt", ".html", ".css", ".md"})
@@ -79,7 +79,7 @@ def closure_of(*roots: str | Callable[..., Any], follow: Collection[str] = froze
 
 @dataclass
 class _Walk:
-    """A closure on its way: what was seen, and the modules that are still to be read."""
+    """A closure in the making: what it holds so far, and the modules that are still to be read."""
 
     follow: frozenset[str]
     sources: dict[str, str] = field(default_factory=dict)

@@ -52,7 +52,7 @@ def threads(library: str, wanted: int) -> int:
     library
         Its top-level name.
     wanted
-        The number that the study asks for.
+        The number that the study sets.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Where sets come from: a mirror first, then the cache, then a wheel; every byte verified, licences asked for once."""
+"""Where sets come from: a mirror first, then the cache, then a wheel; every byte verified, licences accepted once."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ Case = Callable[[random.Random], object]
 
 
 def task(run: Path, folder: Path) -> Case:
-    """A YAML of a task, asked of a few events."""
+    """A YAML of a task, and its cohort in a few events."""
     import polars as pl
 
     from polyclinic import config

@@ -221,7 +221,7 @@ def data(run: Path, folder: Path) -> Iterator[Trial]:
 
 
 def tasks(run: Path, folder: Path) -> Iterator[Trial]:
-    """A task, asked of a few events."""
+    """The cohort of a task in a few events."""
     from datetime import datetime
 
     import polars as pl

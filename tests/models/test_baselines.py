@@ -75,7 +75,7 @@ def test_the_naive_answer_to_a_number_is_its_mean():
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
 def test_an_answer_a_step_is_refused_with_a_way_out(model):
     train, validation, _ = planted()
-    with pytest.raises(UsageError, match="'steps' asks for something else"):
+    with pytest.raises(UsageError, match="'steps' needs something else"):
         model.fit(train, validation, Steps(), Session())
 
 

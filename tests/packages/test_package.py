@@ -193,5 +193,5 @@ def test_a_source_without_a_column_of_the_package_is_bad_data_that_names_it(fini
 
 def test_a_source_of_the_other_kind_is_refused_by_the_package(package: Path) -> None:
     events = pl.DataFrame({"subject_id": [1], "time": [None], "code": ["SEX//F"]})
-    with pytest.raises(BadData, match="asks about rows without times; the source holds events in time"):
+    with pytest.raises(BadData, match="answers for rows without times; the source holds events in time"):
         predict(package, Timeline.of(events))

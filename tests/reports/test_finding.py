@@ -64,12 +64,12 @@ def test_where_there_are_no_days_alerts_are_counted_by_rows():
 @pytest.mark.parametrize(
     ("measured", "words"),
     [
-        (0.91, "the operating point was reached (specificity 0.910 where 0.900 was asked for)"),
+        (0.91, "the operating point was reached (specificity 0.910 where 0.900 was required)"),
         (
             0.885,
-            "the operating point was nearly reached (specificity 0.885 where 0.900 was asked for, which lies within",
+            "the operating point was nearly reached (specificity 0.885 where 0.900 was required, which lies within",
         ),
-        (0.70, "the operating point was missed (specificity 0.700 where 0.900 was asked for)"),
+        (0.70, "the operating point was missed (specificity 0.700 where 0.900 was required)"),
     ],
 )
 def test_whether_the_operating_point_was_reached_is_said(measured, words):
@@ -103,7 +103,7 @@ def test_a_score_without_interval_says_so():
 @pytest.mark.parametrize("make", [records, molecules])
 def test_a_chosen_model_that_answers_all_alike_is_said_to_rank_by_chance(make):
     text = found(constant(make(), "gbm"))
-    assert "the same answer: it tells no row from another and ranks no better than chance" in text
+    assert "the same answer: it does not distinguish rows and ranks no better than chance" in text
     assert "of 100 alerts" not in text
 
 

@@ -221,7 +221,7 @@ def written(pages, tmp_path_factory) -> Path:
 
 
 def opened(browser: Any, path: Path, *, width: int = 1100, scheme: str = "light") -> tuple[Any, list[str]]:
-    """A page, and what it asked of the network or complained of."""
+    """A page, its requests to the network and its errors."""
     page = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}).new_page()
     seen: list[str] = []
     page.on("request", lambda r: seen.append(r.url) if not r.url.startswith(("file:", "data:")) else None)

@@ -48,7 +48,7 @@ def test_times_are_described_on_the_wall_clock(meds, tmp_path):
         assert (facts["time"]["first"], facts["zone"]) == ("2024-07-01T12:00:00", "America/Chicago")
 
 
-def test_a_file_that_is_no_table_is_named_in_the_account(meds, tmp_path):
+def test_a_file_that_is_no_table_is_named_in_the_counts_of_the_ingest(meds, tmp_path):
     summary = ingest("meds", meds, tmp_path / "out", max_quarantined=1.0).summary()
     assert summary["files"]["data/notes.txt"]["noted"] == {"a file that is no Parquet, not read": 1}
 

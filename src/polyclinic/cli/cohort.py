@@ -1,4 +1,4 @@
-"""`polyclinic cohort`: a timeline and a task → labels, with who fell out at which step."""
+"""`polyclinic cohort`: a timeline and a task → labels, with how many rows each step removed."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +18,7 @@ def command(
     predicates: Annotated[Path | None, Option(help="A file of predicates that completes the task.")] = None,
     as_json: output.AsJson = False,
 ) -> None:
-    """Ask a task of a timeline: labels, and who fell out where."""
+    """Extract the cohort of a task from a timeline: its labels, and how many rows each step removed."""
     from polyclinic.cohorts.extract import extract
     from polyclinic.cohorts.task_parser import load_task
     from polyclinic.errors import Place, UsageError
@@ -30,7 +30,7 @@ def command(
     source = open_source(timeline)
     if not isinstance(source, Timeline):
         fix = "say `target: {column: …}` in a study instead, and use `polyclinic run`"
-        what = "a task asks about time, and this table has none"
+        what = "a task needs times, and this table has none"
         raise UsageError(what, at=Place(file=str(timeline)), fix=fix)
     cohort = extract(load_task(task, predicates), source).require()
     labelled = bool(cohort.labels["boolean_value"].count())

@@ -21,7 +21,7 @@ def command(
 ) -> None:
     """Real ICU patients, a model, its report and its package, in four to five minutes.
 
-    Runs the shipped study `hypotension` on the open MIMIC-IV demo (100 patients, 2 MB), then asks its package about one patient."""
+    Runs the shipped study `hypotension` on the open MIMIC-IV demo (100 patients, 2 MB), then answers for one patient from its package."""
     from polyclinic.studies import run as studies
 
     output.say("Will mean arterial pressure fall below 65 mmHg within the next two hours?\n")
@@ -34,7 +34,7 @@ def command(
     columns = ["prediction_time", "predicted_boolean_probability"]
     output.table(["at", "probability"], patient.select(columns).tail(5).iter_rows())
     output.say("\nThree things to try next")
-    output.say(f"  1. open {report.page} and read the finding, then for whom the model works worst")
+    output.say(f"  1. open {report.page} and read the finding, then where the model works worst")
     output.say("  2. change one line; only the evaluation is done again, and nothing is trained:")
     output.say_command("run", STUDY, *changed(settings), "--out", out)
     output.say("  3. look at the timeline, and select a cohort of your own (see docs/how-to/your-own-task.md):")

@@ -1,4 +1,4 @@
-"""`polyclinic predict`: ask a package; torch is not needed."""
+"""`polyclinic predict`: answers of a package; torch is not needed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def command(
     source: Annotated[Path, Argument(help="Data in the package's format, an ingested folder, or MEDS.")],
     out: Annotated[Path | None, Option(help="The Parquet file to write; printed if left out.")] = None,
     format_name: Annotated[str | None, Option("--format", help="The format of SOURCE, where it is not plain.")] = None,
-    at: Annotated[datetime | None, Option(help="Ask at this one time instead of the task's own.")] = None,
+    at: Annotated[datetime | None, Option(help="One index time for all, instead of the task's own.")] = None,
     index: Annotated[
         Path | None, Option(help="Table of index times (subject_id, prediction_time), for a package without a task.")
     ] = None,
     as_json: output.AsJson = False,
 ) -> None:
-    """Ask a package about new data; no outcome and no torch needed."""
+    """Predict for new data with a package; no outcome and no torch needed."""
     from polyclinic.packages.predict import predict as answer
 
     frame = answer(package, source, format=format_name, out=out, at=at, index=index)

@@ -1,1 +1,1 @@
-"""Who is asked, when, and what happened: the task language, its plan, its execution, and who fell out where."""
+"""Index times and labels: the task language, its plan, its execution, and who fell out where."""

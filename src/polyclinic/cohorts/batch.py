@@ -1,4 +1,4 @@
-"""One batch of whole subjects, and the task that is asked of it: every row at once, only the events that matter."""
+"""One batch of whole subjects, and its part of the cohort: every row at once, only the events that matter."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -91,7 +91,7 @@ class Batch:
             rows.step("at risk")
         if self.outcome:
             self.open_windows(walk, rows)
-        # At one time, each subject is asked once.
+        # At one time, each subject has one row.
         index, steps = rows.finish(unique=self.at is not None)
         units = self.units() if self.outcome else {}
         return BatchCohort(index, [*self.attrition, *steps], self.set_aside, self.unmatched, units)
@@ -200,7 +200,7 @@ class Batch:
             waiting = {n: p for n, p in waiting.items() if n not in ready}
         return frame
 
-    # who is asked ----------------------------------------------------------------------------------------------------
+    # index rows ------------------------------------------------------------------------------------------------------
 
     def first_rows(self, instants: pl.DataFrame) -> IndexRows:
         """The rows before any criterion."""
@@ -233,7 +233,7 @@ class Batch:
         return newest_of.sort("subject_id").collect(engine="streaming")
 
     def rows_at(self, at: datetime) -> IndexRows:
-        """Every subject of whom something is known then, or who is then between the task's two events."""
+        """Every subject about whom something is known then, or who is then between the task's two events."""
         when = (at.replace(tzinfo=None) - datetime(1970, 1, 1)) // MICROSECOND
         predicates = self.interval_predicates()
         if self.held is not None:

@@ -1,4 +1,4 @@
-"""What a task finds in a timeline: who is asked when, what happened, and who fell out at which step."""
+"""The cohort of a task: subjects and index times, labels, and how many rows each step removed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -35,11 +35,11 @@ class Step:
 class Cohort:
     """The answer of `extract`.
 
-    index: every row that is asked: `subject_id` int64, `prediction_time` Datetime(us) on the clock of
+    index: every row of the cohort: `subject_id` int64, `prediction_time` Datetime(us) on the clock of
     `Timeline.scan`, `boolean_value` (null where
     unlabelled) and a float32 `newest//NAME` for each predicate in `at_risk.last`; sorted by subject and time.
     fulfilled: for each row of the index, whether every criterion holds, those past the index too.
-    source: the events that were asked; set_aside: code → what `values` set aside; unmatched: plain predicates that no
+    source: the events that the task read; set_aside: code → what `values` set aside; unmatched: plain predicates that no
     event fulfils; mixed_units: codes whose values the task holds against bounds, and the several units they come in.
     """
 

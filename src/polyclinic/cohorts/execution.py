@@ -16,7 +16,7 @@ class Execution:
     """Rows of (subject, time of the trigger) that walk through a plan.
 
     instants: `subject_id`, `time` and how often each predicate holds, one row an instant, sorted by subject and time;
-    subject, trigger: int64 [row], microseconds; a point's time is computed when it is first asked for.
+    subject, trigger: int64 [row], microseconds; a point's time is computed at its first use.
     """
 
     plan: Plan

@@ -1,4 +1,4 @@
-"""A task asked of a timeline: shards in turn, a few at a time, so that memory stays flat."""
+"""The cohort of a task in a timeline: shards in turn, a few at a time, so that memory stays flat."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -24,7 +24,7 @@ BATCH = 8 << 20  # bytes of shards read at a time: enough to keep the threads bu
 def extract(
     task: Task, timeline: Timeline | pl.LazyFrame, *, outcome: bool = True, at: datetime | None = None
 ) -> Cohort:
-    """Ask a task of a timeline (or of events in memory).
+    """Extract the cohort of a task from a timeline (or from events in memory).
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ def extract(
     timeline
         A timeline, or its events as a lazy frame.
     outcome
-        Whether to look past the index for labels; without it, the same rows are asked and none is labelled.
+        Whether to look past the index for labels; without it, the rows are the same and none is labelled.
     at
-        Ask every subject at this one time, in place of the task's own index times (no outcome): with a zone, or on
+        One index time for every subject, in place of the task's own index times (no outcome): with a zone, or on
         the wall clock of the site.
 
     Returns
@@ -45,13 +45,13 @@ def extract(
     Raises
     ------
     UsageError
-        Where the task names a column that the events lack, or can only be asked in hindsight.
+        Where the task names a column that the events lack, or has index times that are known only in hindsight.
     """
     schedule = plan(task)
     outcome = outcome and at is None
     if not (outcome or schedule.live or at):
         hindsight = "this task knows its index times only in hindsight: what starts it lies after the index"
-        raise UsageError(hindsight, fix="give the time to ask at (--at TIME)")
+        raise UsageError(hindsight, fix="give one index time (--at TIME)")
     if at is not None:
         at = (timeline.clock if isinstance(timeline, Timeline) else SiteClock()).moment(at)
     file = task.labels

@@ -1,4 +1,4 @@
-"""Index times on a grid while between two events, and the newest value known at each: both asked live, by availability."""
+"""Index times on a grid while between two events, and the newest value known at each: both by availability, as at the bedside."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple

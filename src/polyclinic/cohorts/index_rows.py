@@ -1,4 +1,4 @@
-"""Rows on their way to an index: who is asked when, at which step each row falls out, and the label so far."""
+"""Rows on their way to an index: subject and index time, at which step each row falls out, and the label so far."""
 
 from dataclasses import dataclass, field
 

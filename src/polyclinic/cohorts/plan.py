@@ -54,7 +54,7 @@ class Span:
 class Plan:
     """The points and the windows that matter, and the point of the index.
 
-    live: whether the index times can be told without looking past them.
+    live: whether the index times are known without looking past them.
     """
 
     points: Mapping[str, Point]
@@ -76,7 +76,7 @@ class Plan:
 
 @lru_cache(maxsize=16)
 def plan(task: Task) -> Plan:
-    """The plan of a task's windows; made once for a task, which one patient live is asked over and over."""
+    """The plan of a task's windows; made once for a task, which is used over and over for one patient live."""
     points = {f"{n}.{side}": _point(n, side, w) for n, w in task.windows.items() for side in ("start", "end")}
     late = _lateness(points)
     index = _index(task)

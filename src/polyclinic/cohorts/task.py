@@ -1,4 +1,4 @@
-"""The task file: when to ask, and what happened. Every ACES 0.7 file is one; `kind values every at_risk labels` are ours."""
+"""The task file: when to predict, and what happened. Every ACES 0.7 file is one; `kind values every at_risk labels` are ours."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A span of time around the trigger, what it must hold, and what it tells."""
+    """A span of time around the trigger, what it must hold, and whether it gives the label."""
 
     start: Bound = Bound("end", event=START, before=True)
     end: Bound = Bound("start", event=END)
@@ -85,7 +85,7 @@ class Task:
 
     @property
     def label(self) -> str | None:
-        """The window that tells the label."""
+        """The window that gives the label."""
         return next((name for name, w in self.windows.items() if w.label), None)
 
     @property
@@ -107,7 +107,7 @@ class Task:
 
     @property
     def counted_predicates(self) -> set[str]:
-        """The predicates to count: those asked for, and the static ones."""
+        """The predicates to count: those that are used, and the static ones."""
         return self.window_predicates | inputs_of(self.predicates, self.statics)
 
 

@@ -1,4 +1,4 @@
-"""How a task file is read and checked: every mistake is told with its key, its line and a way out."""
+"""How a task file is read and checked: every mistake is reported with its key, its line and a way out."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -197,7 +197,7 @@ class TaskParser:
 
     def check_source(self, task: Task) -> None:
         given = [k for k in _SOURCES if self.document.get(k) is not None]
-        what = f"a task asks at one of trigger, every or labels, this one has {' and '.join(given) or 'none'}"
+        what = f"a task has its index times from one of trigger, every or labels; this one has {' and '.join(given) or 'none'}"
         self.must(len(given) == 1, what, "keep one of them", *given[-1:])
         for name in task.statics:
             fix = "use it in an expr or under patient_demographics"

@@ -14,7 +14,7 @@ TIES = ("min", "max", "mean")
 
 
 def plausible(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFrame:
-    """The events without implausible values, one value an instant where ties are told.
+    """The events without implausible values, one value an instant where ties have a rule.
 
     values: code → {"plausible": [low, high], "ties": "min" | "max" | "mean"}. Events without a value stay. Where any
     code has `ties`, the rows come back sorted by subject and time.

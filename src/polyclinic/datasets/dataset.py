@@ -1,4 +1,4 @@
-"""One open data set, as its YAML tells it: `areas/AREA/datasets/NAME.yaml`."""
+"""One open data set, as its YAML describes it: `areas/AREA/datasets/NAME.yaml`."""
 
 import hashlib
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class Wheel:
 class Dataset:
     """title, source, licence, citation: plain words. commercial: whether the licence allows commercial use.
 
-    free: whether the licence is plainly free; if not, `get` asks for `accept_licence` once.
+    free: whether the licence is plainly free; if not, `get` requires `accept_licence` once.
     mirror: where the set lies in a mirror, relative to its root; a file, or a folder.
     files: path in the set → SHA-256; or pattern and digest: the files of the set, and one SHA-256 over the sorted
     lines `SHA256  PATH` of them all. bytes: of all files. study: the shipped study that it serves.

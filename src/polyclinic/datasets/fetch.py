@@ -67,7 +67,7 @@ def cache() -> Path:
 
 
 def _accept(dataset: Dataset, accepted: bool) -> None:
-    """Ask once for the word on a licence that is not plainly free."""
+    """A licence that is not plainly free must be accepted once."""
     word = cache() / f"{dataset.name}.licence-accepted"
     if dataset.free or word.is_file():
         return

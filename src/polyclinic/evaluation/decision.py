@@ -70,7 +70,7 @@ class Reached:
     Attributes
     ----------
     rule, target
-        What was asked for, such as a specificity of 0.8.
+        The required value, such as a specificity of 0.8.
     measured
         What came out.
     state
@@ -85,7 +85,7 @@ class Reached:
 
 
 def reached(rule: str, target: float, measured: Estimate) -> Reached:
-    """Compare what was measured with what was asked for."""
+    """Compare the measured value with the required one."""
     state: Literal["yes", "no", "undecided"] = "undecided"
     if measured.low is not None and measured.low >= target:
         state = "yes"

@@ -37,7 +37,7 @@ class OperatingPoint:
     Attributes
     ----------
     rule
-        What was asked of it, such as {"specificity": 0.9}.
+        The required value, such as {"specificity": 0.9}.
     threshold
         The one that ships, learned from all validation rows: at and above it a score is an alert. None where the rule
         gives none.

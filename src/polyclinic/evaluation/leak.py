@@ -1,4 +1,4 @@
-"""Inputs that give the answer away: each one is held against the target by itself, before anything is trained."""
+"""Inputs that give the answer away: each one is compared with the target by itself, before anything is trained."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class SuspectInput:
     name
         The input, or the code of a timed one.
     how
-        What of it tells the answer.
+        What of it gives the answer away.
     auroc
         Of that alone, from 0.5 to 1.
     next_best

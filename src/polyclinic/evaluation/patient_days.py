@@ -1,4 +1,4 @@
-"""Alerts a patient-day: what a model that is asked again and again means for a ward."""
+"""Alerts a patient-day: what a model that predicts again and again means for a ward."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ def observed_days(subject: Array, time: Array) -> Array | None:
     subject
         [row], who is watched.
     time
-        datetime64 [row], when was asked.
+        datetime64 [row], the index times.
 
     Returns
     -------

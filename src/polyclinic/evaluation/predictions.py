@@ -46,7 +46,7 @@ def labelled(frame: pl.DataFrame, outcome: Any) -> pl.DataFrame:
 def read(
     predictions: Path, labels: Path | None, group: str | None, outcome: Any, strata: Sequence[str]
 ) -> tuple[pl.DataFrame, Any, dict[str, Any], dict[str, Any]]:
-    """Read, join and check. outcome: an outcome, or its class, whose settings the table then tells (`of_table`).
+    """Read, join and check. outcome: an outcome, or its class, whose settings then follow from the table (`of_table`).
 
     Gives the predictions table with the truth; the outcome; `row_id`, `groups` and `strata` of the rows, as `evaluate`
     takes them; and what the report says of them, `cohort` and `sanity`.
@@ -145,7 +145,7 @@ def _of_outcome(table: pl.DataFrame, kind: str, at: Place) -> pl.DataFrame:
 
 
 def _note_weights(*tables: pl.DataFrame) -> None:
-    """Weights of rows are not used, and a reader may think they are."""
+    """Weights of rows are not used, and a reader may expect that they are."""
     if weights := sorted({c for table in tables for c in table.columns if c.lower() in WEIGHTS}):
         why = "Every row counts once; leave out rows that should not count."
         note("weights of rows", f"the column {', '.join(weights)} is not used", why)
@@ -168,7 +168,7 @@ def _scorable(joined: pl.DataFrame, outcome: Any, at: Place) -> None:
             raise UnknownName(f"column (of what happened, {outcome.kind})", name, joined.columns, at=at)
     if outcome.kind == "binary" and joined[TRUTH].n_unique() - joined[TRUTH].has_nulls() < 2:
         known, positive = joined[TRUTH].count(), int(joined[TRUTH].sum())
-        what = f"{known:,} rows are labelled and {positive:,} of them are positive: nothing to tell apart"
+        what = f"{known:,} rows are labelled and {positive:,} of them are positive: there is nothing to distinguish"
         fix = "give rows of both kinds; or look at how the label is defined"
         raise BadData(what, at=Place(file=at.file, column=TRUTH), fix=fix)
 
@@ -295,7 +295,7 @@ def _cast(frame: pl.DataFrame, key: str, kind: pl.DataType) -> pl.DataFrame:
 
 def _once(frame: pl.DataFrame, keys: Sequence[str], at: Place) -> None:
     if twice := int(frame.select(keys).is_duplicated().sum()):
-        fix = "keep one row each, or add the column that tells them apart (`model` for several models)"
+        fix = "keep one row each, or add the column that distinguishes them (`model` for several models)"
         raise BadData(f"{twice} rows have the same {', '.join(keys)} as another", at=at, fix=fix)
 
 
@@ -318,7 +318,7 @@ def _sole(frame: pl.DataFrame, wanted: str, keys: Sequence[str], group: str | No
         if wanted == TRUTH:
             what, holds = "what happened", "true, false or nothing where it is not known"
         fix = f"call it {wanted!r}, with {holds} in each row"
-        raise BadData(f"cannot tell which column is {what}: {listed}", at=at, fix=fix)
+        raise BadData(f"it is unclear which column is {what}: {listed}", at=at, fix=fix)
     return fitting[0]
 
 
@@ -354,7 +354,7 @@ def _named_truth(
 def _without_truth(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str], at: Place) -> pl.DataFrame:
     """The predictions without the truth where the labels hold it.
 
-    Raises `BadData` where the two contradict each other: nothing tells which of them is right. Another reference file
+    Raises `BadData` where the two contradict each other: nothing says which of them is right. Another reference file
     may be a copy of the same: it is noted.
     """
     for name in (c for c in (TRUTH, REFERENCE) if c in table.columns and c in truth.columns):

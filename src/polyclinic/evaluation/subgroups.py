@@ -1,4 +1,4 @@
-"""Whom a model fails: its scores in each level of each column, and how far each level differs from the rest."""
+"""Where a model fails: its scores in each level of each column, and how far each level differs from the rest."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -34,8 +34,8 @@ def learn(train: Samples, *, coverage: float = 0.95, hours: Sequence[float] = (8
     train
         Training rows.
     coverage
-        A code of a timed sequence is kept where it is seen within the widest of `hours` in at least this share of the
-        training rows. The few most seen are kept in any case.
+        A code of a timed sequence is kept where it occurs within the widest of `hours` in at least this share of the
+        training rows. The few most frequent are kept in any case.
     hours
         How far back each set of summaries reaches.
 
@@ -62,7 +62,7 @@ def offsets(train: Samples, dense: Mapping[str, list[str]]) -> dict[str, list[fl
     """What is subtracted from dense columns, in float64, before they become float32; only columns that need it.
 
     Models read float32, in which 20240101000000 and 20240101000015 are one number. A column whose training values would
-    become equal is read as the distance from its middle. Where that does not tell them apart either, it is said.
+    become equal is read as the distance from its middle. Where they remain equal even then, a note says so.
     """
     found: dict[str, list[float]] = {}
     columns = of_rows(train, Dense)
@@ -165,9 +165,9 @@ def sequences(rows: Samples) -> Iterator[tuple[str, Ragged]]:
 
 
 def covered(column: Ragged, index_times: Array | None, coverage: float, hours: float) -> list[str]:
-    """The codes that at least this share of rows has within the hours before its index, and the few most seen.
+    """The codes that at least this share of rows has within the hours before its index, and the few most frequent.
 
-    The share is judged on at most 32,768 rows, evenly spaced: that tells it to three digits.
+    The share is judged on at most 32,768 rows, evenly spaced: that gives three digits of it.
     """
     if len(column) > JUDGED:
         rows = np.linspace(0, len(column) - 1, JUDGED, dtype=np.int64)
@@ -190,7 +190,7 @@ def covered(column: Ragged, index_times: Array | None, coverage: float, hours: f
 
 
 def rows_of(column: Ragged, index_times: Array | None, some: slice) -> tuple[Ragged, Array | None]:
-    """A stretch of the rows of a sequence, and when they are asked."""
+    """A stretch of the rows of a sequence, and their index times."""
     part = replace(column, start=column.start[some], stop=column.stop[some])
     return part, None if index_times is None else index_times[some]
 
@@ -239,7 +239,7 @@ def summarise(
     codes
         The codes to sum up.
     index_times
-        When each row is asked, datetime64 [row]; None: at its newest event.
+        Index times, datetime64 [row]; None: at its newest event.
     hours
         How far back each set of summaries reaches.
     out

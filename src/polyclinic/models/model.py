@@ -45,7 +45,7 @@ class Model(Protocol):
 
 @runtime_checkable
 class NamesCode(Protocol):
-    """A model whose settings name code by a dotted name; a study asks it before anything is run."""
+    """A model whose settings name code by a dotted name; a study checks it before anything is run."""
 
     def check_code(self, *, allow_code: bool) -> None:
         """Raise `UsageError` for a name that may not be imported. Imports nothing that it refuses."""

@@ -36,7 +36,7 @@ class Naive:
         """Raises `UsageError` where the outcome is not one answer a row."""
         if outcome.head(train).per != "row":
             fix = "name as baseline the naive model of that area (`polyclinic list models`)"
-            raise UsageError(f"naive answers once a row; {outcome.kind!r} asks for something else", fix=fix)
+            raise UsageError(f"naive answers once a row; {outcome.kind!r} needs something else", fix=fix)
         target = np.asarray(outcome.target(train), float)
         mean = target.mean(axis=0)
         is_binary = target.ndim == 1 and np.isin(target, (0.0, 1.0)).all()
@@ -50,7 +50,7 @@ class LastValue(TwoAnswers):
     Parameters
     ----------
     column
-        A dense input, or one name within one; `newest` is what records give where the task asks for it.
+        A dense input, or one name within one; `newest` is what records give where the task names it.
     """
 
     column: str = "newest"

@@ -1,4 +1,4 @@
-"""What models of one matrix and two answers do alike: encode, ask for yes or no, give one answer where all are one."""
+"""What models of one matrix and two answers do alike: encode, check that the outcome is yes or no, give one answer where all are one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ class TwoAnswers(Model, Protocol):
             if np.isin(target, (0.0, 1.0)).all():
                 return target
         name = type(self).__name__.lower()
-        what = f"{name} answers yes or no once a row; {outcome.kind!r} asks for something else"
+        what = f"{name} answers yes or no once a row; {outcome.kind!r} needs something else"
         fix = "take the model `naive`, or one that is made for this outcome (`polyclinic list models`)"
         raise UsageError(what, fix=fix)
 
@@ -99,7 +99,7 @@ class TwoAnswers(Model, Protocol):
 class TableModel(TwoAnswers):
     """Reads every number: dense columns as they are, timed sequences as summaries of each code.
 
-    hours: how far back each set of summaries reaches; coverage: a code is used where it is seen within the
+    hours: how far back each set of summaries reaches; coverage: a code is used where it occurs within the
     widest in so large a share of the training rows.
     """
 

@@ -76,7 +76,7 @@ class Binary:
         """Raise `BadData` unless both answers occur among the labelled rows; `where` names them in the error."""
         classes = tuple(np.unique(target[~np.isnan(target)]))
         if lack := {(): "no label", (0,): "only negative rows", (1,): "only positive rows"}.get(classes):
-            what = f"{lack} in {where}: there is nothing to tell apart"
+            what = f"{lack} in {where}: there is nothing to distinguish"
             fix = "use fewer folds, a larger cohort, or another split; or look at how the label is defined"
             raise BadData(what, at=Place(file=where), fix=fix)
 
@@ -146,7 +146,7 @@ class Binary:
         return {"positive": int(np.nansum(target)), "labelled": int((~np.isnan(target)).sum())}
 
     def planted(self, n: int, seed: int) -> Samples:
-        """Rows whose first of four numbers, and whose newest event of code "level", tell the answer (AUROC near 1).
+        """Rows whose first of four numbers, and whose newest event of code "level", give the answer (AUROC near 1).
 
         About three rows a subject; dense input `x`, timed ragged input `events` (1 to 6 events a row).
         """

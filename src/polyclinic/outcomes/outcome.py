@@ -1,4 +1,4 @@
-"""What an outcome is: how an answer is asked for, learned, linked, calibrated, written and scored."""
+"""What an outcome is: how an answer is learned, linked, calibrated, written and scored."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

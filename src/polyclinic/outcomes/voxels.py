@@ -168,7 +168,7 @@ class Voxels:
 
     @classmethod
     def of_table(cls, frame: pl.DataFrame) -> Self:
-        """The settings that a table of paths alone tells: the labels that occur."""
+        """The settings that follow from a table of paths alone: the labels that occur."""
         named = [c.removeprefix("dice//") for c in frame.columns if c.startswith("dice//")]
         paths = [p for p in frame["reference"].to_list() if p] if "reference" in frame.columns else []
         if named or not paths:

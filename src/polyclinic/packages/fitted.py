@@ -53,7 +53,7 @@ class Fitted:
             yield rows.take(np.arange(first, min(first + self.batch, len(rows))))
 
     def encoded(self, rows: Samples) -> Values:
-        """What the model makes of these rows, targets unseen: at most `batch` of them."""
+        """What the model makes of these rows without their targets: at most `batch` of them."""
         return dict(self.model.encode(rows.without_targets(), self.state))
 
     def of_encoded(self, values: Values) -> Raw:

@@ -71,7 +71,7 @@ class Limits(Strict):
     def outside_of(self, rows: Samples) -> list[str | None]:
         """For each row, the names of the inputs that lie outside, with commas between; None where none does.
 
-        It is asked of one patient at the bedside too: a few comparisons of whole columns, no loop over rows.
+        It is computed for one patient at the bedside too: a few comparisons of whole columns, no loop over rows.
         """
         names: dict[int, list[str]] = {}
         for name, limits in self.inputs.items():
@@ -173,7 +173,7 @@ def limits_of(train: Samples, validation: Samples, *, outside: Policy = "warn") 
 
 
 def _some(rows: Samples) -> Samples:
-    """The rows, or as many as tell quantiles well, evenly spaced: every element of their windows is laid out in memory."""
+    """The rows, or as many as estimate quantiles well, evenly spaced: every element of their windows is laid out in memory."""
     if len(rows) <= MEASURED_ROWS:
         return rows
     return rows.take(np.linspace(0, len(rows) - 1, MEASURED_ROWS, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""A model package in memory: members, how they are combined, and what they are asked."""
+"""A model package in memory: members, how they are combined, and which rows they answer."""
 
 import json
 import traceback
@@ -37,7 +37,7 @@ ROWS_READ = 1 << 17
 
 @dataclass(frozen=True, eq=False)
 class ModelPackage:
-    """What leaves the study: members whose answers are averaged, then calibrated, then held against a threshold.
+    """What leaves the study: members whose answers are averaged, then calibrated, then compared with a threshold.
 
     about: study, title, intended use, format of the source, licence; limits: what the inputs looked like, and whether a
     row outside is answered.
@@ -85,11 +85,11 @@ class ModelPackage:
         index: pl.DataFrame | None = None,
         folder: Path = Path(),
     ) -> pl.DataFrame:
-        """One row for each row that is asked, in its order; see the predictions table. Never needs an outcome.
+        """One row for each index row, in its order; see the predictions table. Never needs an outcome.
 
         The column `outside` names the inputs of a row that lie outside the limits of the package, with commas between.
 
-        Raises `BadData` where nobody is asked about, or where the source lacks a column that the package reads.
+        Raises `BadData` where no row is selected, or where the source lacks a column that the package reads.
         """
         self._expect(source)
         selection = select_rows(self.question, source, at=at, index=index, live=True)
@@ -103,7 +103,7 @@ class ModelPackage:
             rows = pl.concat([rows, unread.select("row_id")], how="diagonal").sort("row_id")
         if not rows.height:
             fix = "check the source, or give a time with --at"
-            raise BadData("nobody is asked about in this source", fix=fix)
+            raise BadData("no row of this source is selected", fix=fix)
         size = min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])
         slices = (readable[i : i + ROWS_READ] for i in range(0, max(readable.height, 1), ROWS_READ))
         selections = (SelectedRows(some, identity=identity) for some in slices)
@@ -123,9 +123,9 @@ class ModelPackage:
     def _expect(self, source: Timeline | RowTable) -> None:
         timed = isinstance(source, Timeline)
         if self.question.target if timed else self.question.task_document:
-            wanted, given = ("rows without times", "events in time")[:: 1 if timed else -1]
+            wanted, kind = ("rows without times", "events in time")[:: 1 if timed else -1]
             fix = f"give a source in the package's format ({self.source_format})"
-            raise BadData(f"this package asks about {wanted}; the source holds {given}", fix=fix)
+            raise BadData(f"this package answers for {wanted}; the source holds {kind}", fix=fix)
 
     def _chunk(self, samples: Samples, levels: Mapping[int, Sequence[str]], folder: Path) -> "_Chunk":
         outside = _by_row(samples, self.limits.outside_of(samples), levels)

@@ -14,7 +14,7 @@ from polyclinic.samples.inputs import Inputs, Stratified
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Which rows are asked, what they are told, and what is to be answered.
+    """Which rows are predicted, from which inputs, and which target.
 
     inputs: name of registered inputs → settings; task_document: the task's document, where there are times;
     target: {"column", "kind", …}, where there are none; labels: a table of labels in place of either.
@@ -40,7 +40,7 @@ class Question:
 
     @cached_property
     def live_readers(self) -> dict[str, Inputs]:
-        """The same without strata, which tell results apart and are no business of a live question."""
+        """The same without strata, which break results down and have no place in a live prediction."""
         readers: dict[str, Any] = dict(self.readers)
         for name, reader in readers.items():
             if isinstance(reader, Stratified):

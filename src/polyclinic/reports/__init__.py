@@ -1,1 +1,1 @@
-"""What a run tells people: the finding, the page, the model card, and the schema of `report.json`."""
+"""What a run shows people: the finding, the page, the model card, and the schema of `report.json`."""

@@ -1,4 +1,4 @@
-"""The model card: what a package is for, whom it was made from, how well it did, and where it must not be used."""
+"""The model card: what a package is for, which data it was made from, how well it did, and where it must not be used."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -31,7 +31,7 @@ def evaluate(
     ----------
     predictions, labels
         CSV or Parquet, joined by the columns that they share; without `labels`, the truth stands beside the
-        predictions. A column `model` tells several models apart: the best on validation rows, or the first where there
+        predictions. A column `model` distinguishes several models: the best on validation rows, or the first where there
         are none, is compared with each of the others.
     group
         The column whose rows belong together; without it, each row stands alone.

@@ -16,7 +16,7 @@ VERDICTS = {
 
 
 def finding(report: ReportDocument) -> str:
-    """What was predicted for whom; how good it is beside the baselines; and what an alert is worth.
+    """What was predicted and for which rows; how good it is beside the baselines; and what an alert is worth.
 
     Where a report has several outcomes, the second and third sentence stand once for each. Nobody is called a patient
     where no group of the rows is a subject.
@@ -28,7 +28,7 @@ def finding(report: ReportDocument) -> str:
 
 
 def what_was_predicted(report: ReportDocument) -> str:
-    """The question, and the rows that it was asked of."""
+    """What is predicted, and for which rows."""
     question = (report.title or report.study).strip()
     positives = [t.positive for t in report.cohort.targets.values() if t.positive is not None]
     positive, rows, share = (positives[0] if len(positives) == 1 else None), report.cohort.rows, ""
@@ -49,7 +49,7 @@ def how_good(o: OutcomeResults) -> str:
     if not score.known:
         return f"{subject} could not be scored: its {name} cannot be computed on these rows."
     if o.chosen in o.constant:
-        return f"{subject} {o.same_answer()}: it tells no row from another and ranks no better than chance."
+        return f"{subject} {o.same_answer()}: it does not distinguish rows and ranks no better than chance."
     known = f"95 % interval {interval(score)}" if score.has_interval else "no interval"
     where = "rows that it had not learned from" if o.fold_count > 1 else f"{count(score.n)} test rows"
     compared = compared_with(o, o.chosen)

@@ -17,11 +17,11 @@ Text: TypeAlias = Annotated[str, StringConstraints(max_length=50_000)]
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 
 MIN_CELL = "min_cell"
-"""The key of a serialization context under which the least count that may be seen stands."""
+"""The key of a serialization context under which the least count that may be shown stands."""
 
 
 def _shown(count: int | str, info: SerializationInfo) -> int | str:
-    """A count as it may be seen: those from 1 to below the least cell become `"<5"` (for 5). That there are none is no secret."""
+    """A count as it may be shown: those from 1 to below the least cell become `"<5"` (for 5). That there are none is no secret."""
     least = int((info.context or {}).get(MIN_CELL, 1))
     return f"<{least}" if isinstance(count, int) and 0 < count < least else count
 
@@ -32,7 +32,7 @@ Count: TypeAlias = Annotated[
     PlainSerializer(_shown, return_type=int | str),
     WithJsonSchema({"type": ["integer", "string"], "minimum": 0, "pattern": "^<[0-9]+$"}),
 ]
-"""How many there are: an integer, or `"<5"` where the number is too small to be seen by everybody."""
+"""How many there are: an integer, or `"<5"` where the number is too small to be shown to everybody."""
 
 
 class Record(BaseModel):

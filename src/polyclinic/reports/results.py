@@ -168,7 +168,7 @@ class Subgroup(Record):
     @field_validator("scores", "operating")
     @classmethod
     def _no_scores_of_a_hidden_group(cls, scores: Scores, info: ValidationInfo) -> Scores:
-        """A subgroup whose size may not be seen shows no score either."""
+        """A subgroup whose size may not be shown shows no score either."""
         if not _hidden(info):
             return scores
         return {name: score.without_values(info.data["n"]) for name, score in scores.items()}

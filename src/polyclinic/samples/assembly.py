@@ -95,8 +95,8 @@ def select_rows(
     """
     if isinstance(source, RowTable):
         if at is not None:
-            what = "the rows of this source have no times, so that one time to ask at means nothing"
-            raise UsageError(what, at=Place(key="--at"), fix="leave it out: each row is asked as it stands")
+            what = "the rows of this source have no times, so that one index time for all means nothing"
+            raise UsageError(what, at=Place(key="--at"), fix="leave it out: each row is answered as it stands")
         if live and index is not None:
             what = "the rows of this source have no times, so that a table of index times cannot be used"
             raise UsageError(what, at=Place(key="--index"), fix="leave it out: each row is answered as it stands")
@@ -141,7 +141,7 @@ def _unique_labels(labels: pl.DataFrame, keys: Sequence[str], file: str) -> pl.D
 
 
 def _known_by(source: Timeline, at: datetime | None) -> pl.DataFrame:
-    """Every subject of whom something is known by then."""
+    """Every subject about whom something is known by then."""
     if at is None:
         fix = "a study names a `task` or a table of `labels`; predict takes --at TIME, or --index FILE"
         raise UsageError("there are no index times: the question has no `task`", fix=fix)

@@ -1,6 +1,6 @@
 """The four kinds of column that Samples hold: fixed shapes, slices of shared arrays, files, and links.
 
-A column knows how many rows it has (`len`), how to `take` some of them, in the order asked for, and in which rows
+A column knows how many rows it has (`len`), how to `take` some of them, in that order, and in which rows
 there is a value (`present`: bool [row]); it holds data, never anything that was learned.
 """
 
@@ -130,7 +130,7 @@ class Ragged:
 
 @dataclass(frozen=True, eq=False)
 class File:
-    """One file a row: pixels or a waveform, read when asked for.
+    """One file a row: pixels or a waveform, read at its first use.
 
     references: paths, "" where there is none: str [row].
     reader: how such a file is read and written; a registered format brings it (`timelines.format.file_reader`).

@@ -36,7 +36,7 @@ class Identity:
     def of(cls, readers: Iterable[Inputs], rows: pl.DataFrame) -> Self:
         """The identity of rows, the first reader's word counting where two use one name.
 
-        It must be asked for all rows of a source at once: only then do equal names stand out.
+        It must be computed for all rows of a source at once: only then do equal names stand out.
         """
         columns: dict[str, pl.Series] = {}
         for reader in readers:
@@ -66,13 +66,13 @@ def file_names(cases: Sequence[str | None], row_id: Sequence[int]) -> list[str]:
     cases
         What the caller calls each row.
     row_id
-        Names the rows that have no case, and tells equal names apart.
+        Names the rows that have no case, and distinguishes equal names.
 
     Returns
     -------
     list
         Letters, digits, `.`, `_` and `-` alone, so that a case cannot name a place outside the folder of its file;
-        unique even where a file system does not tell capitals from small letters.
+        unique even where a file system does not distinguish capitals from small letters.
     """
     safe = [UNSAFE.sub("_", case or "")[:LONGEST].strip("._-") for case in cases]
     names = [name or f"{number}" for name, number in zip(safe, row_id, strict=True)]

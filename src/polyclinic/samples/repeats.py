@@ -1,4 +1,4 @@
-"""Rows that a model cannot tell apart: the same inputs again, perhaps with another label."""
+"""Rows that a model cannot distinguish: the same inputs again, perhaps with another label."""
 
 import numpy as np
 import numpy.typing as npt

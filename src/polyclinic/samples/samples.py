@@ -27,7 +27,7 @@ class Samples:
     row_id: int64 [row], stays with a row whatever is taken.
     columns, roles: name → column, name → input | target | weight.
     groups: name → [row] (subject, site, scaffold): what must not stand on both sides of a split.
-    time: datetime64[us] [row], when each question is asked; None where there are no times.
+    time: datetime64[us] [row], index times; None where there are no times.
     strata: name → str [row] (sex, age band): what results are broken down by; never an input.
     identity: what the caller calls each row (`case`, `compound`), one column each; without columns where it is nothing.
     file_names: str [row], what files of a row are called; None where rows have no files.

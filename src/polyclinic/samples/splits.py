@@ -1,4 +1,4 @@
-"""Who is learned from, who decides, who is held out: by groups, by folds, or by the user's own file."""
+"""Training, validation and test rows: by groups, by folds, or by the user's own file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ class Split:
         Share of the rows (and groups) that are held out where there are no folds.
     validation
         Share of the rest that decides where there are no folds, or two; 0.15 where it is None. Three folds or more do
-        not ask for it: their validation parts are as large as their test parts.
+        not set it: their validation parts are as large as their test parts.
     file
         A table of the user's with a column `split` (train, validation, test) or `fold`, and a key (`row_id` or the
         name of a group).

@@ -155,7 +155,7 @@ def attrition_of(selection: SelectedRows, source: Timeline | RowTable) -> dict[s
         counts = {"rows of the source": source.summary()["rows_in"], "rows that can be read": selection.rows.height}
     else:
         counts = {"rows of the labels": selection.rows.height}
-        counts["of whom something is known by then"] = selection.rows.height - len(selection.refused)
+        counts["about whom something is known by then"] = selection.rows.height - len(selection.refused)
     flow = [{"step": name, "rows": rows, "groups": {}, "past_index": False} for name, rows in counts.items()]
     return {"attrition": flow, "set_aside": {}, "sanity": []}
 
@@ -195,7 +195,7 @@ class StudySamples:
         return store.load(self.step.folder / "samples")
 
     def folds(self, how: Split, seed: int) -> list[Fold]:
-        """Who is learned from, who decides, who is held out."""
+        """Training, validation and test rows of each fold."""
         if how.separate == ("subject",) and "subject" not in self.rows.groups:
             how = replace(how, separate=tuple(self.rows.groups))
         return split(self.rows, how, seed)

@@ -50,7 +50,7 @@ class FitWork:
 
     @classmethod
     def of(cls, study: Study, samples: StudySamples, fold: Fold, candidate: Candidate) -> Self:
-        """The work that a study asks for."""
+        """The fits that a study needs."""
         outcome, training = study.question.outcome, study.training
         seed = seeds.derive(study.seed, candidate.name, fold.name)
         bound = memory.budget() if training.memory is None else int(training.memory * memory.GIB)

@@ -23,7 +23,7 @@ GRAVEST: Sequence[State] = ("failed", "undecided", "not tested", "passed")
 
 @dataclass(frozen=True, kw_only=True)
 class Gates:
-    """What must hold for the chosen model on test rows; what is left out is not asked.
+    """What must hold for the chosen model on test rows; what is left out is not tested.
 
     Attributes
     ----------

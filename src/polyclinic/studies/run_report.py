@@ -194,7 +194,7 @@ def source_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def missing(rows: Samples) -> list[dict[str, Any]]:
-    """Share of rows without a value, by dense input and, for timed columns, by the codes seen most."""
+    """Share of rows without a value, by dense input and, for timed columns, by the most frequent codes."""
     entries = []
     for name, column in rows.inputs.items():
         if isinstance(column, Ragged):

@@ -112,7 +112,7 @@ class Steps:
         return step
 
     def has(self, name: str, inputs: Mapping[str, Any], code: StepCode) -> bool:
-        """Whether a step is there already, its files unseen."""
+        """Whether a step is there already; its files are not checked."""
         return (self.root / f"{name}-{key_of(name, inputs, code)}").is_dir()
 
     def seconds_of(self, name: str) -> float | None:

@@ -1,4 +1,4 @@
-"""When an event could have been known: the one place that decides it. Everything that selects by time asks here."""
+"""When an event could have been known: the one place that decides it. Everything that selects by time uses it."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -12,32 +12,32 @@ from polyclinic.timelines.zones import SiteClock
 
 COMMONEST = 30
 COUNTS = ("rows_in", "used", "quarantined", "quarantined_values", "events_out", "non_events", "noted", "repeated")
-ACCOUNT = ("source_format", "zone", *COUNTS)
+INGEST_FACTS = ("source_format", "zone", *COUNTS)
 
 
 def of_events(
     events: pl.LazyFrame, summary: Mapping[str, Any], codes: str, clock: SiteClock, left_out: Mapping[str, int]
 ) -> dict[str, Any]:
-    """What events hold, and the account of their ingest (`summary`; empty where there was none).
+    """What events hold, and the counts of their ingest (`summary`; empty where there was none).
 
     codes: a regular expression of the codes to list, all of them; "" lists the commonest. left_out: rows that are no
     events, by reason.
     """
-    facts = _events(events, codes, clock) | _account(summary)
+    facts = _events(events, codes, clock) | _ingest_facts(summary)
     return facts | ({"left_out": dict(left_out)} if left_out else {})
 
 
 def of_rows(rows: pl.LazyFrame, summary: Mapping[str, Any], codes: str = "") -> dict[str, Any]:
     """The same for a table of rows; codes: a regular expression of the columns to list."""
-    return _rows(rows, codes) | _account(summary)
+    return _rows(rows, codes) | _ingest_facts(summary)
 
 
-def _account(summary: Mapping[str, Any]) -> dict[str, Any]:
+def _ingest_facts(summary: Mapping[str, Any]) -> dict[str, Any]:
     if not summary:
         return {}
-    account = {k: summary[k] for k in ACCOUNT if summary.get(k) is not None}
+    facts = {k: summary[k] for k in INGEST_FACTS if summary.get(k) is not None}
     files = {name: counts["rows_in"] for name, counts in summary.get("files", {}).items()}
-    return {"ingest": account | {"reasons": summary.get("reasons", []), "files": files}}
+    return {"ingest": facts | {"reasons": summary.get("reasons", []), "files": files}}
 
 
 def _events(events: pl.LazyFrame, codes: str, clock: SiteClock) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Links:
 class EventConverter:
     """Converts the table files of a folder by a mapping. files: table → file; other: files that no table claims.
 
-    zone: the zone of the site, where it is declared or told by the source.
+    zone: the zone of the site, where it is declared or follows from the source.
     """
 
     mapping: SourceMap
@@ -270,7 +270,7 @@ def _repaired(event: Event, chosen: pl.DataFrame, events: pl.DataFrame) -> dict[
 
 
 def _again(repeats: Repeats, path: Path) -> pl.DataFrame:
-    """What rows that only repeat others hold, in the columns that tell it."""
+    """What rows that only repeat others hold, in the columns that show it."""
     repeated = scan(path).filter(pl.col(repeats.column) == repeats.of).select(repeats.column, *repeats.same)
     return repeated.unique().collect(engine="streaming").with_columns(pl.lit(repeats.again).alias(repeats.column))
 

@@ -1,4 +1,4 @@
-"""Text identifiers become int64, the same at every run; the table that tells which is which stays at the site."""
+"""Text identifiers become int64, the same at every run; the table of which is which stays at the site."""
 
 import hashlib
 from collections.abc import Iterable

@@ -27,7 +27,7 @@ class MappedTables:
 
     mapping: the YAML; see `SourceMap` for its keys.
     zone: the clock of the site. Where none is declared, and the mapping says which column holds dates that were stored
-    as UTC instants of the site's midnight, those dates tell it.
+    as UTC instants of the site's midnight, it follows from those dates.
     """
 
     mapping: Path | None = None
@@ -90,7 +90,7 @@ class MappedTables:
 
 
 def _zone_of_dates(mapping: SourceMap, tables: dict[str, Path]) -> str | None:
-    """The zone that dates without a clock tell, where the mapping names a column of such dates."""
+    """The zone that follows from dates without a clock, where the mapping names a column of such dates."""
     table, column = mapping.clock or ("", "")
     if table not in tables or column not in scan(tables[table]).collect_schema():
         return None

@@ -125,7 +125,7 @@ class SourceMap:
     subject: the column of the patient. prefix: how the names of the files begin, left out in the names of tables.
     needs: tables without which a folder is not of this format; it holds at least one more.
     plausible: code → least and greatest value that is possible at all; others are quarantined.
-    clock: table and column of bare dates that were stored as instants, which tell the offset of the site.
+    clock: table and column of bare dates that were stored as instants, which give the offset of the site.
     """
 
     subject: str

@@ -30,7 +30,7 @@ class Meds:
     looks_for: ClassVar[str] = "Parquet files with subject_id, time and code in data/"
 
     def sniff(self, source: Path) -> bool:
-        """Whether `data/` holds Parquet with the three columns that MEDS asks for."""
+        """Whether `data/` holds Parquet with the three columns that MEDS requires."""
         with suppress(PolyclinicError, OSError):
             return any(set(REQUIRED) <= set(scan(p).collect_schema()) for p in Timeline(source).shards()[:1])
         return False
@@ -41,7 +41,7 @@ class Meds:
         """
         files = schemas(source, Timeline(source).shards())
         zones = zones_of(source, files)
-        with suppress(BadData):  # the account of whoever wrote the folder is no part of the data set
+        with suppress(BadData):  # the counts of whoever wrote the folder are no part of the data set
             before = read_summary(source).get("zone")
             zones = dict.fromkeys(zones, before) if isinstance(before, str) and self.zone is None else zones
         clock = SiteClock(require_one_clock(zones, self.zone))

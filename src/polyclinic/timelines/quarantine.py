@@ -103,7 +103,7 @@ class Quarantine:
         for what, count in sorted(self.total().noted.items()):
             if what.startswith(KEPT_AS_TEXT):
                 notes.note(
-                    "columns of codes", f"{what} ({count:,} rows)", "Leading zeros and exponents tell them apart."
+                    "columns of codes", f"{what} ({count:,} rows)", "Leading zeros and exponents distinguish them."
                 )
 
     def write(self) -> None:

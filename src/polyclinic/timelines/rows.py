@@ -52,7 +52,7 @@ class RowTable(Ingested):
             return self.scan().collect()
 
     def describe(self, codes: str = "") -> dict[str, Any]:
-        """How much there is and what is missing, column by column, and the ingest's account.
+        """How much there is and what is missing, column by column, and the counts of the ingest.
 
         codes: a regular expression; only columns whose names match are listed.
         """

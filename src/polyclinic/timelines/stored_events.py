@@ -23,7 +23,7 @@ TIMES = ("time", "end_time", "available_time")
 VALUES = ("numeric_value", "text_value")
 INGEST = "read it with `polyclinic ingest meds`, which gives every subject a number"
 PRINTABLE = "!", "\x7f"
-"""Codes that start between these are not empty; so the least and the greatest code of a file tell it of all."""
+"""Codes that start between these are not empty; so the least and the greatest code of a file decide for all."""
 
 
 def required(schema: Mapping[str, pl.DataType], file: str) -> None:
@@ -154,7 +154,7 @@ class StoredEvents:
 
     @cached_property
     def left_out(self) -> dict[str, int]:
-        """How many rows are no events, by reason. The footers of the files tell it where there are none."""
+        """How many rows are no events, by reason. The footers of the files show it where there are none."""
         if self.ingested:
             return {}
         counts: dict[str, int] = {}

@@ -172,7 +172,7 @@ def _closed(path: Path, last: pl.DataFrame | None, broken: list[ShortRow]) -> No
     with path.open("rb") as raw:
         marks = sum(block.count(b'"') for block in iter(lambda: raw.read(BLOCK), b""))
     if marks % 2:
-        what, fix = "a quotation mark is never closed: the rows after it cannot be told apart", "close it"
+        what, fix = "a quotation mark is never closed: where the rows after it begin is unknown", "close it"
         raise BadData(what, at=Place(file=path.name), fix=fix)
 
 

@@ -27,7 +27,7 @@ class Ingested(ABC):
         self.path = Path(path)
 
     def summary(self) -> dict[str, Any]:
-        """The ingest's account: rows in, used, quarantined, set aside, of each file and in all; {} where there is none.
+        """The counts of the ingest: rows in, used, quarantined, set aside, of each file and in all; {} where there is none.
 
         Raises `BadData` where it is damaged, or of another layout than this version writes.
         """
@@ -39,7 +39,7 @@ class Ingested(ABC):
 
     @abstractmethod
     def describe(self, codes: str = "") -> dict[str, Any]:
-        """How much there is and what is missing, code by code or column by column, and the ingest's account."""
+        """How much there is and what is missing, code by code or column by column, and the counts of the ingest."""
 
     def _repr_html_(self) -> str:
         return describe.to_html(self.describe())
@@ -63,7 +63,7 @@ class Timeline(Ingested):
         return cls(Path("memory"), events)
 
     def describe(self, codes: str = "") -> dict[str, Any]:
-        """How much there is and what is missing, code by code, and the ingest's account.
+        """How much there is and what is missing, code by code, and the counts of the ingest.
 
         codes: a regular expression; of the codes, only those that match are listed, and all of them.
         """

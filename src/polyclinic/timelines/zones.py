@@ -114,7 +114,7 @@ class SiteClock:
         ):  # the wall clock is the standard clock: one patient live waits for this
             return time
         frame = pl.DataFrame({"time": [time]})
-        self.admit(zones_in_frame(frame, ["time"], "the time to ask at"))
+        self.admit(zones_in_frame(frame, ["time"], "the index time"))
         moment = frame.select(self.times("time", frame.schema["time"])).item()
         if not isinstance(moment, datetime):
             raise BadData("the site's clock skips this hour", at=Place(key="--at"), fix="give another time")

@@ -1,4 +1,4 @@
-"""The atlas: the mean of the labels, wherever it is asked for."""
+"""The atlas: the mean of the labels at each place."""
 
 from __future__ import annotations
 

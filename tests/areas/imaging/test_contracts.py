@@ -1,4 +1,4 @@
-"""What every model and every format promises, asked of those of this area."""
+"""What every model and every format promises, checked for those of this area."""
 
 from __future__ import annotations
 

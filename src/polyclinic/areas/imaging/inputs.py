@@ -1,4 +1,4 @@
-"""Inputs of imaging: one volume a row, named now and read when a model asks."""
+"""Inputs of imaging: one volume a row, named now and read at their first use."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -98,7 +98,7 @@ def by_case(names: Mapping[Path, str]) -> dict[str, list[Path]]:
 
 
 def cases(files: Sequence[Path], labels: Collection[str], folder: str) -> dict[Path, tuple[str, int]]:
-    """Image file → its case and channel (0 where its name tells none).
+    """Image file → its case and channel (0 where its name has none).
 
     Four digits at the end of a name may be nnU-Net's number of a channel or the number of a case: see `_has_channels`.
     """

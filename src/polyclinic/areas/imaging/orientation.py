@@ -52,7 +52,7 @@ class Orientation:
             so that every storage of a volume is read alike.
         """
         directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-        # Rounded, so that two equally near ones are told apart by their directions and not by the last bit.
+        # Rounded, so that two equally near ones are distinguished by their directions and not by the last bit.
         turned = np.round(directions[:, AXES].transpose(1, 0, 2) * SIGNS[:, None], 6) + 0.0
         nearness = np.trace(turned, axis1=1, axis2=2).round(5)
         best = np.lexsort((*turned.reshape(48, 9).T, nearness))[-1]

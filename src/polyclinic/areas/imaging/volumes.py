@@ -121,7 +121,7 @@ def write_labels(values: Array, reference: str | Path, path: str | Path) -> None
     """Write structures on the grid of another file, in the order and with the affine of that file.
 
     The same values give the same bytes. Of the reference's header the geometry is kept and nothing else: names,
-    descriptions and extensions may tell who the patient is.
+    descriptions and extensions may reveal who the patient is.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Timelines as inputs: to each question, the events that were known when it was asked.
+"""Timelines as inputs: for each index row, the events that were known by then.
 
 Stateless, and the same code for one patient at the bedside and for a million questions: events are sorted once
 by subject and by when they became known, and a window is two binary searches in those arrays.
@@ -59,7 +59,7 @@ class RecordsInputs(Inputs):
 
     lookback: length of the window that ends with the question, both by availability: (index − lookback, index].
     min_subjects: a code counts once so many training subjects have it; learned by the models, not here.
-    strata: name → which events tell it.
+    strata: name → which events give it.
     """
 
     lookback: str = "24h"
@@ -68,7 +68,7 @@ class RecordsInputs(Inputs):
 
     def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:
         """Columns `events` (code, value, time), `static` (code, value: what has no time), and `newest`, the
-        newest values that the task itself asks for, where it asks for some.
+        newest values that the task itself names, where it names some.
 
         source: a `Timeline`; rows: `subject_id`, `prediction_time`, `newest//NAME`; task: a `Task` or None.
         """
@@ -93,7 +93,7 @@ class RecordsInputs(Inputs):
         return InputColumns(columns, strata={n: stratum(how, every, index_times) for n, how in self.strata.items()})
 
     def _shown(self, source: Timeline, rows: pl.DataFrame) -> EventArrays:
-        """The subjects' events that some window may show, those without a time, and those that tell a stratum."""
+        """The subjects' events that some window may show, those without a time, and those that give a stratum."""
         index_times = instants(rows["prediction_time"])
         opens, shuts = (index_times.min() - self._span, index_times.max()) if len(index_times) else (0, 0)
         if source.held is not None and not self.strata:
@@ -152,7 +152,7 @@ def known_events(events: EventArrays, values: Mapping[str, Any]) -> Known:
 
 
 def stratum(how: Stratum, known: Ragged, index_times: Index) -> Array:
-    """One stratum of each row, "unknown" where no event known at the index tells it: str [row].
+    """One stratum of each row, "unknown" where no event known at the index gives it: str [row].
 
     known: of each row, every event known at its index time; index_times: int64 [row], microseconds since 1970.
     """

@@ -1,4 +1,4 @@
-"""Results by subgroup: for whom the chosen model works less well; what is too small is named as such."""
+"""Results by subgroup: where the chosen model works less well; what is too small is named as such."""
 
 from itertools import groupby
 

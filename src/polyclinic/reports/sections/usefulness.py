@@ -37,7 +37,7 @@ class OperatingPoint(Record):
     Attributes
     ----------
     rule
-        What was asked for: `specificity`, `sensitivity` or `threshold` → its value.
+        The required value: `specificity`, `sensitivity` or `threshold` → its value.
     chosen_on
         The split whose rows decided on the threshold.
     scores
@@ -161,14 +161,14 @@ def right_of_100(o: OutcomeResults) -> int | None:
 
 
 def reached(point: OperatingPoint) -> str:
-    """Whether the operating point that was asked for was reached on test rows, in words; empty where none was."""
+    """Whether the required operating point was reached on test rows, in words; empty where none was."""
     if point.wanted is None:
         return ""
     name, wanted = point.wanted
     score = point.scores.get(name, NO_SCORE)
     if score.value is None:
         return ""
-    measured = f"{score_name(name).lower()} {number(score.value)} where {number(wanted)} was asked for"
+    measured = f"{score_name(name).lower()} {number(score.value)} where {number(wanted)} was required"
     if round(score.value, 3) >= wanted:
         return f"the operating point was reached ({measured})"
     if score.contains(wanted):

@@ -108,8 +108,8 @@ def smiles_column(columns: Collection[str], wanted: str = "") -> str:
 def molecule(smiles: str | None) -> "Mol | None":
     """A molecule of RDKit without atom map numbers; None where there is no atom or the SMILES does not parse.
 
-    The numbers that tell which atom of a reaction became which (`[CH3:1]`) are no part of a molecule. They go before
-    anything is asked of it: its scaffold, its identity, its stereo centres. Says nothing on the screen.
+    The numbers that say which atom of a reaction became which (`[CH3:1]`) are no part of a molecule. They go before
+    anything is computed from it: its scaffold, its identity, its stereo centres. Says nothing on the screen.
     """
     chem = dependencies.need("rdkit.Chem", extra="molecules", to="read SMILES")
     from rdkit import rdBase

@@ -1,6 +1,6 @@
 """D-MPNN: messages along directed bonds (Yang et al. 2019, doi:10.1021/acs.jcim.9b00237), in plain torch.
 
-As in chemprop, the readout hears the sum over atoms and standardised numbers of the whole molecule. Unlike there,
+As in chemprop, the readout takes the sum over atoms and standardised numbers of the whole molecule. Unlike there,
 atoms and bonds come as named levels, and a level that training rows hardly show adds nothing.
 """
 
@@ -36,7 +36,7 @@ class Mpnn:
 
     width: numbers an atom and a directed bond carry; depth: rounds of messages, hence the reach in bonds;
     dropout: in the readout; typical: atoms of a usual molecule, by which sums over atoms are divided; dense: the
-    column of whole-molecule numbers that the readout hears, "" for none; least: training elements that must show a
+    column of whole-molecule numbers that the readout takes, "" for none; least: training elements that must show a
     level for it to have a vector of its own.
     """
 
@@ -108,7 +108,7 @@ class Mpnn:
         return Samples(np.arange(n), columns, roles, {"scaffold": np.arange(n)})
 
     def network(self, state: State, head: Head) -> "nn.Module":
-        """The network for these levels; `head` must ask for numbers a row."""
+        """The network for these levels; `head` must be one of numbers a row."""
         if head.per != "row":
             raise BadData(f"mpnn answers once a molecule, not per {head.per!r}", fix="take another model")
         sizes = {kind: 1 + sum(map(len, fields.values())) for kind, fields in state.values["levels"].items()}
@@ -126,7 +126,7 @@ def graph_of(rows: Samples) -> dict[str, str]:
 
 
 def vocabulary(column: Ragged, least: int) -> dict[str, dict[str, int]]:
-    """Field → level → number, from 2 on, of the levels seen often enough; 0 is no element, 1 is any element."""
+    """Field → level → number, from 2 on, of the levels that occur often enough; 0 is no element, 1 is any element."""
     _, position = column.elements()
     numbers: dict[str, dict[str, int]] = {"": {"": 1}}
     number = count(2)
@@ -179,26 +179,28 @@ def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> "
     class Dmpnn(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.begin = nn.Embedding(sizes["atoms"], width, padding_idx=0)
-            self.along = nn.Embedding(sizes["bonds"], width, padding_idx=0)
-            self.pass_on = nn.Linear(width, width, bias=False)
-            self.itself = nn.Embedding(sizes["atoms"], width, padding_idx=0)
-            self.gather = nn.Linear(width, width)
-            hears, answers = nn.Linear(width + dense, width), nn.Linear(width, channels)
-            self.readout = nn.Sequential(nn.Dropout(out), hears, nn.ReLU(), nn.Dropout(out), answers)
-            for table in (self.begin, self.along, self.itself):
+            self.atom_embedding = nn.Embedding(sizes["atoms"], width, padding_idx=0)
+            self.bond_embedding = nn.Embedding(sizes["bonds"], width, padding_idx=0)
+            self.message_proj = nn.Linear(width, width, bias=False)
+            self.own_embedding = nn.Embedding(sizes["atoms"], width, padding_idx=0)
+            self.neighbour_proj = nn.Linear(width, width)
+            first, last = nn.Linear(width + dense, width), nn.Linear(width, channels)
+            self.readout = nn.Sequential(nn.Dropout(out), first, nn.ReLU(), nn.Dropout(out), last)
+            for table in (self.atom_embedding, self.bond_embedding, self.own_embedding):
                 nn.init.normal_(table.weight, std=0.3)
                 nn.init.zeros_(table.weight[0])
 
         def forward(self, atoms: Tensor, bonds: Tensor, ends: Tensor, arriving: Tensor, dense: Tensor) -> Tensor:
             kinds, links, source, into, within = joined(atoms, bonds, ends, arriving)
-            start = self.begin(kinds).sum(1).index_select(0, source).unflatten(0, (-1, 2))
-            start = start + self.along(links).sum(1)[:, None]
+            start = self.atom_embedding(kinds).sum(1).index_select(0, source).unflatten(0, (-1, 2))
+            start = start + self.bond_embedding(links).sum(1)[:, None]
             hidden = torch.relu(start)
             for _ in range(how.depth - 1):
-                heard = summed(hidden.flatten(0, 1), into).index_select(0, source).unflatten(0, (-1, 2))
-                hidden = torch.relu(start + self.pass_on(heard - hidden.flip(1)))
-            state = torch.relu(self.itself(kinds).sum(1) + self.gather(summed(hidden.flatten(0, 1), into)))
+                messages = summed(hidden.flatten(0, 1), into).index_select(0, source).unflatten(0, (-1, 2))
+                hidden = torch.relu(start + self.message_proj(messages - hidden.flip(1)))
+            state = torch.relu(
+                self.own_embedding(kinds).sum(1) + self.neighbour_proj(summed(hidden.flatten(0, 1), into))
+            )
             return self.readout(torch.cat([summed(state, within) / how.typical, dense], 1))
 
     return Dmpnn()

@@ -104,12 +104,12 @@ class Transformer:
         """Raises `BadData` where the outcome is not one answer a row."""
         if head.per != "row":
             fix = "take a model that is made for this outcome (`polyclinic list models`)"
-            raise BadData(f"the transformer answers once a row; this outcome asks {head.per!r}", fix=fix)
+            raise BadData(f"the transformer answers once a row; this outcome needs {head.per!r}", fix=fix)
         return network(self, len(state.values["codes"]), len(state.arrays["middle"]), head.channels)
 
 
 def frequent(column: Ragged, subjects: Array | None) -> list[str]:
-    """The codes seen in `min_subjects` subjects (of the column's spec; in all of them where there are fewer)."""
+    """The codes that `min_subjects` subjects have (of the column's spec; in all of them where there are fewer)."""
     who = np.arange(len(column)) if subjects is None else np.unique(subjects, return_inverse=True)[1]
     occurs = np.zeros((who.max(initial=-1) + 1, len(column.levels["code"])), bool)
     for some in column.blocks(BLOCK, len(column)):
