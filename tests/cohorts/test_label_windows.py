@@ -57,6 +57,11 @@ def test_measurements_in_the_window_are_counted_with_its_ends():
     assert counts == {1: 2, 2: 2, 3: 1, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0}
 
 
+def test_cuff_and_line_at_one_instant_are_one_measurement():
+    facts = windows(TASK, (1, 0, "IN", None), (1, 2, "MAP", 70), (1, 2, "MAP", 60), (1, 9, "OUT", None))
+    assert facts[1, 1.0]["label_count"] == 1
+
+
 def test_a_window_ends_with_death_the_stay_the_record_or_at_its_full_length():
     found = windows(
         TASK,

@@ -27,8 +27,8 @@ def label_windows(task: Task, events: pl.LazyFrame, index: pl.DataFrame) -> pl.D
 
     Returns
     -------
-    `label_count`: how many measurements of what the label is about lie in the window (those that the window must have,
-    else those of the label itself), and `window_end`: its full length, death, the end of the stay (of the grid's
+    `label_count`: at how many times what the label is about was measured in the window (what the window must have, else
+    the label itself), and `window_end`: its full length, death, the end of the stay (of the grid's
     interval) or the end of the record. None where the window is not a fixed time from the index.
     """
     window = task.windows.get(task.label or "")
@@ -41,7 +41,8 @@ def label_windows(task: Task, events: pl.LazyFrame, index: pl.DataFrame) -> pl.D
     name = next((n for n, (low, _) in window.has.items() if low), window.label)
     predicate = task.predicates.get(str(name))
     if isinstance(predicate, Plain):
-        measured = events.filter(predicate.holds(), pl.col("time").is_not_null()).select("subject_id", "time")
+        # cuff and line at one instant are one measurement
+        measured = events.filter(predicate.holds(), pl.col("time").is_not_null()).select("subject_id", "time").unique()
         who, times = _sorted(measured)
         low, high = (np.searchsorted(who, subject, side) for side in ("left", "right"))
         before = position(times, low, high, start, after=not window.start_inclusive)
