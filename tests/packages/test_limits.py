@@ -52,12 +52,12 @@ def test_under_one_per_cent_of_validation_rows_lie_outside_whatever_the_values(s
     assert sum(names is not None for names in outside) < 0.01 * rows or not any(outside)
 
 
-def test_what_is_far_from_every_row_is_named_and_what_is_missing_is_not():
+def test_what_is_far_from_every_row_is_named_and_what_no_row_lacked_where_it_is_missing():
     rng = np.random.default_rng(0)
     age, speed = rng.integers(18, 95, 2000), rng.normal(5, 1, 2000)
     limits = limits_of(samples(age=dense(age), speed=dense(speed)), samples(age=dense(age), speed=dense(speed)))
     asked = samples(age=dense([5, 50, np.nan, 40]), speed=dense([5, 97, 5, np.nan]))
-    assert limits.outside_of(asked) == ["age", "speed", None, None]
+    assert limits.outside_of(asked) == ["age", "speed", "age missing", "speed missing"]
 
 
 def test_no_bound_is_the_extreme_of_a_single_row():
@@ -73,7 +73,7 @@ def test_events_are_bounded_code_by_code_and_by_their_number():
     limits = limits_of(usual, usual)
     assert set(limits.inputs["events"].ranges) == {"HR", "MAP"}
     asked = [[(0, 80), (1, 400)], [(0, 80), (1, 60)], [(0, np.nan)], [(0, 80)] * 90]
-    assert limits.outside_of(samples(events=events(asked))) == ["MAP", None, None, "number of events"]
+    assert limits.outside_of(samples(events=events(asked))) == ["MAP", None, "MAP missing", "number of events, MAP missing"]
     # The levels of a live question are those of its own events, in an order of their own.
     live = samples(events=events([[(1, 80), (0, 400)]], levels=("MAP", "HR", "NEW")))
     assert limits.outside_of(live) == ["MAP"]
@@ -91,6 +91,16 @@ def test_at_most_64_fields_are_bounded_the_most_used_first():
 def test_a_flag_that_was_never_set_is_no_bound():
     never = samples(flag=dense(np.zeros(100)))
     assert limits_of(never, never).outside_of(samples(flag=dense([1, 0, 2]))) == [None, None, "flag"]
+
+
+def test_what_is_missing_throughout_a_source_is_named_in_its_rows_or_noted(finished: Report) -> None:
+    rows = pl.read_parquet(finished.folder / "source.parquet").drop("died")
+    without = rows.with_columns(age=pl.lit(None, pl.Int64), lactate=pl.lit(None, pl.Float64))
+    with notes.collection() as noted:
+        table = predict(finished.package, without)
+    assert set(table["outside"].to_list()) == {"age missing"}
+    told = {n.check: n.result for n in noted}
+    assert told["inputs that no row has"] == f"lactate, in {rows.height:,} rows"
 
 
 @pytest.fixture
@@ -125,6 +135,45 @@ def test_the_file_of_limits_is_what_was_learned(finished: Report) -> None:
     assert ModelPackage.open(finished.package).limits.inputs["age"].ranges["age"] == tuple(
         stored["inputs"]["age"]["ranges"]["age"]
     )
+
+
+def test_what_was_missing_in_some_rows_may_be_missing():
+    some = samples(x=dense([1.0, np.nan, 2.0, 3.0]))
+    assert limits_of(some, some).outside_of(samples(x=dense([np.nan]))) == [None]
+    validation = limits_of(samples(x=dense([1.0, 2.0])), some)
+    assert validation.outside_of(samples(x=dense([np.nan]))) == [None]
+
+
+def test_a_category_without_a_level_is_missing():
+    ward = Dense(np.eye(3, dtype=np.float32)[np.arange(60) % 3], ("A", "B", "C"))
+    limits = limits_of(samples(ward=ward), samples(ward=ward))
+    none = Dense(np.array([[0, 0, 0], [0, 1, 0]], np.float32), ("A", "B", "C"))
+    assert limits.outside_of(samples(ward=none)) == ["ward missing", None]
+    lacking = Dense(np.vstack([ward.values, np.zeros((1, 3), np.float32)]), ("A", "B", "C"))
+    assert limits_of(samples(ward=lacking), samples(ward=ward)).outside_of(samples(ward=none)) == [None, None]
+
+
+def test_a_row_without_any_event_lacks_events_and_not_each_code_of_them():
+    usual = samples(events=events([[(0, 80.0), (1, 65.0)]] * 50))
+    assert limits_of(usual, usual).outside_of(samples(events=events([[], [(0, 80.0)]]))) == [
+        "number of events, events missing",
+        "MAP missing",
+    ]
+
+
+@given(share=st.floats(0.05, 0.95), rows=st.integers(1, 400))
+def test_an_input_that_no_row_of_a_source_has_is_said_where_it_is_no_chance(share, rows):
+    values = np.where(np.arange(1000) < share * 1000, 1.0, np.nan)
+    limits = limits_of(samples(x=dense(values)), samples(x=dense(values)))
+    known = limits.inputs["x"].filled["0"]
+    absent, there = samples(x=dense([np.nan] * rows)), samples(x=dense([1.0] + [np.nan] * (rows - 1)))
+    assert limits.never_there(limits.rows_with(absent), rows) == (["x"] if (1 - known) ** rows < 0.001 else [])
+    assert limits.never_there(limits.rows_with(there), rows) == []
+
+
+def test_a_share_is_whole_only_where_every_row_has_a_value():
+    values = np.append(np.nan, np.ones(100_000))
+    assert limits_of(samples(x=dense(values)), samples(x=dense(values))).inputs["x"].present == 0.99
 
 
 def test_columns_that_are_not_there_are_not_outside():

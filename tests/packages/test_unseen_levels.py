@@ -37,7 +37,7 @@ def test_rows_with_such_a_level_are_counted_by_column_without_a_patients_value(p
     rows = pl.DataFrame({"ward": ["A", "a", "ZZZ", None, "C"], "age": [40] * 5, "home": [7, 8, 9, 10, 11]})
     with notes.collection() as collected:
         table = predict(package, rows)
-    assert table["outside"].to_list() == [None, "ward", "ward", None, "ward"]
+    assert table["outside"].to_list() == [None, "ward", "ward", "ward missing", "ward"]
     (found,) = [entry for entry in collected if entry.check == "ward"]
     assert found.result == "3 rows hold a level not seen in training (pattern 'a', 'aaa')"
     assert "ZZZ" not in str(collected)

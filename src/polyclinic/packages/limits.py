@@ -9,6 +9,8 @@ import numpy.typing as npt
 from annotated_types import Ge
 
 from polyclinic.arrays import Array
+from polyclinic.packages import missing_inputs
+from polyclinic.packages.missing_inputs import MISSING
 from polyclinic.packages.recipe import Strict
 from polyclinic.samples import Column, Dense, Ragged, Samples
 
@@ -17,6 +19,7 @@ Rows: TypeAlias = npt.NDArray[np.int64]
 Bounds: TypeAlias = tuple[float, float]
 Policy: TypeAlias = Literal["warn", "refuse"]
 
+CATEGORY = "category"
 MOST_COLUMNS = 64
 MEASURED_ROWS = 20_000
 WIDEST = 64
@@ -35,9 +38,11 @@ class InputLimits(Strict):
     Parameters
     ----------
     kind
-        `dense`, `ragged`, `file` or `entity`.
+        `dense`, `category`, `ragged`, `file` or `entity`.
     present
         The share of rows that have a value.
+    filled
+        Field, or code of an event → the share of rows that have it, in two digits; 1 where every row has it.
     ranges
         Field, or code of an event → the lowest and the highest value that was usual.
     length
@@ -46,6 +51,7 @@ class InputLimits(Strict):
 
     kind: str
     present: Annotated[float, Ge(0)]
+    filled: Mapping[str, Annotated[float, Ge(0)]] = field(default_factory=dict)
     ranges: Mapping[str, Bounds] = field(default_factory=dict)
     length: Bounds | None = None
 
@@ -68,14 +74,32 @@ class Limits(Strict):
     outside: Policy = "warn"
     inputs: Mapping[str, InputLimits] = field(default_factory=dict)
 
+    def rows_with(self, rows: Samples) -> dict[str, dict[str, int]]:
+        """Input column → field or code → how many of the rows have it."""
+        known = {name: limits.filled for name, limits in self.inputs.items() if limits.filled and name in rows.columns}
+        return {name: missing_inputs.rows_with(rows.columns[name], filled) for name, filled in known.items()}
+
+    def never_there(self, counts: Mapping[str, Mapping[str, int]], rows: int) -> list[str]:
+        """The fields or codes that none of so many rows has, although that is no chance.
+
+        counts: as `rows_with` tells them, of all the rows of a source together.
+        """
+        names: list[str] = []
+        for name, one in counts.items():
+            limits = self.inputs[name]
+            never = missing_inputs.never_there(limits.filled, one, rows)
+            names += [label if limits.kind == "ragged" else _label(name, [*limits.filled], label) for label in never]
+        return names
+
     def outside_of(self, rows: Samples) -> list[str | None]:
         """For each row, the names of the inputs that lie outside, with commas between; None where none does.
 
+        An input that no row lacked where the package learned lies outside where it is missing.
         It is computed for one patient at the bedside too: a few comparisons of whole columns, no loop over rows.
         """
         names: dict[int, list[str]] = {}
         for name, limits in self.inputs.items():
-            for label, at in _outside(name, limits, rows):
+            for label, at in (*_outside(name, limits, rows), *_missing(name, limits, rows)):
                 for row in at.tolist():
                     names.setdefault(row, []).append(label)
         return [", ".join(names[row]) if row in names else None for row in range(len(rows))]
@@ -99,6 +123,22 @@ def _outside(name: str, limits: InputLimits, rows: Samples) -> Iterator[tuple[st
         wrong = (column.lengths < least) | (column.lengths > most)
         if wrong.any():
             yield f"number of {name}", np.flatnonzero(wrong)
+
+
+def _missing(name: str, limits: InputLimits, rows: Samples) -> Iterator[tuple[str, Rows]]:
+    """What is missing in one column although no row lacked it: its name, and the rows."""
+    column = rows.columns.get(name)
+    if column is None:
+        return
+    lacking = ~missing_inputs.filled(column, category=limits.kind == CATEGORY)
+    whole = limits.present == 1.0 and bool(lacking.any())
+    if whole:
+        yield f"{name} {MISSING}", np.flatnonzero(lacking)
+    fields = _fields(column) if isinstance(column, Dense) else []
+    for label, at in missing_inputs.missing_labels(column, limits.filled):
+        at = at[~lacking[at]] if whole else at
+        if len(at):
+            yield f"{_label(name, fields, label) if fields else label} {MISSING}", at
 
 
 def _codes_outside(column: Ragged, ranges: Mapping[str, Bounds]) -> Iterator[tuple[str, Rows]]:
@@ -160,15 +200,17 @@ def limits_of(train: Samples, validation: Samples, *, outside: Policy = "warn") 
     outside
         What becomes of a row outside.
     """
-    watched = _some(validation)
-    measured = sorted([*_measured(_some(train))], key=lambda m: -len(m.values))[:MOST_COLUMNS]
+    learned, watched = _some(train), _some(validation)
+    measured = sorted([*_measured(learned)], key=lambda m: -len(m.values))[:MOST_COLUMNS]
     held = {(m.column, m.label): m for m in _measured(watched)}
     spare = int(OUTSIDE * len(watched) / max(len(measured), 1))
-    found: dict[str, dict[str | None, Bounds]] = {}
+    by_column: dict[str, dict[str | None, Bounds]] = {}
     for one in measured:
         bounds = _bounds(one.values, held.get((one.column, one.label)), spare)
-        found.setdefault(one.column, {})[one.label] = bounds
-    inputs = {name: _limits(column, found.get(name, {})) for name, column in train.inputs.items()}
+        by_column.setdefault(one.column, {})[one.label] = bounds
+    inputs = {
+        name: _limits(column, watched.columns[name], by_column.get(name, {})) for name, column in learned.inputs.items()
+    }
     return Limits(rows=len(train), outside=outside, inputs=inputs)
 
 
@@ -179,10 +221,26 @@ def _some(rows: Samples) -> Samples:
     return rows.take(np.linspace(0, len(rows) - 1, MEASURED_ROWS, dtype=np.int64))
 
 
-def _limits(column: Column, bounds: Mapping[str | None, Bounds]) -> InputLimits:
-    present = round(float(column.present.mean()), 4) if len(column) else 0.0
+def _limits(train: Column, validation: Column, bounds: Mapping[str | None, Bounds]) -> InputLimits:
+    """The limits of one column of training and validation rows."""
+    category = missing_inputs.is_category(train)
+    both = [missing_inputs.filled(column, category=category) for column in (train, validation) if len(column)]
+    present = missing_inputs.rounded_down(min((float(rows.mean()) for rows in both), default=0.0))
     ranges = {label: bound for label, bound in bounds.items() if label is not None}
-    return InputLimits(kind=type(column).__name__.lower(), present=present, ranges=ranges, length=bounds.get(None))
+    labels = [] if category else [*ranges] if isinstance(train, Dense) else _commonest(train)
+    shares = [missing_inputs.shares(column, labels) for column in (train, validation) if len(column)]
+    filled = {label: min(one.get(label, 0.0) for one in shares) for label in labels}
+    kind = CATEGORY if category else type(train).__name__.lower()
+    return InputLimits(kind=kind, present=present, filled=filled, ranges=ranges, length=bounds.get(None))
+
+
+def _commonest(column: Column) -> list[str]:
+    """The codes of timed events that most rows have."""
+    if not isinstance(column, Ragged) or "code" not in column.values:
+        return []
+    rows, levels = column.rows_with("code"), column.levels["code"]
+    most = np.argsort(-rows, kind="stable")[:MOST_COLUMNS]
+    return [levels[number] for number in most.tolist() if rows[number]]
 
 
 def _measured(rows: Samples) -> Iterator[_Measured]:

@@ -20,6 +20,7 @@ from polyclinic.notes import note
 from polyclinic.outcomes.outcome import Raw, mean
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.limits import Limits
+from polyclinic.packages.missing_inputs import MISSING
 from polyclinic.packages.parts import require
 from polyclinic.packages.question import Question
 from polyclinic.packages.recipe import Combination, Plain, QuestionDocument, Recipe, read
@@ -30,6 +31,7 @@ from polyclinic.samples.identity import Identity, with_identity
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
 
+MOST_NAMED = 5
 ROWS_AT_A_TIME = 16384
 ROWS_READ = 1 << 17
 """Rows whose inputs are read together: each time, the whole source is looked through."""
@@ -89,7 +91,7 @@ class ModelPackage:
 
         The column `outside` names the inputs of a row that lie outside the limits of the package, with commas between.
 
-        Raises `BadData` where no row is selected, or where the source lacks a column that the package reads.
+        Raises `BadData` where there is no row to predict for, or where the source lacks a column that the package reads.
         """
         self._expect(source)
         selection = select_rows(self.question, source, at=at, index=index, live=True)
@@ -102,8 +104,7 @@ class ModelPackage:
             reasons |= dict(unread.iter_rows())
             rows = pl.concat([rows, unread.select("row_id")], how="diagonal").sort("row_id")
         if not rows.height:
-            fix = "check the source, or give a time with --at"
-            raise BadData("no row of this source is selected", fix=fix)
+            raise _nothing_to_predict(source, at)
         size = min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])
         slices = (readable[i : i + ROWS_READ] for i in range(0, max(readable.height, 1), ROWS_READ))
         selections = (SelectedRows(some, identity=identity) for some in slices)
@@ -111,6 +112,7 @@ class ModelPackage:
         chunks = [self._chunk(part, levels, folder) for samples in read for part in _parts(samples, size)]
         outside = {row: names for chunk in chunks for row, names in chunk.outside.items()}
         _note_outside(outside, readable.height)
+        self._note_missing([chunk.filled for chunk in chunks], readable.height)
         if self.limits.outside == "refuse":
             reasons |= {row: f"outside the limits of the package: {names}" for row, names in outside.items()}
         row_ids = rows["row_id"].to_list()
@@ -129,13 +131,27 @@ class ModelPackage:
 
     def _chunk(self, samples: Samples, levels: Mapping[int, Sequence[str]], folder: Path) -> "_Chunk":
         outside = _by_row(samples, self.limits.outside_of(samples), levels)
+        filled = self.limits.rows_with(samples) if len(samples) > 1 else {}  # of one row, nothing follows
         if outside and self.limits.outside == "refuse":
             samples = samples.take(~np.isin(samples.row_id, list(outside)))
         with _blamed_on_the_package():
             answer = self.answer(samples) if len(samples) else Raw(np.zeros((0, 1)))
             outcome = self.question.outcome
             answers: pl.DataFrame = outcome.predictions(answer, samples, threshold=self.threshold, folder=folder)
-        return _Chunk(answers.insert_column(0, pl.Series("row_id", samples.row_id)), outside)
+        return _Chunk(answers.insert_column(0, pl.Series("row_id", samples.row_id)), outside, filled)
+
+    def _note_missing(self, chunks: Sequence[Mapping[str, Mapping[str, int]]], rows: int) -> None:
+        """Say which inputs no row of the source has, although many rows had them where the package learned."""
+        counts: dict[str, Counter[str]] = {}
+        for chunk in chunks:
+            for name, one in chunk.items():
+                counts.setdefault(name, Counter()).update(one)
+        if never := self.limits.never_there(counts, rows):
+            listed = ", ".join(never[:MOST_NAMED]) + (
+                f" and {len(never) - MOST_NAMED:,} more" * (len(never) > MOST_NAMED)
+            )
+            why = "The package learned from rows that have them: see whether something was not delivered or is called otherwise."
+            note("inputs that no row has", f"{listed}, in {rows:,} rows", why)
 
     def _identity(self, rows: pl.DataFrame, identity: Identity) -> pl.DataFrame:
         name = self.members[0].name
@@ -197,17 +213,36 @@ class ModelPackage:
 
 @dataclass(frozen=True, eq=False)
 class _Chunk:
-    """The answers of some rows (`row_id` first), and row_id → the names of what lies outside the limits."""
+    """The answers of some rows (`row_id` first), row_id → the names of what lies outside the limits, and how many rows
+    have each input (`Limits.rows_with`).
+    """
 
     answers: pl.DataFrame
     outside: dict[int, str]
+    filled: Mapping[str, Mapping[str, int]]
+
+
+def _nothing_to_predict(source: Timeline | RowTable, at: datetime | None) -> BadData:
+    """Why there is no row to predict for."""
+    place = Place(file=str(source.path))
+    if source.scan().head(1).collect().is_empty():
+        kind = "events" if isinstance(source, Timeline) else "rows"
+        return BadData(f"the source is empty: it has no {kind}", at=place, fix=f"name a source that holds {kind}")
+    if at is not None:
+        what = f"at {at:%Y-%m-%d %H:%M} no patient of this source meets the conditions of the task"
+        fix = "name a time within the data (`polyclinic describe SOURCE` shows from when to when they reach)"
+        return BadData(what, at=place, fix=f"{fix}, or leave --at out")
+    fix = "`polyclinic cohort SOURCE TASK --out FILE` shows who falls out at which step; --at names a time of your own"
+    return BadData("no patient of this source meets the conditions of the task", at=place, fix=fix)
 
 
 def _by_row(samples: Samples, names: Sequence[str | None], levels: Mapping[int, Sequence[str]]) -> dict[int, str]:
     """Row → what lies outside: the inputs beyond their limits, and the columns with a level not seen in training."""
     pairs = zip(samples.row_id.tolist(), names, strict=True)
-    listed = {row: [*([one] if one is not None else []), *levels.get(row, ())] for row, one in pairs}
-    return {row: ", ".join(every) for row, every in listed.items() if every}
+    listed = {row: [*(one.split(", ") if one is not None else []), *levels.get(row, ())] for row, one in pairs}
+    unseen = {row: {f"{name} {MISSING}" for name in names} for row, names in levels.items()}
+    kept = {row: [name for name in every if name not in unseen.get(row, ())] for row, every in listed.items()}
+    return {row: ", ".join(every) for row, every in kept.items() if every}
 
 
 def _note_outside(outside: Mapping[int, str], rows: int) -> None:

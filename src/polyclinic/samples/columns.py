@@ -42,7 +42,7 @@ class Dense:
         if self.values.dtype.kind != "f":
             return np.ones(len(self), bool)
         filled: Array = ~np.isnan(self.values)
-        return np.asarray(filled.reshape(len(self), -1).any(axis=1), bool)
+        return np.asarray(filled.any(axis=tuple(range(1, filled.ndim))), bool)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,85 @@
+"""What is missing where a package never, or hardly ever, saw it missing: in a row, and in all rows of a source.
+
+A model answers such a row without having learned from one like it. It is named like a value beyond the usual range.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from polyclinic.samples import Column, Dense, Ragged
+
+Rows: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+MISSING = "missing"
+CHANCE = 1e-3
+"""The chance by which an input may be missing in all rows of a source before that is said."""
+
+
+def is_category(column: Column) -> bool:
+    """Whether a column holds one 0/1 input a level, of which a row with a value has exactly one."""
+    if not isinstance(column, Dense) or column.values.ndim != 2 or column.values.shape[1] < 2 or not len(column):
+        return False
+    return bool(np.isin(column.values, (0, 1)).all() and (column.values.sum(axis=1) <= 1).all())
+
+
+def filled(column: Column, *, category: bool) -> Mask:
+    """Whether each row has a value in a column: bool [row]; of a category, whether it has a level."""
+    if category and isinstance(column, Dense):
+        return np.asarray(np.nan_to_num(column.values).any(axis=1), bool)
+    return column.present
+
+
+def shares(column: Column, labels: list[str]) -> dict[str, float]:
+    """Field, or code of an event → the share of rows that have it; 1.0 only where all have.
+
+    Shares are rounded down to two digits, so that no single patient can be read from them.
+    """
+    if not len(column):
+        return {}
+    return {label: rounded_down(float(rows.mean())) for label, rows in _presence(column, labels)}
+
+
+def rounded_down(share: float) -> float:
+    """A share in two digits: 1.0 only where it is whole."""
+    return float(np.floor(100 * share) / 100)
+
+
+def missing_labels(column: Column, known: Mapping[str, float]) -> Iterator[tuple[str, Rows]]:
+    """The fields or codes that every row had where the package learned, and the rows that lack them."""
+    always = [label for label, share in known.items() if share == 1.0]
+    for label, rows in _presence(column, always):
+        if not rows.all():
+            yield label, np.flatnonzero(~rows)
+
+
+def rows_with(column: Column, known: Mapping[str, float]) -> dict[str, int]:
+    """How many rows have each of the fields or codes."""
+    return {label: int(rows.sum()) for label, rows in _presence(column, [*known])}
+
+
+def never_there(known: Mapping[str, float], counts: Mapping[str, int], rows: int) -> list[str]:
+    """The fields or codes that no row of a source has, although so many rows had them where the package learned."""
+    return [n for n, share in known.items() if share < 1 and not counts.get(n) and (1 - share) ** rows < CHANCE]
+
+
+def _presence(column: Column, labels: list[str]) -> Iterator[tuple[str, Mask]]:
+    """Which rows have each field or code."""
+    if isinstance(column, Dense) and labels:
+        flat = column.values.reshape(len(column), int(np.prod(column.values.shape[1:])))
+        names = list(column.names) if len(column.names) == flat.shape[1] else [*map(str, range(flat.shape[1]))]
+        position = {name: number for number, name in enumerate(names)}
+        for label in labels:
+            if label in position:
+                yield label, np.isfinite(flat[:, position[label]])
+    if isinstance(column, Ragged) and labels and "code" in column.values:
+        position = {label: n for n, label in enumerate(labels)}
+        number = np.array([position.get(level, -1) for level in column.levels["code"]], np.int64)
+        row, place = column.elements()
+        wanted = number[column.values["code"][place]] if len(place) else np.zeros(0, np.int64)
+        there = np.zeros((len(column), len(labels)), bool)
+        there[row[wanted >= 0], wanted[wanted >= 0]] = True
+        yield from zip(labels, there.T, strict=True)
