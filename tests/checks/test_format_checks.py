@@ -40,7 +40,7 @@ class Blind(Table):
 
 
 def test_a_format_that_loses_rows_is_caught(source, tmp_path):
-    with pytest.raises(CheckFailed, match=r"1 rows of people\.csv are lost"):
+    with pytest.raises(CheckFailed, match=r"1 row of people\.csv is lost"):
         formats.counts_what_it_refused(Losing(), source, tmp_path)
 
 

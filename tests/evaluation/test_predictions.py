@@ -105,7 +105,7 @@ def test_rows_of_another_outcome_are_noted(files):
     both = pl.concat([predictions.with_columns(outcome=pl.lit("binary")), other])
     found = report(folder, both)
     assert found["models"]["mine"]["binary"]["test"]["auroc"]["n"] == ROWS
-    assert [note["result"] for note in found["notes"]] == ["30 of 150 rows are not binary"]
+    assert [note["result"] for note in found["notes"]] == ["30 of 150 rows: not binary"]
     with pytest.raises(BadData, match="no row is of the outcome 'binary'"):
         auroc(folder, other)
 
@@ -157,7 +157,7 @@ def of_files(files, **options):
 )
 def test_opposite_truths_in_predictions_and_labels_are_refused_with_their_number(cases, in_predictions, in_labels):
     files = cases(in_predictions, in_labels, flipped=[3, 5, 8])
-    with pytest.raises(BadData, match=f"3 of {ROWS} rows have another truth in the predictions") as error:
+    with pytest.raises(BadData, match=f"3 of {ROWS} rows: another truth in the predictions") as error:
         of_files(files)
     assert error.value.at.column in (in_predictions, in_labels)
 

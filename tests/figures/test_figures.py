@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from polyclinic.figures.curves import MOST_POINTS, CalibrationBin, Curve, calibration, curves
 from polyclinic.figures.flow import FlowStep, flow
 from polyclinic.figures.intervals import Line, forest
+from polyclinic.figures.numbers import how_many, plural
 from polyclinic.figures.overview import overview
 from polyclinic.figures.svg import NAMES, spread
 
@@ -31,7 +32,7 @@ def drawings() -> dict[str, str]:
         "curves": curves([Curve("gbm", [0, 1], [0, 1], strong=True), Curve("b", [0, 1], [1, 0])], **AXES),
         "calibration": calibration({"as given": BINS}, title="Calibration", unit="rows"),
         "overview": overview([Line("gbm", 0.786, 0.761, 0.811)], title="AUROC", axis="AUROC", right_of_100=47),
-        "flow": flow(STEPS, title="Flow", group="patients"),
+        "flow": flow(STEPS, title="Flow", group="patient"),
     }
 
 
@@ -58,7 +59,7 @@ def test_a_description_holds_the_numbers_and_their_intervals(drawn):
 
 def test_a_flow_has_a_column_of_rows_and_one_of_patients_and_shows_exclusions_as_losses():
     steps = [FlowStep("index times", 90, 30), FlowStep("too late", 7, 4, excluded=True), FlowStep("left", 83, 29)]
-    svg = flow(steps, title="t", group="patients")
+    svg = flow(steps, title="t", group="patient")
     spoken = "index times: 90 rows, 30 patients; excluded, too late: 7 rows, 4 patients; left: 83 rows, 29 patients"
     assert spoken in svg
     assert [text in svg for text in (">rows<", ">patients<", ">− 7<", ">of 4<", ">83<", ">29<")] == [True] * 6
@@ -147,3 +148,18 @@ def test_labels_stand_apart_in_order_and_inside(wanted, gap):
 def test_importing_the_figures_loads_no_matplotlib():
     code = "import sys, polyclinic.figures.curves, polyclinic.figures.flow, polyclinic.figures.intervals; print('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (1234, "1,234 rows"), ("<5", "<5 rows"), (None, "– rows")],
+)
+def test_one_is_singular_and_every_other_count_is_plural(n, words):
+    assert how_many(n, "row") == words
+
+
+def test_the_plural_of_a_name_that_a_study_chose_is_english():
+    singular = ["subject", "site", "study", "day", "sex", "class", "batch", "home id", "rows"]
+    assert [*map(plural, singular)] == [
+        "subjects", "sites", "studies", "days", "sexes", "classes", "batches", "home ids", "rows",
+    ]  # fmt: skip

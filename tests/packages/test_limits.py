@@ -73,7 +73,12 @@ def test_events_are_bounded_code_by_code_and_by_their_number():
     limits = limits_of(usual, usual)
     assert set(limits.inputs["events"].ranges) == {"HR", "MAP"}
     asked = [[(0, 80), (1, 400)], [(0, 80), (1, 60)], [(0, np.nan)], [(0, 80)] * 90]
-    assert limits.outside_of(samples(events=events(asked))) == ["MAP", None, "MAP missing", "number of events, MAP missing"]
+    assert limits.outside_of(samples(events=events(asked))) == [
+        "MAP",
+        None,
+        "MAP missing",
+        "number of events, MAP missing",
+    ]
     # The levels of a live question are those of its own events, in an order of their own.
     live = samples(events=events([[(1, 80), (0, 400)]], levels=("MAP", "HR", "NEW")))
     assert limits.outside_of(live) == ["MAP"]

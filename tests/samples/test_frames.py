@@ -133,7 +133,7 @@ def test_a_table_is_not_written_over_a_folder(tmp_path) -> None:
 
 def test_a_row_without_its_group_belongs_to_no_group() -> None:
     table = frame().with_columns(patient=pl.Series(["a", None, "b"]))
-    with pytest.raises(BadData, match="1 rows have no 'patient'"):
+    with pytest.raises(BadData, match="1 row has no 'patient'"):
         TableInputs(groups=("patient",)).resolved(table, ["died"])
 
 

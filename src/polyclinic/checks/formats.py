@@ -47,5 +47,6 @@ def counts_what_it_refused(form: Format, source: Path, tmp_path: Path) -> None: 
     """Rows in are rows used, rows refused (each with row, column and reason) and named non-events; nothing else."""
     for chunk in form.read(source):
         lost = chunk.rows_in - chunk.used - chunk.refused["row"].n_unique() - sum(chunk.non_events.values())
-        what = f"{abs(lost)} rows of {chunk.file} are {'lost' if lost > 0 else 'counted twice'}"
+        rows = how_many(abs(lost), f"row of {chunk.file} is", f"rows of {chunk.file} are")
+        what = f"{rows} {'lost' if lost > 0 else 'counted twice'}"
         must(not lost, what, "put each row that is not used into `refused` with a reason, or name it in `non_events`")

@@ -7,6 +7,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from polyclinic.cli import output
+from polyclinic.figures.numbers import how_many
 
 EXAMPLE = "polyclinic cohort timeline/ mortality.yaml --out labels.parquet"
 
@@ -43,11 +44,11 @@ def command(
         output.show_json({"out": str(out), **size, **flow})
         return
     for step in steps:
-        step["groups"] = ", ".join(f"{count:,} {name}" for name, count in step["groups"].items())
+        step["groups"] = ", ".join(how_many(count, name) for name, count in step["groups"].items())
     output.tree({"set aside": cohort.set_aside} if cohort.set_aside else {})
     output.tree({"attrition": steps})
     for warning in warnings:
         output.say(f"warning: {warning['check']}: {warning['result']}\n  {warning['why']}")
     rows = cohort.labels.height
     share = f", {cohort.positive:,} positive ({100 * cohort.positive / rows:.1f} %)" if rows and labelled else ""
-    output.say(f"{rows:,} labels{share} written to {out}")
+    output.say(f"{how_many(rows, 'label')}{share} written to {out}")

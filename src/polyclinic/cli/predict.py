@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from polyclinic.cli import output
+from polyclinic.figures.numbers import how_many
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,12 +35,15 @@ def command(
     if as_json:
         output.show_json(frame.to_dicts() if out is None else {"rows": frame.height, "out": str(out)})
     elif out is None:
-        shown, title = short(frame.head(20)), f"{frame.height:,} rows, the first {min(frame.height, 20)}"
+        shown, title = (
+            short(frame.head(20)),
+            how_many(frame.height, "row") + (", the first 20" if frame.height > 20 else ""),
+        )
         output.table(shown.columns, shown.iter_rows(), title=title)
     else:
         refused = frame.height - frame["refused"].null_count()
         said = f", {refused:,} of them refused (see the column `refused`)" if refused else ""
-        output.say(f"{frame.height:,} rows written to {out}{said}")
+        output.say(f"{how_many(frame.height, 'row')} written to {out}{said}")
 
 
 def short(frame: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from polyclinic.cohorts.predicates import Plain
 from polyclinic.cohorts.task import Task
 from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.figures.html import table
+from polyclinic.figures.numbers import how_many
 from polyclinic.timelines.timeline import Timeline
 from polyclinic.timelines.zones import SiteClock
 
@@ -132,7 +133,7 @@ class Cohort:
         rows = []
         for s in self.attrition:
             step = f"{'– ' if s.excluded else ''}{s.step}{' (labels only)' if s.past_index else ''}"
-            rows.append([step, s.rows, ", ".join(f"{n:,} {group}s" for group, n in s.groups.items())])
+            rows.append([step, s.rows, ", ".join(how_many(n, group) for group, n in s.groups.items())])
         return table(rows, ["step", "rows", "of"])
 
 

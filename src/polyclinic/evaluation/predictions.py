@@ -10,6 +10,7 @@ from polars import selectors
 from polyclinic import progress
 from polyclinic.errors import BadData, Place, UnknownName, UsageError
 from polyclinic.evaluation.blocks import Array
+from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
 from polyclinic.samples.frames import in_one_type, read_table
 from polyclinic.samples.prediction_columns import (
@@ -97,7 +98,7 @@ def _without_group(rows: pl.DataFrame) -> list[dict[str, Any]]:
     if who.n_unique() == len(who):
         return []
     why = "The intervals draw single rows and are too narrow; name the group: --group subject_id."
-    result = f"{len(who):,} rows of {who.n_unique():,} subjects"
+    result = f"{how_many(len(who), 'row')} of {how_many(who.n_unique(), 'subject')}"
     return [{"check": "rows of one subject", "applies": True, "result": result, "why": why}]
 
 
@@ -115,7 +116,9 @@ def _of_run(table: pl.DataFrame, name: str, kind: str, at: Place) -> pl.DataFram
     for key in ("model", "fold", "split"):
         if nameless := table[key].null_count():
             fix = "fill that column, or leave it out altogether"
-            raise BadData(f"{nameless} rows have no {key}", at=Place(file=at.file, column=key), fix=fix)
+            raise BadData(
+                f"{how_many(nameless, 'row has', 'rows have')} no {key}", at=Place(file=at.file, column=key), fix=fix
+            )
     own = table.filter(pl.col(FOLD) != PACKAGE_FOLD)
     if own.is_empty():
         return table.with_columns(pl.lit(v).alias(k) for k, v in defaults.items())
@@ -140,7 +143,11 @@ def _of_outcome(table: pl.DataFrame, kind: str, at: Place) -> pl.DataFrame:
         what, where = f"no row is of the outcome {kind!r}", Place(file=at.file, column=OUTCOME)
         raise BadData(what, at=where, fix="name the outcome of the predictions with --outcome, or leave the column out")
     if others := table.height - own.height:
-        note("rows of another outcome", f"{others:,} of {table.height:,} rows are not {kind}", "They are not scored.")
+        note(
+            "rows of another outcome",
+            f"{others:,} of {how_many(table.height, 'row')}: not {kind}",
+            "They are not scored.",
+        )
     return own
 
 
@@ -168,7 +175,8 @@ def _scorable(joined: pl.DataFrame, outcome: Any, at: Place) -> None:
             raise UnknownName(f"column (of what happened, {outcome.kind})", name, joined.columns, at=at)
     if outcome.kind == "binary" and joined[TRUTH].n_unique() - joined[TRUTH].has_nulls() < 2:
         known, positive = joined[TRUTH].count(), int(joined[TRUTH].sum())
-        what = f"{known:,} rows are labelled and {positive:,} of them are positive: there is nothing to distinguish"
+        labels = how_many(known, "row is labelled", "rows are labelled")
+        what = f"{labels}, {positive:,} of them positive: there is nothing to distinguish"
         fix = "give rows of both kinds; or look at how the label is defined"
         raise BadData(what, at=Place(file=at.file, column=TRUTH), fix=fix)
 
@@ -217,7 +225,9 @@ def _apart(table: pl.DataFrame, at: Place) -> tuple[pl.DataFrame, pl.DataFrame, 
     truth = table.unique(keys, keep="first", maintain_order=True)
     if TRUTH in table.columns and (n := table.unique([*keys, TRUTH]).height - truth.height):
         fix = "give each row one truth, alike for every model"
-        raise BadData(f"{n} rows have two truths", at=Place(file=at.file, column=TRUTH), fix=fix)
+        raise BadData(
+            f"{how_many(n, 'row has', 'rows have')} two truths", at=Place(file=at.file, column=TRUTH), fix=fix
+        )
     return table.select(own), truth.drop(c for c in own if c not in keys), keys
 
 
@@ -296,7 +306,9 @@ def _cast(frame: pl.DataFrame, key: str, kind: pl.DataType) -> pl.DataFrame:
 def _once(frame: pl.DataFrame, keys: Sequence[str], at: Place) -> None:
     if twice := int(frame.select(keys).is_duplicated().sum()):
         fix = "keep one row each, or add the column that distinguishes them (`model` for several models)"
-        raise BadData(f"{twice} rows have the same {', '.join(keys)} as another", at=at, fix=fix)
+        raise BadData(
+            f"{how_many(twice, 'row has', 'rows have')} the same {', '.join(keys)} as another", at=at, fix=fix
+        )
 
 
 def _sole(frame: pl.DataFrame, wanted: str, keys: Sequence[str], group: str | None, at: Place) -> str:
@@ -362,11 +374,15 @@ def _without_truth(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str]
         own = _answers(both[name]) if name == TRUTH else both[name]
         differing = 0 if own is None else int((own != both[f"{name} of the labels"]).sum())
         if differing and name == TRUTH:
-            what = f"{differing:,} of {both.height:,} rows have another truth in the predictions than in the labels"
+            what = (
+                f"{differing:,} of {how_many(both.height, 'row')}: another truth in the predictions than in the labels"
+            )
             fix = "find out which file is right, and leave that column out of the other"
             raise BadData(what, at=at, fix=fix)
         if differing:
-            result = f"{differing:,} of {both.height:,} rows name another file in the predictions than in the labels"
+            result = (
+                f"{differing:,} of {how_many(both.height, 'row')}: another file in the predictions than in the labels"
+            )
             note("reference files", result, "Those of the labels are used.")
     return table.drop(*(c for c in (TRUTH, REFERENCE) if c in truth.columns), strict=False)
 
@@ -389,7 +405,8 @@ def _probabilities(table: pl.DataFrame, keys: Sequence[str], group: str | None, 
     if wrong.any():
         where = Place(file=at.file, column=name, row=wrong.arg_max())
         fix = "give probabilities (after the sigmoid), one for every row, or a reason in a column `refused`"
-        raise BadData(f"{wrong.sum()} predictions are no probability between 0 and 1", at=where, fix=fix)
+        predictions = how_many(wrong.sum(), "prediction is", "predictions are")
+        raise BadData(f"{predictions} no probability between 0 and 1", at=where, fix=fix)
     return table.rename({name: PROBABILITY}).cast({PROBABILITY: pl.Float64})
 
 
@@ -400,7 +417,7 @@ def _group(frame: pl.DataFrame, name: str, at: Place) -> Array:
     if column.has_nulls():
         where = Place(file=at.file, column=name)
         fix = "fill that column, or name another for --group; without it, each row stands alone"
-        raise BadData(f"{column.null_count()} rows have no {name!r}", at=where, fix=fix)
+        raise BadData(f"{how_many(column.null_count(), 'row has', 'rows have')} no {name!r}", at=where, fix=fix)
     return column.to_numpy()
 
 

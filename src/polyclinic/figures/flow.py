@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from polyclinic.figures.numbers import count, finite
+from polyclinic.figures.numbers import count, finite, how_many, plural
 from polyclinic.figures.svg import ACCENT, GRID, INK, MUTED, SECOND, WIDTH, ArtistStyle, draw
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class FlowStep:
     def spoken(self, group: str) -> str:
         """The step as a screen reader says it."""
         before, after = ("excluded, " if self.excluded else ""), (" (looks past the index)" if self.past_index else "")
-        groups = f", {count(self.groups)} {group}" if self.groups is not None else ""
-        return f"{before}{self.label}{after}: {count(self.rows)} rows{groups}"
+        groups = f", {how_many(self.groups, group)}" if self.groups is not None else ""
+        return f"{before}{self.label}{after}: {how_many(self.rows, 'row')}{groups}"
 
 
 def flow(steps: Sequence[FlowStep], *, title: str, group: str = "") -> str:
@@ -67,7 +67,7 @@ def flow(steps: Sequence[FlowStep], *, title: str, group: str = "") -> str:
     title
         What a screen reader says first.
     group
-        The heading of the second column ("patients"); empty where there are no groups.
+        What one of the groups of the second column is called ("patient"); empty where there are none.
     """
     steps = steps[:MOST_STEPS]
     most = max((s.rows for s in steps if finite(s.rows) and not s.excluded), default=1) or 1
@@ -77,7 +77,7 @@ def flow(steps: Sequence[FlowStep], *, title: str, group: str = "") -> str:
     def paint(axes: "Axes") -> None:
         axes.set(xlim=(0, WIDTH), ylim=(height, 0))
         axes.axis("off")
-        for right, heading in ((_right(group), "rows"), (WIDTH - 2, group)):
+        for right, heading in ((_right(group), "rows"), (WIDTH - 2, plural(group) if group else "")):
             axes.text(right, 7, heading, ha="right", va="center", color=MUTED, fontsize=10)
         for i, step in enumerate(steps):
             _paint(axes, step, tops[i], most, group, counts_alike(steps[i:]))

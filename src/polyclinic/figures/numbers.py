@@ -44,6 +44,28 @@ def count(value: object) -> str:
     return f"{value:,.0f}" if finite(value) else NOTHING if value is None else str(value)
 
 
+def how_many(n: object, one: str, many: str = "") -> str:
+    """A count with what is counted, in the singular or the plural; a suppressed count stands with the plural.
+
+    >>> how_many(1, "row"), how_many(2, "row"), how_many("<5", "study"), how_many(0, "row is", "rows are")
+    ('1 row', '2 rows', '<5 studies', '0 rows are')
+    """
+    return f"{count(n)} {one if finite(n) and n == 1 else many or plural(one)}"
+
+
+def plural(noun: str) -> str:
+    """The plural of a noun, as data and studies choose them for names.
+
+    >>> [plural(noun) for noun in ("patient", "study", "day", "sex", "class", "rows")]
+    ['patients', 'studies', 'days', 'sexes', 'classes', 'rows']
+    """
+    if noun.endswith(("ss", "x", "z", "ch", "sh")):
+        return f"{noun}es"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return noun if noun.endswith("s") else f"{noun}s"
+
+
 def percent(share: object, digits: int = 1) -> str:
     """A share from 0 to 1 as a percentage.
 

@@ -12,6 +12,7 @@ import polars as pl
 from polyclinic.arrays import Array
 from polyclinic.cohorts import sorted_times
 from polyclinic.errors import BadData, Place
+from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.columns import BLOCK, Index
@@ -147,7 +148,7 @@ def _refuse_infinite(found: Floats, learned: Mapping[str, Any]) -> None:
         return
     row, feature = np.argwhere(infinite)[0].tolist()
     name, count = names(learned)[feature], infinite[:, feature].sum()
-    what = f"{name!r} is infinite in {count} of {len(found)} rows"
+    what = f"{name!r} is infinite in {count} of {how_many(len(found), 'row')}"
     raise BadData(what, at=Place(row=row, column=name), fix=FINITE)
 
 

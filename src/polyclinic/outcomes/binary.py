@@ -12,6 +12,7 @@ import polars as pl
 from polyclinic import registry
 from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place, UnknownName
+from polyclinic.figures.numbers import how_many
 from polyclinic.links import expit
 from polyclinic.outcomes.outcome import Head, Raw, WeightedScore
 from polyclinic.samples import Column, Dense, Ragged, Role, Samples
@@ -54,7 +55,9 @@ class Binary:
         known = ", ".join(map(str, values[:6])) + (" …" if len(values) > 6 else "")
         if len(values) > 2:
             fix = "make a column that is yes, no or empty, for example by a threshold"
-            raise BadData(f"the target {name!r} has {len(values)} values ({known}), not two", at=at, fix=fix)
+            raise BadData(
+                f"the target {name!r} has {how_many(len(values), 'value')} ({known}), not two", at=at, fix=fix
+            )
         if self.positive is None:
             fix = f"say which one means yes: `target: {{column: {name}, kind: binary, positive: {values[-1]!r}}}`"
             raise BadData(f"the target {name!r} is text ({known})", at=at, fix=fix)

@@ -16,6 +16,7 @@ import polars as pl
 
 from polyclinic import atomic, config, registry
 from polyclinic.errors import BadData, BadPackage, MissingDependency, Place, PolyclinicError, UsageError
+from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
 from polyclinic.outcomes.outcome import Raw, mean
 from polyclinic.packages.fitted import Fitted
@@ -151,7 +152,7 @@ class ModelPackage:
                 f" and {len(never) - MOST_NAMED:,} more" * (len(never) > MOST_NAMED)
             )
             why = "The package learned from rows that have them: see whether something was not delivered or is called otherwise."
-            note("inputs that no row has", f"{listed}, in {rows:,} rows", why)
+            note("inputs that no row has", f"{listed}, in {how_many(rows, 'row')}", why)
 
     def _identity(self, rows: pl.DataFrame, identity: Identity) -> pl.DataFrame:
         name = self.members[0].name
@@ -251,7 +252,7 @@ def _note_outside(outside: Mapping[int, str], rows: int) -> None:
         counts = Counter(name for names in outside.values() for name in names.split(", "))
         most = ", ".join(f"{name} {count:,}" for name, count in counts.most_common(5))
         why = "the package learned from no such rows; the column `outside` of the predictions names what is unusual"
-        note("inputs outside the package's limits", f"{len(outside):,} of {rows:,} rows ({most})", why)
+        note("inputs outside the package's limits", f"{len(outside):,} of {how_many(rows, 'row')} ({most})", why)
 
 
 @contextmanager

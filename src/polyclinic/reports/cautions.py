@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from polyclinic.figures.numbers import count, finite, number
+from polyclinic.figures.numbers import finite, how_many, number
 from polyclinic.reports.calibration_words import calibration_verdict
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.finding import compared_with
@@ -133,5 +133,5 @@ def _few(report: ReportDocument) -> list[Caution]:
         return []
     level = any(verdict(c.difference, c.score) is Verdict.LEVEL for c in report.comparisons)
     gaps = "most gaps between the models: do not rank them by small gaps" if level else "a small gap between models"
-    text = f"With {count(n)} {group_word(group, n)}, a change of the seed can move scores by as much as {gaps}."
+    text = f"With {how_many(n, group_word(group))}, a change of the seed can move scores by as much as {gaps}."
     return [Caution(title="Few data", text=text)]

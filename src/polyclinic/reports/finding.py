@@ -1,6 +1,6 @@
 """The finding: three plain sentences with numbers, the same for every outcome and every kind of data."""
 
-from polyclinic.figures.numbers import count, number, percent
+from polyclinic.figures.numbers import count, how_many, number, percent
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
 from polyclinic.reports.quantities import NO_SCORE
@@ -51,7 +51,7 @@ def how_good(o: OutcomeResults) -> str:
     if o.chosen in o.constant:
         return f"{subject} {o.same_answer()}: it does not distinguish rows and ranks no better than chance."
     known = f"95 % interval {interval(score)}" if score.has_interval else "no interval"
-    where = "rows that it had not learned from" if o.fold_count > 1 else f"{count(score.n)} test rows"
+    where = "rows that it had not learned from" if o.fold_count > 1 else how_many(score.n, "test row")
     compared = compared_with(o, o.chosen)
     beside = f"; it is {compared}" if compared else ""
     return f"{subject} has {_article(name)} {name} of {number(score.value)} ({known}) on {where}{beside}."

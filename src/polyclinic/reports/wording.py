@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from polyclinic.evaluation.scores import LOWER_IS_BETTER
-from polyclinic.figures.numbers import count, finite, number
+from polyclinic.figures.numbers import count, finite, how_many, number, plural
 from polyclinic.reports.cohort_facts import CohortFacts
 from polyclinic.reports.quantities import Score
 
@@ -58,18 +58,22 @@ def listed(words: Sequence[str], between: str = ", ") -> str:
     return " and ".join([between.join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def group_word(group: str, n: object = 2) -> str:
-    """The name of a group in a sentence: subject → patients; any other by its own name."""
-    one = "patient" if group in ("subject", "subject_id") else group.replace("_", " ")
-    return one if n == 1 or one.endswith("s") else f"{one}s"
+def group_word(group: str) -> str:
+    """The name of one group in a sentence: subject → patient; any other by its own name."""
+    return "patient" if group in ("subject", "subject_id") else group.replace("_", " ")
+
+
+def group_words(group: str) -> str:
+    """The name of several groups in a sentence: subject → patients."""
+    return plural(group_word(group))
 
 
 def rows_and_groups(cohort: CohortFacts) -> str:
     """`9,890 rows from 100 patients`; rows alone where each row is its own group."""
     if not cohort.main_group:
-        return f"{count(cohort.rows)} rows"
-    groups = f"{count(cohort.group_count)} {group_word(cohort.main_group, cohort.group_count)}"
-    return groups if cohort.group_count == cohort.rows else f"{count(cohort.rows)} rows from {groups}"
+        return how_many(cohort.rows, "row")
+    groups = how_many(cohort.group_count, group_word(cohort.main_group))
+    return groups if cohort.group_count == cohort.rows else f"{how_many(cohort.rows, 'row')} from {groups}"
 
 
 def in_words(value: Any) -> str:

@@ -14,6 +14,7 @@ from polyclinic.cohorts.cohort import KEYS, Cohort, as_index
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
 from polyclinic.errors import BadData, Place, UsageError, pattern_of
+from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
 from polyclinic.samples.columns import Column, Dense, File
 from polyclinic.samples.frames import in_one_type, labels, need_columns, numbers, read_table, times
@@ -135,7 +136,10 @@ def _of_index(source: Timeline, index: pl.DataFrame) -> SelectedRows:
 def _unique_labels(labels: pl.DataFrame, keys: Sequence[str], file: str) -> pl.DataFrame:
     """Raise `BadData` where two rows of the labels have the same keys."""
     if set(keys) <= set(labels.columns) and (repeated := int(labels.select(keys).is_duplicated().sum())):
-        what, fix = (f"{repeated} rows of the labels have the same {', '.join(keys)} as another", "keep one row each")
+        what, fix = (
+            f"{how_many(repeated, 'row of the labels has', 'rows of the labels have')} the same {', '.join(keys)} as another",
+            "keep one row each",
+        )
         raise BadData(what, at=Place(file=file), fix=fix)
     return labels
 
@@ -251,8 +255,8 @@ def unseen(question: Question, rows: pl.DataFrame) -> dict[int, list[str]]:
                 columns.setdefault(row_id[position], []).append(name)
             patterns = Counter(pattern_of(value) for value in rows[name].gather(list(positions)))
             shown = ", ".join(repr(pattern) for pattern, _ in patterns.most_common(MOST_PATTERNS))
-            hold = "row holds" if len(positions) == 1 else "rows hold"
-            result = f"{len(positions):,} {hold} a level not seen in training (pattern {shown})"
+            hold = how_many(len(positions), "row holds", "rows hold")
+            result = f"{hold} a level not seen in training (pattern {shown})"
             note(
                 name,
                 result,

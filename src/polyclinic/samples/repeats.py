@@ -5,6 +5,7 @@ import numpy.typing as npt
 import polars as pl
 
 from polyclinic.arrays import Array
+from polyclinic.figures.numbers import how_many, plural
 from polyclinic.notes import note
 from polyclinic.samples.columns import Dense
 from polyclinic.samples.samples import Samples
@@ -37,18 +38,18 @@ def note_repeats(rows: Samples, unit: str = "") -> None:
         table = table.with_columns(label=0)
     counted = table.group_by("key").agg(rows=pl.len(), labels=pl.col("label").n_unique())
     several, contradicting = counted.filter(pl.col("rows") > 1), counted.filter(pl.col("labels") > 1)
-    one, many = (unit, f"{unit}s") if unit else ("set of equal inputs", "sets of equal inputs")
+    one, many = (unit, plural(unit)) if unit else ("set of equal inputs", "sets of equal inputs")
     if unit and several.height:
-        stand = f"{several.height:,} {many} stand" if several.height > 1 else f"1 {one} stands"
-        result = f"{stand} in several rows ({several['rows'].sum():,} of {table.height:,} rows)"
+        stand = how_many(several.height, f"{one} stands", f"{many} stand")
+        result = f"{stand} in several rows ({several['rows'].sum():,} of {how_many(table.height, 'row')})"
         note(
             "repeats",
             result,
             f"They count more than the others; `separate: [{unit}]` keeps each on one side of a split.",
         )
     if contradicting.height:
-        have = f"{contradicting.height:,} {many} have" if contradicting.height > 1 else f"1 {one} has"
-        result = f"{have} contradicting labels ({contradicting['rows'].sum():,} of {table.height:,} rows)"
+        have = how_many(contradicting.height, f"{one} has", f"{many} have")
+        result = f"{have} contradicting labels ({contradicting['rows'].sum():,} of {how_many(table.height, 'row')})"
         note("labels", result, "No model of these inputs can be right in all of these rows: look at their labels.")
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.figures.html import table
+from polyclinic.figures.numbers import how_many
 from polyclinic.samples.columns import Column, Dense, Index
 from polyclinic.samples.frames import as_polars, column_series, need_columns, numbers, times
 from polyclinic.samples.table_inputs import TableInputs
@@ -46,7 +47,7 @@ class Samples:
     def __post_init__(self) -> None:
         for name, column in (*self.columns.items(), *self.groups.items(), *self.strata.items()):
             if len(column) != len(self):
-                what = f"column {name!r} has {len(column)} rows, the samples have {len(self)}"
+                what = f"column {name!r} has {how_many(len(column), 'row')}, the samples have {len(self)}"
                 raise BadData(what, at=Place(column=name), fix="give every column one entry a row")
 
     def __len__(self) -> int:
@@ -162,14 +163,14 @@ class Samples:
         rows = [
             [name, type(c).__name__, self.roles[name], f"{int(c.present.sum()):,}"] for name, c in self.columns.items()
         ]
-        groups = ", ".join(f"{len(np.unique(v)):,} {k}" for k, v in self.groups.items())
-        caption = f"Samples: {len(self):,} rows, {groups or 'no groups'}"
+        groups = ", ".join(how_many(len(np.unique(v)), k) for k, v in self.groups.items())
+        caption = f"Samples: {how_many(len(self), 'row')}, {groups or 'no groups'}"
         return table(rows, ["column", "kind", "role", "present"], caption)
 
     def __repr__(self) -> str:
-        groups = ", ".join(f"{len(np.unique(v))} {k}" for k, v in self.groups.items())
+        groups = ", ".join(how_many(len(np.unique(v)), k) for k, v in self.groups.items())
         columns = ", ".join(f"{n}: {type(c).__name__} ({self.roles[n]})" for n, c in self.columns.items())
-        return f"Samples({len(self):,} rows; {groups or 'no groups'}; {columns})"
+        return f"Samples({how_many(len(self), 'row')}; {groups or 'no groups'}; {columns})"
 
 
 def names_of(name: str, column: Dense) -> list[str]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from polyclinic.errors import BadData, Place
+from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
 from polyclinic.samples.columns import Column, Dense
 from polyclinic.samples.frames import as_numbers, labels, need_columns, numbers
@@ -39,7 +40,11 @@ class TableInputs(Inputs):
         need_columns(rows, (*self.without, *self.strata))
         for name in (n for n in self.groups if n in rows.columns and rows[n].has_nulls()):
             fix = "fill that column, leave those rows out, or keep another group apart"
-            raise BadData(f"{rows[name].null_count()} rows have no {name!r}", at=Place(column=name), fix=fix)
+            raise BadData(
+                f"{how_many(rows[name].null_count(), 'row has', 'rows have')} no {name!r}",
+                at=Place(column=name),
+                fix=fix,
+            )
         other = {*leave_out, *self.without, *self.groups, "row_id"}
         use = self.use or tuple(c for c in rows.columns if c not in other and _usable(rows[c]))
         need_columns(rows, use)

@@ -8,6 +8,7 @@ from polars import selectors
 
 from polyclinic.errors import Place, UsageError
 from polyclinic.figures.html import table
+from polyclinic.figures.numbers import how_many
 from polyclinic.timelines.zones import SiteClock
 
 COMMONEST = 30
@@ -113,19 +114,19 @@ def _rows(frame: pl.LazyFrame, pattern: str) -> dict[str, Any]:
 def head_of(facts: Mapping[str, Any]) -> str:
     """The first line: how much there is, and from when to when."""
     if facts["kind"] == "rows":
-        return f"{facts['rows']:,} rows, {facts['of_columns']} columns"
+        return f"{how_many(facts['rows'], 'row')}, {how_many(facts['of_columns'], 'column')}"
     first, last = (str(facts["time"][k] or "")[:10] for k in ("first", "last"))
     span = f", {first} to {last}" if first else ""
-    return f"{facts['subjects']:,} subjects, {facts['events']:,} events, {facts['codes']:,} codes{span}"
+    return ", ".join(how_many(facts[f"{one}s"], one) for one in ("subject", "event", "code")) + span
 
 
 def listed_of(facts: Mapping[str, Any]) -> str:
     """How many of all codes, or of all columns, the table lists: `30 of 2,338 codes, the commonest`."""
     if facts["kind"] == "rows":
         count, whole = len(facts["columns"]), facts["of_columns"]
-        return "" if count == whole else f"{count:,} of {whole:,} columns"
+        return "" if count == whole else f"{count:,} of {how_many(whole, 'column')}"
     count, whole, matching = len(facts["commonest"]), facts["codes"], facts["matching"]
-    return f"{count:,} of {whole:,} codes" + (", the commonest" if count < matching else "")
+    return f"{count:,} of {how_many(whole, 'code')}" + (", the commonest" if count < matching else "")
 
 
 def table_of(facts: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:

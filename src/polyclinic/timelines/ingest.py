@@ -13,6 +13,7 @@ import polars as pl
 
 from polyclinic import atomic, notes, progress, registry
 from polyclinic.errors import BadData, Place, PolyclinicError, UsageError
+from polyclinic.figures.numbers import how_many
 from polyclinic.timelines.format import Chunk, Format
 from polyclinic.timelines.identifiers import Identifiers
 from polyclinic.timelines.mapped_tables import MappedTables
@@ -84,7 +85,7 @@ def ingest(
         write_json(part / SUMMARY, head | quarantine.summary() | extra)
     total = quarantine.total()
     quarantine.note()
-    progress.say(f"{total.used:,} of {total.rows_in:,} rows used, {total.quarantined:,} quarantined")
+    progress.say(f"{total.used:,} of {how_many(total.rows_in, 'row')} used, {total.quarantined:,} quarantined")
     return open_source(out)
 
 

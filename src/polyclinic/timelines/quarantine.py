@@ -9,6 +9,7 @@ import polars as pl
 
 from polyclinic import atomic, notes
 from polyclinic.errors import BadData, Place
+from polyclinic.figures.numbers import how_many
 from polyclinic.timelines.format import CONTRADICTIONS, REFUSED, Chunk
 
 KEPT_AS_TEXT = "kept as text: column"
@@ -83,7 +84,7 @@ class Quarantine:
         if bad <= max_quarantined * total.rows_in:
             return
         worst = self.reasons()[0]
-        share = f"{bad:,} of {total.rows_in:,} rows cannot be read (more than {max_quarantined:.3g} of them)"
+        share = f"{bad:,} of {how_many(total.rows_in, 'row')} cannot be read (more than {max_quarantined:.3g} of them)"
         what = f"{share}; most often: {worst['reason']} ({worst['count']:,})"
         at = Place(file=worst["file"], row=worst["first_row"], column=worst["column"])
         fix = "correct the source; or, if these rows may be left out, raise --max-quarantined"
@@ -103,7 +104,9 @@ class Quarantine:
         for what, count in sorted(self.total().noted.items()):
             if what.startswith(KEPT_AS_TEXT):
                 notes.note(
-                    "columns of codes", f"{what} ({count:,} rows)", "Leading zeros and exponents distinguish them."
+                    "columns of codes",
+                    f"{what} ({how_many(count, 'row')})",
+                    "Leading zeros and exponents distinguish them.",
                 )
 
     def write(self) -> None:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import polars as pl
 
 from polyclinic.errors import BadData, Place, UsageError, nearest
+from polyclinic.figures.numbers import how_many
 from polyclinic.timelines import zones
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class ShortRow:
     @property
     def reason(self) -> str:
         """Why it cannot be read."""
-        return f"{self.cells} cells where there are {self.columns} columns"
+        return f"{how_many(self.cells, 'cell')} where there {'is' if self.columns == 1 else 'are'} {how_many(self.columns, 'column')}"
 
 
 @dataclass(frozen=True, slots=True)

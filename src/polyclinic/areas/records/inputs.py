@@ -19,6 +19,7 @@ from polyclinic.arrays import Array
 from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.sorted_times import position
 from polyclinic.cohorts.values import plausible_rows
+from polyclinic.figures.numbers import how_many
 from polyclinic.samples import Column, Dense, Ragged
 from polyclinic.samples.columns import Index
 from polyclinic.samples.inputs import InputColumns, Inputs
@@ -74,7 +75,7 @@ class RecordsInputs(Inputs):
         """
         shown = self._shown(source, rows)
         if infinite := np.isinf(shown.value).sum():
-            progress.say(f"{infinite:,} events with an infinite value are left out")
+            progress.say(f"{how_many(int(infinite), 'event')} with an infinite value left out")
         events = known_events(shown, {} if task is None else task.values)
         wanted, index_times = rows["subject_id"].to_numpy(), instants(rows["prediction_time"])
         first, last = (np.searchsorted(events.subject, wanted, side).astype(np.int64) for side in ("left", "right"))

@@ -5,11 +5,11 @@ from itertools import groupby
 from markupsafe import Markup
 
 from polyclinic.figures.html import with_small
-from polyclinic.figures.numbers import count, percent
+from polyclinic.figures.numbers import count, how_many, percent
 from polyclinic.reports.cohort_facts import TableOneCell, TableOneRow
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.page_section import PageSection
-from polyclinic.reports.wording import group_word, plain
+from polyclinic.reports.wording import group_word, group_words, plain
 
 BOLD, LEVEL = Markup("<b>{}</b>"), Markup('<span class="level">{}</span>')
 
@@ -30,7 +30,7 @@ def show(report: ReportDocument, page: PageSection) -> None:
             [LEVEL.format(plain(row.level) or "–"), *(_written(_cell(row, c), group) for c in columns)] for row in rows
         ]
     if any(row.all.rows is not None for row in table):
-        also = f", and how many {group_word(group)} have at least one such row" if _counts_groups(table) else ""
+        also = f", and how many {group_words(group)} have at least one such row" if _counts_groups(table) else ""
         page.say(f"How many rows; below, their share of the column{also}.")
     page.tabulate(body, ["variable", *(f"{c} rows" if c != "all" else "all rows" for c in columns)], "Table 1")
     most_first = sorted(report.cohort.missing, key=lambda m: -m.share)
@@ -52,6 +52,6 @@ def _written(cell: TableOneCell | None, group: str) -> object:
     if cell.rows is None:
         return cell.text
     small = [percent(cell.share)] if cell.share is not None else []
-    small += [f"{count(cell.groups)} {group_word(group, cell.groups)}"] if cell.groups is not None else []
+    small += [how_many(cell.groups, group_word(group))] if cell.groups is not None else []
     # A number and its unit stay on one line.
     return with_small(count(cell.rows), ", ".join(words.replace(" ", "\u00a0") for words in small))

@@ -6,11 +6,11 @@ from markupsafe import Markup
 
 from polyclinic.figures.flow import FlowStep, flow
 from polyclinic.figures.html import with_small
-from polyclinic.figures.numbers import count, finite
+from polyclinic.figures.numbers import count, finite, how_many
 from polyclinic.reports.cohort_facts import CohortFacts, Counts, SplitPart, TimeRange
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.page_section import PageSection
-from polyclinic.reports.wording import group_word, plain, rows_and_groups
+from polyclinic.reports.wording import group_word, group_words, plain, rows_and_groups
 
 MARKED = "Marked steps look past the index time: they decide on labels, never on inputs."
 SHIFTED = (
@@ -35,7 +35,7 @@ def show(report: ReportDocument, page: PageSection) -> None:
     if cohort.attrition:
         group = cohort.main_group if any(cohort.main_group in s.groups for s in cohort.attrition) else ""
         if group and any(s.excluded and group in s.groups for s in cohort.attrition):
-            page.say(EXCLUDED_GROUPS.format(groups=group_word(group)))
+            page.say(EXCLUDED_GROUPS.format(groups=group_words(group)))
         figure = flow(flow_steps(cohort), title="Cohort flow", group=group_word(group) if group else "")
         page.draw("From the source to the rows that are used", figure)
     page.tabulate(_read(cohort), ["what", "count"], "What was read")
@@ -94,4 +94,4 @@ def _part(part: SplitPart | None) -> Markup | None:
 
 
 def _counted(groups: Counts) -> list[str]:
-    return [f"{count(n)} {group_word(name, n)}" for name, n in groups.items()]
+    return [how_many(n, group_word(name)) for name, n in groups.items()]

@@ -9,7 +9,7 @@ from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.page_section import PageSection, SectionType, score_cell
 from polyclinic.reports.quantities import Count, Name, Number, Record, Score
 from polyclinic.reports.section import Section
-from polyclinic.reports.wording import group_word, plain, score_name
+from polyclinic.reports.wording import group_words, plain, score_name
 
 FEW_WORDS = "Intervals that rest on fewer than 20 {groups} of either class, or on a few that decide, may be too narrow: {names}."
 CONCENTRATED = 0.5
@@ -38,7 +38,7 @@ class RowSpread(Record):
 
     def sentence(self) -> str:
         """What the largest groups hold, in words."""
-        words = group_word(self.group)
+        words = group_words(self.group)
         positives = (
             f" and {percent(self.share_of_positives, 0)} of the positive ones" if self.share_of_positives else ""
         )
@@ -86,12 +86,12 @@ def show(section: Evidence, report: ReportDocument, page: PageSection) -> None:
     heads = ["by", "level", "rows", "labelled", "positive", "positive share"]
     page.tabulate(parts, heads, "How the outcome was ascertained")
     if weak := _weak(report):
-        groups = group_word(report.cohort.main_group) if report.cohort.main_group else "rows"
+        groups = group_words(report.cohort.main_group) if report.cohort.main_group else "rows"
         page.say(FEW_WORDS.format(groups=groups, names=", ".join(weak)))
 
 
 def _facts(spread: RowSpread) -> list[list[object]]:
-    many = group_word(spread.group)
+    many = group_words(spread.group)
     most = f"{spread.few} {many} with most of them"
     facts: list[list[object]] = [
         [many, spread.groups],

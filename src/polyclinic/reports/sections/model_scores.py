@@ -11,7 +11,7 @@ from polyclinic.reports.page_section import PageSection, score_cell
 from polyclinic.reports.quantities import NO_SCORE, Score
 from polyclinic.reports.results import Scores
 from polyclinic.reports.sections.evidence import prevalence_of
-from polyclinic.reports.wording import group_word, interval, lower_is_better, score_name
+from polyclinic.reports.wording import group_words, interval, lower_is_better, score_name
 
 ONE_ANSWER = "one answer for all"
 
@@ -51,7 +51,7 @@ def without_a_model(o: OutcomeResults, score: str) -> float | None:
 def _how_measured(report: ReportDocument) -> str:
     first = next(iter(outcomes(report)), OutcomeResults(report, ""))
     group, folds = report.cohort.main_group, first.fold_count
-    over = group_word(group) if group else "rows"
+    over = group_words(group) if group else "rows"
     where = "test rows."
     if folds > 1:
         where = f"rows pooled over {folds} folds, each scored by a model that did not learn from it. Small ticks are the single folds."

@@ -6,14 +6,14 @@ from markupsafe import Markup
 
 from polyclinic.figures.html import with_small
 from polyclinic.figures.intervals import Line, forest
-from polyclinic.figures.numbers import count, number, signed
+from polyclinic.figures.numbers import how_many, number, signed
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
 from polyclinic.reports.page_section import PageSection
 from polyclinic.reports.quantities import NO_SCORE
 from polyclinic.reports.results import Gap, Scores, Subgroup
 from polyclinic.reports.sections.model_scores import line, score_table
-from polyclinic.reports.wording import group_word, interval, plain, score_name
+from polyclinic.reports.wording import group_word, group_words, interval, plain, score_name
 
 LEAD = (
     "The dashed line is the score of all rows. A subgroup in colour has its whole interval on the worse side of it; "
@@ -30,7 +30,7 @@ def show(report: ReportDocument, page: PageSection) -> None:
     """A figure of the primary score, and a table of every score."""
     page.say(LEAD)
     group = report.cohort.main_group
-    heads = ["subgroup", "rows", group_word(group) if group else "groups"]
+    heads = ["subgroup", "rows", group_words(group) if group else "groups"]
     for o in outcomes(report):
         lines: list[Line] = []
         rows: list[tuple[list[object], Scores]] = []
@@ -81,9 +81,9 @@ def _gap(gap: Gap | None) -> Markup | None:
 
 
 def _line(o: OutcomeResults, s: Subgroup) -> Line:
-    group, size = o.document.cohort.main_group, f"{count(s.n)} rows"
+    group, size = o.document.cohort.main_group, how_many(s.n, "row")
     if group and s.groups is not None:
-        size = f"{count(s.groups)} {group_word(group, s.groups)}"
+        size = how_many(s.groups, group_word(group))
     if s.too_small:
         return Line(plain(s.level), note=f"too small ({size})")
     return line(plain(s.level), s.scores.get(o.primary, NO_SCORE), note=size, worse=o.is_served_worse(s))

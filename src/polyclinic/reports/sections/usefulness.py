@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, model_validator
 
 from polyclinic.figures.curves import Curve, curves
-from polyclinic.figures.numbers import number
+from polyclinic.figures.numbers import how_many, number
 from polyclinic.figures.svg import MUTED
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
@@ -110,7 +110,7 @@ def show(section: Usefulness, report: ReportDocument, page: PageSection) -> None
 def _operating_point(point: OperatingPoint) -> dict[str, object]:
     column: dict[str, object] = {"Rule": plain(in_words(point.rule)), "Threshold that ships": number(point.threshold)}
     if point.chosen_on:
-        column["Thresholds chosen on"] = f"{point.chosen_on} rows"
+        column["Thresholds chosen on"] = how_many(point.chosen_on, "row")
     if len(point.fold_thresholds) > 1:
         column["Thresholds of the folds"] = ", ".join(map(number, point.fold_thresholds.values()))
     column |= {score_name(name): score_cell(score) for name, score in point.scores.items()}
