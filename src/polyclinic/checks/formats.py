@@ -7,6 +7,7 @@ from typing import TypeAlias
 from polyclinic import fingerprint
 from polyclinic.checks.models import different, registered_name
 from polyclinic.checks.planted import must
+from polyclinic.figures.numbers import how_many
 from polyclinic.timelines.format import Format
 from polyclinic.timelines.ingest import ingest
 
