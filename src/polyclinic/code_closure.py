@@ -18,7 +18,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distributions
 from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import polyclinic
 from polyclinic import fingerprint, registry
@@ -54,7 +54,7 @@ class CodeClosure:
 
 
 @cache
-def closure_of(*roots: str | Callable[..., Any], follow: Collection[str] = frozenset()) -> CodeClosure:
+def closure_of(*roots: str | Callable[..., object], follow: Collection[str] = frozenset()) -> CodeClosure:
     """The code that these roots can reach.
 
     Parameters
@@ -95,7 +95,7 @@ class _Walk:
             self.sources[f"{module}:{attribute}"] = fingerprint.of_file(file)
         self.add_module(module)
 
-    def add_function(self, function: Callable[..., Any]) -> None:
+    def add_function(self, function: Callable[..., object]) -> None:
         """The body of a function, and what it uses of its own module and of others."""
         function = function.func if isinstance(function, partial) else function
         assert isinstance(function, FunctionType), "a step is made by a plain function"

@@ -47,7 +47,7 @@ def read(path: Path) -> Any:
         raise UsageError("the YAML is not written in UTF-8", at=at, fix="save it as UTF-8") from error
 
 
-def parse(text: str, file: str = "<text>") -> Any:
+def parse(text: str, file: str = "<text>") -> object:
     """A YAML text; raises `UsageError` with the line where it is not YAML, or out of bounds (`yaml_bounds`)."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -66,7 +66,7 @@ def parse(text: str, file: str = "<text>") -> Any:
         raise UsageError(what, at=Place(file=file), fix=fix) from error
 
 
-def dump(value: Any) -> str:
+def dump(value: object) -> str:
     """A plain value as YAML, keys in their order."""
     from ruamel.yaml import YAML
 
@@ -116,7 +116,7 @@ def came_from(document: Any, keys: Keys, file: str, line: int | None = None) -> 
         document.origins = {**getattr(document, "origins", {}), keys: (file, line)}
 
 
-def known_keys(mapping: Mapping[str, Any], known: Sequence[str], *, node: Any, keys: Keys, file: str) -> None:
+def known_keys(mapping: Mapping[str, object], known: Sequence[str], *, node: object, keys: Keys, file: str) -> None:
     """Raise `UnknownName` for the first key that is not known, with its line and the nearest one."""
     for key in mapping:
         if key not in known:
@@ -131,7 +131,7 @@ def _adapter(cls: type) -> Any:
 
 
 def build(
-    cls: type[T], mapping: Mapping[str, Any] | None, *, node: Any = None, keys: Keys = (), file: str = "<text>"
+    cls: type[T], mapping: Mapping[str, object] | None, *, node: object = None, keys: Keys = (), file: str = "<text>"
 ) -> T:
     """A frozen dataclass from a mapping; checks names and types of its fields. Of a field that is settings itself,
     what is not set keeps the default of the outer settings.
@@ -201,7 +201,7 @@ def _misfit(error: "ValidationError", settings: Sequence["Field[Any]"], node: An
     return UsageError(what, at=at, fix=fix)
 
 
-def settings_of(item: Any) -> dict[str, Any]:
+def settings_of(item: Any) -> dict[str, object]:
     """Every field of a settings dataclass, as JSON values, defaults written out."""
     return json.loads(json.dumps(asdict(item), default=list))  # type: ignore[no-any-return]
 
@@ -224,7 +224,7 @@ def set_key(document: Any, assignment: str) -> None:
     came_from(document, (*keys, last), f"--set {assignment}")
 
 
-def _beneath(node: Any, keys: Keys, key: str) -> tuple[Any, Keys]:
+def _beneath(node: Any, keys: Keys, key: str) -> tuple[object, Keys]:
     """What stands under a key on the way to a setting, made a mapping where it is none, and the keys to it."""
     if isinstance(node, list):
         node, keys = _entry(node, keys, key)
@@ -233,7 +233,7 @@ def _beneath(node: Any, keys: Keys, key: str) -> tuple[Any, Keys]:
     return node[key], (*keys, key)
 
 
-def _entry(listed: list[Any], keys: Keys, name: str) -> tuple[Any, Keys]:
+def _entry(listed: list[object], keys: Keys, name: str) -> tuple[Any, Keys]:
     """The entry of a name in a list, made a mapping where it was the bare name; raises `UnknownName`."""
     names = [next(iter(item), "") if isinstance(item, Mapping) else str(item) for item in listed]
     if name not in names:

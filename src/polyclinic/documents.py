@@ -91,14 +91,14 @@ def read_json(path: Path, *, most: int = MOST_BYTES) -> Any:
     return parse_json(read_bytes(path, most=most), file=str(path))
 
 
-def parse_json(data: bytes, *, file: str) -> Any:
+def parse_json(data: bytes, *, file: str) -> object:
     """The value of JSON bytes (UTF-8); `file` is named in errors. Raises `BadData` as `read_json` does."""
     at = Place(file=file)
     if depth_of(data) > MOST_DEPTH:
         what = f"the JSON is nested more than {MOST_DEPTH} levels deep"
         raise BadData(what, at=at, fix="see that it is the file that you mean")
     try:
-        value: Any = json.loads(data.decode("utf-8"))
+        value: object = json.loads(data.decode("utf-8"))
         if _SURROGATE.search(data):  # half a character can be parsed, but neither printed nor written
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:

@@ -57,7 +57,7 @@ def run(
 
 def arguments_of(
     kind: str, name: str, folder: Path, source: Path | None, outcome: str | None, settings: Sequence[str]
-) -> tuple[Any, ...]:
+) -> tuple[object, ...]:
     """The arguments of the checks of one kind, before a folder of their own."""
     if kind == "formats":
         form: Any = opened(name)

@@ -24,7 +24,7 @@ class CommandGroup(TyperGroup):
         self.debug = "--debug" in args
         return super().parse_args(ctx, [word for word in args if word != "--debug"])
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: Any) -> object:
         """Run the command."""
         try:
             with progress.reporting(progress.Console()):

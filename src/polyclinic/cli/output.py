@@ -17,12 +17,12 @@ OneKey = Option("--set", metavar="KEY=VALUE", help="Change one key of the study;
 Settings = Annotated[list[str] | None, OneKey]
 
 
-def show_json(value: Any) -> None:
+def show_json(value: object) -> None:
     """A value as JSON on standard output."""
     print(json.dumps(value, indent=2, default=str, ensure_ascii=False))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
     """A small table; the last column takes the room that is left."""
     from rich import box
     from rich.console import Console
@@ -37,7 +37,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str |
     Console(highlight=False, width=None if sys.stdout.isatty() else 240).print(drawn)
 
 
-def cell(value: Any) -> str:
+def cell(value: object) -> str:
     """One value in a table: thousands apart, three decimals, nothing for nothing; no markup of its own."""
     from rich.markup import escape
 
@@ -48,7 +48,7 @@ def cell(value: Any) -> str:
     return escape(str(value))
 
 
-def say(text: Any) -> None:
+def say(text: object) -> None:
     """A line, or anything that rich draws, on standard output."""
     from rich.console import Console
 

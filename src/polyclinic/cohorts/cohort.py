@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Self
+from typing import Self
 
 import polars as pl
 
@@ -102,7 +102,7 @@ class Cohort:
         """How many labels are true."""
         return int(self.labels["boolean_value"].sum() or 0)
 
-    def warnings(self) -> list[dict[str, Any]]:
+    def warnings(self) -> list[dict[str, object]]:
         """Entries of the report's `sanity`: what in these events makes the task mean something else than it says.
 
         Predicates that no event fulfils (a criterion on one does nothing), and bounds on a code that comes in several
@@ -110,7 +110,7 @@ class Cohort:
         """
         return [*self._unmatched_predicates(), *self._mixed_units()]
 
-    def _unmatched_predicates(self) -> list[dict[str, Any]]:
+    def _unmatched_predicates(self) -> list[dict[str, object]]:
         if not self.unmatched:
             return []
         absent = self._absent(self.unmatched)
@@ -119,7 +119,7 @@ class Cohort:
         why = "A criterion on it leaves out nobody, or everybody: see that code and values are written as in the data."
         return [{"check": "predicates that no event fulfils", "applies": True, "result": result, "why": why}]
 
-    def _mixed_units(self) -> list[dict[str, Any]]:
+    def _mixed_units(self) -> list[dict[str, object]]:
         if not self.mixed_units:
             return []
         result = "; ".join(f"{code} comes in {' and '.join(units)}" for code, units in self.mixed_units.items())

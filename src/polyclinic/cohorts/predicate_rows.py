@@ -18,7 +18,7 @@ from polyclinic.timelines.availability import known_at
 COLUMN_KEYS = ("column", "value", "value_min", "value_max", "value_min_inclusive", "value_max_inclusive")
 
 
-def predicate_of(name: str, document: Mapping[str, Any] | str, task: Task | None) -> Plain:
+def predicate_of(name: str, document: Mapping[str, object] | str, task: Task | None) -> Plain:
     """A predicate in the task's own words (`{code: …, value_min: …}`), or the name of one of the task's predicates."""
     at = Place(key=f"evaluation.subgroups.{name}")
     if isinstance(document, str):

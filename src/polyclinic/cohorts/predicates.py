@@ -109,7 +109,7 @@ def matches(pattern: str) -> pl.Expr:
     return code.str.starts_with(literal) if plain[1] else code.str.contains(literal, literal=True)
 
 
-def read_pattern(pattern: Any, at: Place) -> str:
+def read_pattern(pattern: object, at: Place) -> str:
     """A regular expression as text; raises `UsageError` where it cannot be read."""
     try:
         if not pattern or not isinstance(pattern, str):

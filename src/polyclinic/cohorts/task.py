@@ -73,7 +73,7 @@ class Last:
 class Task:
     """A question, read and checked. `document` is the plain file, its predicates completed."""
 
-    document: Mapping[str, Any]
+    document: Mapping[str, object]
     predicates: Mapping[str, Predicate]
     kind: str = "binary"
     trigger: str | None = None

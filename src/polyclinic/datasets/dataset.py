@@ -55,7 +55,7 @@ class Dataset:
         paths = {name: place if place.is_file() else place / name for name in self.files}
         return [n for n, p in paths.items() if not p.is_file() or fingerprint.of_file(p) != self.files[n]]
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> dict[str, object]:
         """What `polyclinic data list` shows."""
         names = ("name", "title", "licence", "commercial", "bytes", "format", "study", "source", "citation")
         return {name: getattr(self, name) for name in names}

@@ -1,7 +1,7 @@
 """What the answers would do in use: thresholds, decision curves, ROC and precision–recall curves."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -106,7 +106,7 @@ def net_benefit(y_true: Array, y_score: Array, thresholds: Array) -> Array:
     return np.asarray(true / rows - false / rows * thresholds / (1 - thresholds))
 
 
-def curves(y_true: Array, y_score: Array, points: int = 200) -> dict[str, dict[str, list[Any]]]:
+def curves(y_true: Array, y_score: Array, points: int = 200) -> dict[str, dict[str, list[float]]]:
     """`roc` (false against true positive rate) and `pr` (recall against precision), at most `points` each."""
     order = np.argsort(-y_score, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(y_score[order]) != 0, True))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from polyclinic.evaluation.concentration import Concentration
 from polyclinic.evaluation.decision import Reached
@@ -185,19 +184,19 @@ class Evaluated:
     comparisons: Sequence[Comparison]
     subgroups: Sequence[Subgroup]
     choosing: Mapping[str, Choosing] = field(default_factory=dict)
-    calibration: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    calibration: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     operating: Sequence[OperatingPoint] = ()
-    decision: Mapping[str, Any] = field(default_factory=dict)
-    curves: Mapping[str, Any] = field(default_factory=dict)
+    decision: Mapping[str, object] = field(default_factory=dict)
+    curves: Mapping[str, object] = field(default_factory=dict)
     prevalence: Mapping[str, Estimate] = field(default_factory=dict)
     concentration: Concentration | None = None
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """The same as mappings and lists, as JSON has them."""
         return {key: _plain(value) for key, value in asdict(self).items()}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -226,7 +226,7 @@ class Evaluator:
             optimism={name: replicates.difference(("chosen", name), ("nested", name)) for name in nested},
         )
 
-    def decision(self) -> dict[str, Any]:
+    def decision(self) -> dict[str, object]:
         """Net benefit of each model, of an alert for all and of none, over the thresholds."""
         low, high = self.settings.decision.thresholds
         at = np.linspace(low, high, int(np.clip(round((high - low) * 100), 1, 199)) + 1)
@@ -236,7 +236,7 @@ class Evaluator:
         everyone = decision.net_benefit(y_true, np.ones(len(y_true)), at)
         return {"thresholds": at.tolist(), "none": 0, "all": everyone.tolist(), "models": models}
 
-    def curves(self) -> dict[str, Any]:
+    def curves(self) -> dict[str, object]:
         """ROC and precision–recall of each model."""
         ranked = {**self.test.frames, **self.test.tied}
         curves = {m: decision.curves(*self.outcome.probabilities(frame)) for m, frame in ranked.items()}

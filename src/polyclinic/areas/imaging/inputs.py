@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -30,7 +29,7 @@ class ImagingInputs(Inputs):
     column: str = "image"
     case: str = "case"
 
-    def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:
+    def columns(self, source: object, rows: pl.DataFrame, task: object) -> InputColumns:
         """The volumes as a `File` column, and the group `case`; see `Inputs.columns`."""
         need_columns(rows, [self.column])
         references = rows[self.column].fill_null("").to_numpy().astype(str)

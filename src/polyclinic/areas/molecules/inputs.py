@@ -60,7 +60,7 @@ class MoleculesInputs(Inputs):
     bits: int = 2048
     compound: str = ""
 
-    def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:
+    def columns(self, source: object, rows: pl.DataFrame, task: object) -> InputColumns:
         """`atoms`, `bonds` (of atoms), `fingerprint`, `descriptors`; groups `scaffold`, `molecule`; stratum `size`."""
         molecules = [molecule(s) for s in self.smiles(rows)]  # says which extra to install where RDKit is missing
         from rdkit import Chem

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ from polyclinic.samples.inputs import InputColumns, Inputs
 from polyclinic.timelines.availability import TIMELESS, instants, known_at
 from polyclinic.timelines.event_arrays import EventArrays, numbered
 from polyclinic.timelines.timeline import Timeline
+
+if TYPE_CHECKING:
+    from polyclinic.cohorts.task import Task
 
 NEWEST = "newest//"
 YEAR = 365.25 * 86_400e6
@@ -67,7 +70,7 @@ class RecordsInputs(Inputs):
     min_subjects: int = 5
     strata: Mapping[str, Stratum] = field(default_factory=lambda: dict(STRATA))
 
-    def columns(self, source: Any, rows: pl.DataFrame, task: Any) -> InputColumns:
+    def columns(self, source: Timeline, rows: pl.DataFrame, task: "Task | None") -> InputColumns:
         """Columns `events` (code, value, time), `static` (code, value: what has no time), and `newest`, the
         newest values that the task itself names, where it names some.
 

@@ -7,7 +7,7 @@ atoms and bonds come as named levels, and a level that training rows hardly show
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +76,7 @@ class Mpnn:
         batch["dense"] = np.nan_to_num(values.clip(-4, 4)).astype(np.float32)
         return batch
 
-    def _numbers(self, rows: Samples, numbers: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+    def _numbers(self, rows: Samples, numbers: Mapping[str, object]) -> npt.NDArray[np.float32]:
         """Numbers of the whole molecule, NaN where there is none: float32 [row, number]."""
         if not self.dense:
             return np.zeros((len(rows), 0), np.float32)
