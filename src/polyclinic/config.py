@@ -162,7 +162,7 @@ def build(
         raise _misfit(error, settings, node, keys, file) from error
 
 
-def _nested(hint: Any, value: Any, *, node: Any, keys: Keys, file: str) -> Any:
+def _nested(hint: object, value: object, *, node: object, keys: Keys, file: str) -> Any:
     """A value in which each mapping stands as the settings that its type wants: itself, in a list, or by name.
 
     So a key that is not known is named wherever it stands; a value that does not fit is left to the type.
@@ -180,7 +180,9 @@ def _nested(hint: Any, value: Any, *, node: Any, keys: Keys, file: str) -> Any:
     return value
 
 
-def _misfit(error: "ValidationError", settings: Sequence["Field[Any]"], node: Any, keys: Keys, file: str) -> UsageError:
+def _misfit(
+    error: "ValidationError", settings: Sequence["Field[Any]"], node: object, keys: Keys, file: str
+) -> UsageError:
     """The first value that does not fit: what is wanted, where it stands, and what stands there by default."""
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]

@@ -123,7 +123,7 @@ class _Bounds:
             what = f"the YAML stands for more than {MOST_NODES:,} values, its aliases written out"
             self.refuse(what, "use fewer aliases")
 
-    def check_tag(self, tag: Any) -> None:
+    def check_tag(self, tag: object) -> None:
         if tag is not None:
             self.refuse(f"the YAML has a tag that is not read: {str(tag)[:40]}", "write the value without a tag")
 

@@ -1,7 +1,7 @@
 """Index times on a grid while between two events, and the newest value known at each: both by availability, as at the bedside."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +52,7 @@ def readings_among(
     events: EventArrays,
     predicates: Mapping[str, Plain],
     among: Mask | bool = True,
-    values: Mapping[str, Any] | None = None,
+    values: Mapping[str, object] | None = None,
 ) -> Readings:
     """The same of events in memory (`frame`, and their arrays), of which some count.
 

@@ -1,6 +1,6 @@
 """Which values count: plausible ranges and ties, the same for cohort, inputs and labels."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -90,4 +90,4 @@ def _mean(values: Array, first: npt.NDArray[np.int64]) -> Array:
     return np.add.reduceat(values.astype(float), first) / np.diff(np.append(first, len(values)))
 
 
-REDUCED: dict[str, Any] = {"min": np.fmin.reduceat, "max": np.fmax.reduceat, "mean": _mean}
+REDUCED: dict[str, Callable[[Array, Array], Array]] = {"min": np.fmin.reduceat, "max": np.fmax.reduceat, "mean": _mean}

@@ -1,10 +1,10 @@
 """One open data set, as its YAML describes it: `areas/AREA/datasets/NAME.yaml`."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from polyclinic import config, fingerprint, registry
 
@@ -61,7 +61,7 @@ class Dataset:
         return {name: getattr(self, name) for name in names}
 
 
-def digest_of(lines: Any) -> str:
+def digest_of(lines: Iterable[str]) -> str:
     """One SHA-256 over lines in any order.
 
     >>> digest_of(["b", "a"]) == digest_of(["a", "b"])

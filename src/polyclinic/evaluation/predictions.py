@@ -39,7 +39,7 @@ WEIGHTS = ("weight", "weights", "sample_weight")
 NO_ZONE = "no zone"
 
 
-def labelled(frame: pl.DataFrame, outcome: Any) -> pl.DataFrame:
+def labelled(frame: pl.DataFrame, outcome: object) -> pl.DataFrame:
     """The rows that have a label."""
     return frame.drop_nulls(list(getattr(outcome, "truth_columns", ())))
 

@@ -142,7 +142,7 @@ def centred(column: Dense, offset: Sequence[float] | None) -> Array:
     return values if offset is None else values.astype(np.float64) - np.asarray(offset)
 
 
-def _refuse_infinite(found: Floats, learned: Mapping[str, Any]) -> None:
+def _refuse_infinite(found: Floats, learned: Mapping[str, object]) -> None:
     infinite = np.isinf(found)
     if not infinite.any():
         return
@@ -329,7 +329,7 @@ def recent(column: Ragged, end: Index, hours: float) -> Ragged:
     return replace(column, start=start)
 
 
-def spread(rows: Samples, learned: Mapping[str, Any], *, at_once: int = 1 << 14) -> tuple[Array, Array]:
+def spread(rows: Samples, learned: Mapping[str, object], *, at_once: int = 1 << 14) -> tuple[Array, Array]:
     """Mean and deviation of each column of the matrix, as `centre` gives them, from some rows at a time.
 
     References

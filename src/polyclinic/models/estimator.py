@@ -41,13 +41,13 @@ PLAIN = (str, int, float, bool, type(None))
 class GivesProbabilities(Protocol):
     """A scikit-learn classifier that gives a probability for each class."""
 
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: object) -> Any:
         """float64 [row, class]."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Setting → value."""
 
-    def set_params(self, **params: Any) -> Any:
+    def set_params(self, **params: object) -> Any:
         """Change settings."""
 
 
@@ -110,7 +110,7 @@ def _name_of(kind: type) -> str:
     return f"{next(known, kind.__module__)}.{kind.__qualname__}"
 
 
-def _written(value: Any, name: str) -> Any:
+def _written(value: object, name: str) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, PLAIN):
@@ -135,7 +135,7 @@ def names_in(how: Any) -> Iterator[str]:
         yield from names_in(value)
 
 
-def is_description(how: Any) -> bool:
+def is_description(how: object) -> bool:
     """Whether a setting describes an estimator: `{estimator: NAME, params: {…}}`."""
     return isinstance(how, Mapping) and "estimator" in how and set(how) <= {"estimator", "params"}
 
@@ -194,7 +194,7 @@ def built(how: Any, *, allow_code: bool = False) -> Any:
     return how
 
 
-def check_params(kind: type[Any], name: str, params: Mapping[str, Any]) -> None:
+def check_params(kind: type[object], name: str, params: Mapping[str, object]) -> None:
     """Raise `UsageError` for a setting that the class does not list, or that names a folder of pickled results.
 
     LightGBM takes any further setting, among them machines to connect to and files to read; and a cache of joblib is
@@ -210,14 +210,14 @@ def check_params(kind: type[Any], name: str, params: Mapping[str, Any]) -> None:
         raise UsageError(what, fix="leave `memory` out")
 
 
-def is_estimator(value: Any) -> bool:
+def is_estimator(value: object) -> bool:
     """Whether this is an estimator, and not the class of one."""
     from sklearn.base import BaseEstimator
 
     return isinstance(value, BaseEstimator)
 
 
-def ready(estimator: Any, session: Session) -> Any:
+def ready(estimator: object, session: Session) -> Any:
     """The estimator with the session's seed where it has none, behind a filler of gaps where it needs one."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline, make_pipeline
@@ -233,7 +233,7 @@ def ready(estimator: Any, session: Session) -> Any:
     return make_pipeline(SimpleImputer(keep_empty_features=True), estimator)
 
 
-def graph(fitted: Any, width: int, name: str) -> OnnxPart:
+def graph(fitted: object, width: int, name: str) -> OnnxPart:
     """A fitted classifier as a graph from `x` float32 [row, width] to `raw`, the log odds of its probability."""
     dependencies.need("skl2onnx", extra="train", to="write an estimator as an ONNX graph")
     from onnx import parser

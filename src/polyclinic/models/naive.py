@@ -1,10 +1,11 @@
 """The answers that any model must beat: the mean of the training rows, and the newest value."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from polyclinic.arrays import Array
 from polyclinic.errors import UnknownName, UsageError
 from polyclinic.models import encoders
 from polyclinic.models.linear import constant, log_odds
@@ -28,7 +29,7 @@ class Naive:
         """Nothing: the answer is learned with the target, in `fit`."""
         return State()
 
-    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+    def encode(self, rows: Samples, state: State) -> dict[str, Array]:
         """x: float32 [row, 1], nothing but how many rows there are."""
         return {"x": np.zeros((len(rows), 1), np.float32)}
 
@@ -68,7 +69,7 @@ class LastValue(TwoAnswers):
         positions = [at for at, name in enumerate(dense[source]) if self.column in (source, name)]
         return State({"matrix": matrix, "positions": positions})
 
-    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+    def encode(self, rows: Samples, state: State) -> dict[str, Array]:
         """x: float32 [row, value]."""
         return {"x": encoders.matrix(rows, state.values["matrix"])[:, state.values["positions"]]}
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from polyclinic import memory
+from polyclinic.arrays import Array
 from polyclinic.errors import UsageError
 from polyclinic.models import encoders
 from polyclinic.models.linear import constant, log_odds
@@ -110,6 +111,6 @@ class TableModel(TwoAnswers):
         """Which columns and codes make the matrix."""
         return State({"matrix": encoders.learn(train, coverage=self.coverage, hours=self.hours)})
 
-    def encode(self, rows: Samples, state: State) -> dict[str, Any]:
+    def encode(self, rows: Samples, state: State) -> dict[str, Array]:
         """x: float32 [row, feature], NaN where there is nothing."""
         return {"x": encoders.matrix(rows, state.values["matrix"])}

@@ -83,7 +83,7 @@ def _nowhere(folder: Path) -> Path:
     return path
 
 
-def opened_source(source: Any, format: str | None, scratch: Path) -> Timeline | RowTable:
+def opened_source(source: object, format: str | None, scratch: Path) -> Timeline | RowTable:
     """An ingested source as it is; anything else is ingested to `scratch` first, without a bound on what is refused."""
     if isinstance(source, (Timeline, RowTable)):
         return source

@@ -17,7 +17,7 @@ def core_of(evaluated: Evaluated) -> dict[str, Any]:
     return {key: getattr(evaluated, key) for key in CORE}
 
 
-def sections_of(evaluated: Evaluated, ascertainment: Sequence[Mapping[str, Any]] = ()) -> list[Section]:
+def sections_of(evaluated: Evaluated, ascertainment: Sequence[Mapping[str, object]] = ()) -> list[Section]:
     """The sections that an evaluation fills; those without content are left out."""
     sections: list[Section] = []
     if evaluated.operating or evaluated.decision:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from markupsafe import Markup
 
@@ -42,7 +42,7 @@ class PageSection:
         figure = Markup("<figure><figcaption>{}</figcaption>{}</figure>")
         self.parts.append(figure.format(caption, Markup(svg)))
 
-    def tabulate(self, rows: Iterable[Sequence[Any]], heads: Sequence[str], caption: str) -> None:
+    def tabulate(self, rows: Iterable[Sequence[object]], heads: Sequence[str], caption: str) -> None:
         """Add a table, unless it has no rows."""
         if listed := [*rows]:
             self.parts.append(table(listed, heads, caption))

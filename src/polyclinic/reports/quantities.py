@@ -88,7 +88,7 @@ class Score(Record):
 NO_SCORE = Score()
 
 
-def score_of(entry: Any) -> Any:
+def score_of(entry: object) -> Any:
     """A bare number as a score without an interval; everything else as it is."""
     if finite(entry) and not isinstance(entry, bool):
         return {"value": entry}

@@ -40,7 +40,7 @@ def registered(kind: str) -> RegisteredSection | None:
     return section
 
 
-def typed(entry: Any) -> Any:
+def typed(entry: object) -> Any:
     """A section read from JSON as the model that is registered for its kind; anything else as it is."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("kind"), str):
         return entry

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any
 
 from polyclinic.evaluation.scores import LOWER_IS_BETTER
 from polyclinic.figures.numbers import count, finite, how_many, number, plural
@@ -76,7 +75,7 @@ def rows_and_groups(cohort: CohortFacts) -> str:
     return groups if cohort.group_count == cohort.rows else f"{how_many(cohort.rows, 'row')} from {groups}"
 
 
-def in_words(value: Any) -> str:
+def in_words(value: object) -> str:
     """A setting or a result in words: a range, a score with its interval, named values, yes or no."""
     if isinstance(value, Score):
         return score_with_interval(value)

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import polars as pl
 
+from polyclinic.arrays import Array
 from polyclinic.cohorts.cohort import KEYS, Cohort, as_index
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
@@ -200,10 +201,12 @@ def assemble(
     return samples
 
 
-def _inputs(readers: Mapping[str, Any], question: Question, source: Any, rows: pl.DataFrame) -> InputColumns:
+def _inputs(
+    readers: Mapping[str, Any], question: Question, source: Timeline | RowTable, rows: pl.DataFrame
+) -> InputColumns:
     columns: dict[str, Column] = {}
-    groups: dict[str, Any] = {}
-    strata: dict[str, Any] = {}
+    groups: dict[str, Array] = {}
+    strata: dict[str, Array] = {}
     unit = ""
     if "subject_id" in rows.columns:
         groups["subject"] = labels(rows["subject_id"])
@@ -220,7 +223,7 @@ def _inputs(readers: Mapping[str, Any], question: Question, source: Any, rows: p
     return InputColumns(columns, groups, strata, unit)
 
 
-def _target(question: Question, source: Any, rows: pl.DataFrame) -> tuple[str, Column]:
+def _target(question: Question, source: Timeline | RowTable, rows: pl.DataFrame) -> tuple[str, Column]:
     name = str(question.target.get("column") or TARGET)
     need_columns(rows, [name])
     outcome = question.outcome

@@ -114,6 +114,6 @@ def column_series(name: str, column: Column) -> dict[str, Any]:
     return {name: column.references if isinstance(column, File) else column.index}
 
 
-def _named(column: Ragged, name: str, values: Array) -> list[Any]:
+def _named(column: Ragged, name: str, values: Array) -> list[object]:
     levels = column.levels.get(name)
     return [levels[int(v)] for v in values] if levels else list(values.tolist())

@@ -53,7 +53,7 @@ class Samples:
     def __len__(self) -> int:
         return len(self.row_id)
 
-    def take(self, rows: Any) -> Samples:
+    def take(self, rows: object) -> Samples:
         """These rows (positions or a mask), in this order."""
         at = np.asarray(rows)
         at = np.flatnonzero(at) if at.dtype == bool else at.astype(np.int64)
@@ -135,7 +135,7 @@ class Samples:
     @classmethod
     def from_frame(
         cls,
-        frame: Any,
+        frame: object,
         *,
         target: str | None = None,
         group: str | list[str] | None = None,

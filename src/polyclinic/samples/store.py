@@ -16,7 +16,7 @@ from polyclinic.samples.samples import Samples
 from polyclinic.timelines.format import file_reader
 
 IDENTITY = "identity.parquet"
-KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Dense, Ragged, File, Entity)}
+KINDS: dict[str, type[Dense | Ragged | File | Entity]] = {kind.__name__: kind for kind in (Dense, Ragged, File, Entity)}
 
 
 def save(samples: Samples, folder: Path) -> None:
@@ -94,4 +94,4 @@ def _opened(name: str, told: Mapping[str, Any], arrays: Mapping[str, Array], fol
         fields["table"] = load(folder / check_file_name(fields["table"], "a table"))
     if told["kind"] == "Ragged":
         fields["values"] = _under("values/", {field: fields.pop(field) for field in [*fields] if "/" in field})
-    return KINDS[told["kind"]](**fields)  # type: ignore[no-any-return]
+    return KINDS[told["kind"]](**fields)

@@ -231,7 +231,11 @@ def write_samples(
 
 
 def holding(
-    name: str, predicate: Mapping[str, Any] | str, question: Question, source: Timeline | RowTable, rows: pl.DataFrame
+    name: str,
+    predicate: Mapping[str, object] | str,
+    question: Question,
+    source: Timeline | RowTable,
+    rows: pl.DataFrame,
 ) -> npt.NDArray[np.bool_]:
     """Of which rows the predicate of a subgroup holds: at the index, or in the look-back of the inputs before it."""
     if isinstance(source, RowTable):

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from polyclinic import config, fingerprint, memory, registry, seeds
+from polyclinic.arrays import Array
 from polyclinic.models.model import Session
 from polyclinic.outcomes.outcome import Outcome, Raw
 from polyclinic.packages.fitted import Fitted
@@ -92,7 +93,7 @@ def make_fit(folder: Path, work: FitWork, rows: Samples, outcome: Outcome) -> No
         _keep(folder, part, fitted, rows.take(getattr(fold, part)), outcome)
 
 
-def checked_target(outcome: Any, rows: Samples, where: str) -> Any:
+def checked_target(outcome: Outcome, rows: Samples, where: str) -> Array:
     """The target of these rows; raises `BadData` where the outcome finds nothing in them to learn."""
     target = outcome.target(rows)
     if hasattr(outcome, "check"):
@@ -100,7 +101,7 @@ def checked_target(outcome: Any, rows: Samples, where: str) -> Any:
     return target
 
 
-def _keep(folder: Path, part: str, fitted: Fitted, rows: Samples, outcome: Any) -> None:
+def _keep(folder: Path, part: str, fitted: Fitted, rows: Samples, outcome: Outcome) -> None:
     """Answers stay numbers where they are yet to be calibrated; otherwise predictions are written at once."""
     if hasattr(outcome, "calibrate"):
         np.save(folder / f"{part}.npy", fitted.answer(rows, outcome).values)

@@ -187,7 +187,7 @@ def groups(rows: Samples) -> dict[str, int]:
     return {name: len(np.unique(v)) for name, v in rows.groups.items() if name != "row"}
 
 
-def source_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
+def source_summary(summary: Mapping[str, object]) -> dict[str, Any]:
     """The counts of the ingest that a reader wants to see."""
     kept = {k: v for k, v in summary.items() if isinstance(v, (int, str)) or k == "non_events"}
     return {k: v for k, v in kept.items() if k != "events_out" or kept.get("kind") != "rows"}

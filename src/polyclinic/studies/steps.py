@@ -111,7 +111,7 @@ class Steps:
         self.finished[name] = step
         return step
 
-    def has(self, name: str, inputs: Mapping[str, Any], code: StepCode) -> bool:
+    def has(self, name: str, inputs: Mapping[str, object], code: StepCode) -> bool:
         """Whether a step is there already; its files are not checked."""
         return (self.root / f"{name}-{key_of(name, inputs, code)}").is_dir()
 
@@ -175,7 +175,7 @@ class Record:
         return sorted(name for name in {*files, *self.files} if files.get(name) != self.files.get(name))
 
 
-def key_of(name: str, inputs: Mapping[str, Any], code: StepCode) -> str:
+def key_of(name: str, inputs: Mapping[str, object], code: StepCode) -> str:
     """What decides a step's content, in twenty letters."""
     return fingerprint.of_value({"name": name, "inputs": inputs, "code": code.digest})[:20]
 

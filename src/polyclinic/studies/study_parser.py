@@ -42,7 +42,7 @@ class HasParams(Protocol):
 class Prepares(Protocol):
     """A model of polyclinic."""
 
-    def prepare(self, train: Any) -> Any:
+    def prepare(self, train: object) -> Any:
         """What is learned from training rows."""
 
 
@@ -80,7 +80,7 @@ def load_study(
     return checked
 
 
-def _document(study: str | Path | Mapping[str, Any]) -> tuple[Any, str]:
+def _document(study: str | Path | Mapping[str, object]) -> tuple[Any, str]:
     """The document of a study and the name of its file."""
     if isinstance(study, Mapping):
         return study, "<study>"
@@ -251,7 +251,7 @@ class StudyParser:
         for item, at in several if isinstance(listed, list) else single:
             yield from (({k: v}, at) for k, v in item.items()) if isinstance(item, Mapping) else [(item, at)]
 
-    def _candidate(self, item: Any, role: Role, *keys: str | int) -> Candidate:
+    def _candidate(self, item: object, role: Role, *keys: str | int) -> Candidate:
         """One model: an object, a name, or a name with its settings."""
         kind = type(item).__name__
         if isinstance(item, type):

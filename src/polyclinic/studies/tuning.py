@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from polyclinic.outcomes.outcome import Raw, concatenate
+from polyclinic.arrays import Array
+from polyclinic.outcomes.outcome import Outcome, Raw, concatenate
 from polyclinic.samples import Samples
 from polyclinic.samples.columns import Index
 from polyclinic.samples.identity import with_identity
@@ -73,11 +73,11 @@ class ValidationAnswers:
 
     place: Index
     y_score: Raw
-    target: npt.NDArray[Any]
-    groups: npt.NDArray[Any]
+    target: Array
+    groups: Array
 
     @classmethod
-    def of(cls, study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Any) -> "ValidationAnswers":
+    def of(cls, study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Outcome) -> "ValidationAnswers":
         """Read the answers of a candidate's fold models."""
         place = np.concatenate([f.fold.validation for f in fits])
         rows = samples.take(place)
@@ -94,7 +94,7 @@ class ValidationAnswers:
         return Adjustment(calibration, outcome.decide(calibrated, target, rule) if rule else None)
 
 
-def check_labels(outcome: Any, samples: Samples, folds: Sequence[Fold]) -> None:
+def check_labels(outcome: Outcome, samples: Samples, folds: Sequence[Fold]) -> None:
     """Raise `BadData` where a fold leaves nothing to learn from: before hours are spent on fits."""
     if not hasattr(outcome, "check"):
         return
@@ -105,7 +105,7 @@ def check_labels(outcome: Any, samples: Samples, folds: Sequence[Fold]) -> None:
         checked_target(outcome, outside, f"the validation rows that decide for fold {fold.name}")
 
 
-def tune(study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Any, out: Path) -> Tuned:
+def tune(study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Outcome, out: Path) -> Tuned:
     """Learn calibration and threshold, and write down what the candidate then predicts.
 
     Parameters
@@ -151,7 +151,7 @@ def _predictions(
     return head.hstack(outcome.truth(rows)).hstack(columns)
 
 
-def _files(samples: Samples, one: FoldFit, part: str, outcome: Any, out: Path) -> pl.DataFrame:
+def _files(samples: Samples, one: FoldFit, part: str, outcome: Outcome, out: Path) -> pl.DataFrame:
     """Rows of the predictions table for answers that are files."""
     rows = samples.take(getattr(one.fold, part))
     columns = linked(pl.read_parquet(one.step.folder / f"{part}.parquet"), one.step.folder, out)

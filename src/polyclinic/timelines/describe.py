@@ -17,7 +17,7 @@ INGEST_FACTS = ("source_format", "zone", *COUNTS)
 
 
 def of_events(
-    events: pl.LazyFrame, summary: Mapping[str, Any], codes: str, clock: SiteClock, left_out: Mapping[str, int]
+    events: pl.LazyFrame, summary: Mapping[str, object], codes: str, clock: SiteClock, left_out: Mapping[str, int]
 ) -> dict[str, Any]:
     """What events hold, and the counts of their ingest (`summary`; empty where there was none).
 
@@ -28,7 +28,7 @@ def of_events(
     return facts | ({"left_out": dict(left_out)} if left_out else {})
 
 
-def of_rows(rows: pl.LazyFrame, summary: Mapping[str, Any], codes: str = "") -> dict[str, Any]:
+def of_rows(rows: pl.LazyFrame, summary: Mapping[str, object], codes: str = "") -> dict[str, Any]:
     """The same for a table of rows; codes: a regular expression of the columns to list."""
     return _rows(rows, codes) | _ingest_facts(summary)
 
@@ -146,7 +146,7 @@ def _span(code: Mapping[str, Any]) -> str:
     return f"{values} {' | '.join(code.get('units') or [])}".rstrip()
 
 
-def to_html(facts: Mapping[str, Any]) -> str:
+def to_html(facts: Mapping[str, object]) -> str:
     """The same for a notebook."""
     heads, rows = table_of(facts)
     return table(rows, heads, head_of(facts))

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +47,7 @@ def number_of(identifier: str) -> int:
 
 def shard_of(subjects: npt.NDArray[np.int64], shards: int) -> npt.NDArray[np.int64]:
     """Which shard each subject lies in: SplitMix64 of its number, so that neighbours spread. int64 [row]."""
-    mixed: npt.NDArray[Any] = subjects.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    mixed: npt.NDArray[np.uint64] = subjects.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed = (mixed ^ (mixed >> np.uint64(31))) % np.uint64(shards)

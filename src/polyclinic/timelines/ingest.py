@@ -192,7 +192,7 @@ def describe_source(source: Path | str, *, codes: str = "", format_name: str | N
         return ingest(name, path, Path(scratch) / "source", max_quarantined=1.0).describe(codes)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """JSON with a fixed layout, so that the same values give the same bytes."""
     atomic.write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 

@@ -58,7 +58,7 @@ class Shards:
             table = part.drop("shard").to_arrow(compat_level=pl.CompatLevel.oldest())
             self._writer(int(number), table.schema).write_table(table)
 
-    def _writer(self, number: int, schema: Any) -> Any:
+    def _writer(self, number: int, schema: object) -> Any:
         import pyarrow as pa
 
         if number not in self.writers:

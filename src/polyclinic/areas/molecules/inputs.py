@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COMPOUND = ("compound", "compound_id", "compound_name", "name", "id", "molecule_id", "mol_id", "drug", "chembl_id")
 """How tables call the column that names a compound; the one that there is, whatever its capitals."""
+T = TypeVar("T")
 Fields = dict[str, tuple[Sequence[str], Callable[[Any], int]]]
 ABOVE = (0, 15, 25, 35)
 SIZES = ("no atoms", "1-15 atoms", "16-25 atoms", "26-35 atoms", "over 35 atoms")
@@ -157,7 +158,7 @@ def graph(molecules: "Sequence[Mol | None]") -> tuple[Ragged, Ragged]:
     return ragged(atoms, atom_fields(), {}), ragged(bonds, bond_fields(), ends, "atoms")
 
 
-def ragged(rows: Sequence[Any], fields: Fields, more: Mapping[str, Array], of: str | None = None) -> Ragged:
+def ragged(rows: Sequence[list[Any]], fields: Fields, more: Mapping[str, Array], of: str | None = None) -> Ragged:
     """One run of elements a row, each field a number of its level."""
     stop = np.cumsum([len(row) for row in rows], dtype=np.int64)
     start = np.append(0, stop)[:-1]
@@ -165,7 +166,7 @@ def ragged(rows: Sequence[Any], fields: Fields, more: Mapping[str, Array], of: s
     return Ragged(start, stop, values, {name: levels for name, (levels, _) in fields.items()}, of)
 
 
-def counted(rows: Iterable[list[Any]], number: Callable[[Any], int], kind: type) -> Array:
+def counted(rows: Iterable[list[T]], number: Callable[[T], int], kind: type) -> Array:
     """A number for each element of each row, one row after another."""
     return np.fromiter((number(element) for row in rows for element in row), kind)
 
@@ -203,7 +204,7 @@ def scaffold(m: "Mol") -> str:
 
     if not m.GetRingInfo().NumRings():
         return "acyclic"  # there is nothing to cut, and RDKit takes minutes over a chain of thousands
-    cut: Any = MurckoScaffold.GetScaffoldForMol
+    cut: Callable[[Mol], Mol] = MurckoScaffold.GetScaffoldForMol
     return Chem.MolToSmiles(cut(m), isomericSmiles=False)
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +84,7 @@ class RecordsInputs(Inputs):
         first, last = (np.searchsorted(events.subject, wanted, side).astype(np.int64) for side in ("left", "right"))
         limits = np.full_like(index_times, TIMELESS), index_times - self._span, index_times
         timed, start, stop = (position(events.known, first, last, limit, after=True) for limit in limits)
-        fields: dict[str, Any] = {"code": events.code, "value": events.value, "time": events.time}
+        fields: dict[str, Array] = {"code": events.code, "value": events.value, "time": events.time}
         levels, spec = {"code": events.levels}, {"min_subjects": self.min_subjects}
         every = Ragged(first, stop, fields, levels, spec=spec)
         columns: dict[str, Column] = {
@@ -138,7 +138,7 @@ class Known(NamedTuple):
     levels: list[str]
 
 
-def known_events(events: EventArrays, values: Mapping[str, Any]) -> Known:
+def known_events(events: EventArrays, values: Mapping[str, object]) -> Known:
     """The plausible events. An event's end is an event of its own (`CODE//end`), known no sooner than it came."""
     rows, value = plausible_rows(events, values)
     subject, time, known, end = events.subject, events.time, events.known, events.end
