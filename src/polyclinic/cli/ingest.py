@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from typer import Argument, Option
 
@@ -39,7 +39,7 @@ def command(
     output.say(f"\nwritten to {out}; look at it with: polyclinic describe {out}")
 
 
-def filled(summary: Mapping[str, object]) -> dict[str, Any]:
+def filled(summary: Mapping[str, object]) -> dict[str, object]:
     """The summary without the entries that hold nothing; counts of zero say something and stay."""
     inner = {key: filled(value) if isinstance(value, Mapping) else value for key, value in summary.items()}
     return {key: value for key, value in inner.items() if value not in (None, "", [], {})}

@@ -92,7 +92,7 @@ def read(
     return joined, instance, rows, facts
 
 
-def _without_group(rows: pl.DataFrame) -> list[dict[str, Any]]:
+def _without_group(rows: pl.DataFrame) -> list[dict[str, object]]:
     """That subjects have several rows, and no group was named: an entry of `sanity`."""
     who = rows.get_column("subject_id", default=pl.Series([])).drop_nulls()
     if who.n_unique() == len(who):
@@ -193,7 +193,7 @@ def _cohort(predicted: pl.DataFrame, matched: pl.DataFrame, outcome: Any, group:
     return {"attrition": flow, **size["labelled"], "targets": targets}
 
 
-def _left_out(predicted: pl.DataFrame, matched: pl.DataFrame, without: int) -> list[dict[str, Any]]:
+def _left_out(predicted: pl.DataFrame, matched: pl.DataFrame, without: int) -> list[dict[str, object]]:
     """What was left out because one file has a row that the other lacks: entries of `sanity`."""
     counts = {"predictions without a row in the labels": (predicted.height - matched.height, predicted.height)}
     counts["labels without a prediction"] = (without, without + matched.height)

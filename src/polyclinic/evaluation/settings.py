@@ -76,7 +76,7 @@ class Evaluation:
             raise ValueError("subgroups are names of strata, or one name and its predicate each: {treated: {code: A}}")
 
     @property
-    def predicates(self) -> dict[str, dict[str, Any] | str]:
+    def predicates(self) -> dict[str, dict[str, object] | str]:
         """Name → predicate of the subgroups that are defined by one."""
         return {
             name: predicate for one in self.subgroups if not isinstance(one, str) for name, predicate in one.items()

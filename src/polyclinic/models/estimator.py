@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self, cast, runtime_checkable
 import numpy as np
 
 from polyclinic import dependencies, openmp
+from polyclinic.arrays import Array
 from polyclinic.errors import UnknownName, UsageError
 from polyclinic.models.linear import written
 from polyclinic.models.model import Session
@@ -41,13 +42,13 @@ PLAIN = (str, int, float, bool, type(None))
 class GivesProbabilities(Protocol):
     """A scikit-learn classifier that gives a probability for each class."""
 
-    def predict_proba(self, X: object) -> Any:
+    def predict_proba(self, X: Array) -> Array:
         """float64 [row, class]."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Setting → value."""
 
-    def set_params(self, **params: object) -> Any:
+    def set_params(self, **params: object) -> object:
         """Change settings."""
 
 
@@ -110,7 +111,7 @@ def _name_of(kind: type) -> str:
     return f"{next(known, kind.__module__)}.{kind.__qualname__}"
 
 
-def _written(value: object, name: str) -> Any:
+def _written(value: object, name: str) -> object:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, PLAIN):
@@ -155,7 +156,7 @@ def check_name(name: str, *, allow_code: bool) -> None:
         raise UsageError(what, fix=fix)
 
 
-def estimator_class(name: str, *, allow_code: bool) -> type[Any]:
+def estimator_class(name: str, *, allow_code: bool) -> type[object]:
     """The class behind a dotted name; raises `UsageError` where it is no estimator, or its code may not be run."""
     with openmp.asleep("sklearn", "lightgbm"):
         from sklearn.base import BaseEstimator
@@ -217,7 +218,7 @@ def is_estimator(value: object) -> bool:
     return isinstance(value, BaseEstimator)
 
 
-def ready(estimator: object, session: Session) -> Any:
+def ready(estimator: object, session: Session) -> GivesProbabilities:
     """The estimator with the session's seed where it has none, behind a filler of gaps where it needs one."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline, make_pipeline

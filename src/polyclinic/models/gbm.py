@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from polyclinic import dependencies, openmp, progress
+from polyclinic.arrays import Array
 from polyclinic.models.linear import written
 from polyclinic.models.model import Session
 from polyclinic.models.table import EncodedRows, History, Rows, TableModel
@@ -88,7 +89,7 @@ class Gbm(TableModel):
         return booster, [{"epoch": i, "train": a, "validation": b} for i, (a, b) in enumerate(losses, start=1)]
 
 
-def in_blocks(rows: EncodedRows) -> Any:
+def in_blocks(rows: EncodedRows) -> object:
     """Encoded rows as LightGBM reads them: some at a time, so that only its own bins, a byte a number, stay in memory."""
     import lightgbm
 
@@ -97,12 +98,12 @@ def in_blocks(rows: EncodedRows) -> Any:
 
         def __init__(self) -> None:
             self.first = -BLOCK
-            self.values: Any = None
+            self.values = np.empty(0)
 
         def __len__(self) -> int:
             return len(rows)
 
-        def __getitem__(self, index: Any) -> Any:
+        def __getitem__(self, index: int | slice) -> Array:
             """A stretch of rows, float32; or one row, float64: LightGBM takes single ones, in order, to place its bins."""
             if isinstance(index, slice):
                 return np.ascontiguousarray(rows.whole[index] if "whole" in vars(rows) else rows.block(index))

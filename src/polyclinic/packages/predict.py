@@ -3,7 +3,6 @@
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -17,7 +16,7 @@ from polyclinic.timelines.timeline import Timeline
 
 def predict(
     package: Path | str | ModelPackage,
-    source: Any,
+    source: object,
     *,
     format: str | None = None,
     out: Path | str | None = None,

@@ -34,8 +34,8 @@ class Question:
     def readers(self) -> dict[str, Inputs]:
         """Name → the inputs with their settings."""
         return {
-            name: config.build(registry.load("inputs", name), given, file=f"inputs.{name}")
-            for name, given in self.inputs.items()
+            name: config.build(registry.load("inputs", name), settings, file=f"inputs.{name}")
+            for name, settings in self.inputs.items()
         }
 
     @cached_property

@@ -12,7 +12,7 @@ from polyclinic.reports.sections.usefulness import Usefulness
 CORE = ("roles", "chosen", "seed", "models", "comparisons", "choosing", "calibration", "subgroups")
 
 
-def core_of(evaluated: Evaluated) -> dict[str, Any]:
+def core_of(evaluated: Evaluated) -> dict[str, object]:
     """The keys of the document itself that an evaluation fills."""
     return {key: getattr(evaluated, key) for key in CORE}
 

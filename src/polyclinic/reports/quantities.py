@@ -4,7 +4,7 @@ Everything here is read from `report.json` as well, which may come from a strang
 """
 
 import math
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SerializationInfo, StringConstraints, WithJsonSchema
 
@@ -88,7 +88,7 @@ class Score(Record):
 NO_SCORE = Score()
 
 
-def score_of(entry: object) -> Any:
+def score_of(entry: object) -> object:
     """A bare number as a score without an interval; everything else as it is."""
     if finite(entry) and not isinstance(entry, bool):
         return {"value": entry}

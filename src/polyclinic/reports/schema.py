@@ -7,7 +7,6 @@ import json
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from polyclinic import registry
 from polyclinic.reports.document import ReportDocument
@@ -17,12 +16,12 @@ REFERENCES = "#/$defs/{model}"
 
 
 @cache
-def shipped() -> dict[str, Any]:
+def shipped() -> dict[str, object]:
     """The schema that ships with this version."""
     return dict(json.loads(files("polyclinic.reports").joinpath("report.schema.json").read_bytes()))
 
 
-def generated() -> dict[str, Any]:
+def generated() -> dict[str, object]:
     """The schema of the document as it is written, with the section types that polyclinic itself registers.
 
     A section of a kind that is not listed is allowed, since areas of others bring their own.

@@ -5,7 +5,7 @@ The report document holds any number of sections and knows none of them by name.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic import ConfigDict
 
@@ -40,7 +40,7 @@ def registered(kind: str) -> RegisteredSection | None:
     return section
 
 
-def typed(entry: object) -> Any:
+def typed(entry: object) -> object:
     """A section read from JSON as the model that is registered for its kind; anything else as it is."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("kind"), str):
         return entry

@@ -20,7 +20,7 @@ from polyclinic.notes import note
 from polyclinic.samples.columns import Column, Dense, File
 from polyclinic.samples.frames import in_one_type, labels, need_columns, numbers, read_table, times
 from polyclinic.samples.identity import Identity
-from polyclinic.samples.inputs import InputColumns
+from polyclinic.samples.inputs import InputColumns, Inputs
 from polyclinic.samples.repeats import note_repeats
 from polyclinic.samples.samples import Role, Samples
 from polyclinic.timelines.availability import known_at
@@ -51,11 +51,11 @@ class Question(Protocol):
         """The outcome with its settings."""
 
     @property
-    def readers(self) -> Mapping[str, Any]:
+    def readers(self) -> Mapping[str, Inputs]:
         """Name → the inputs with their settings."""
 
     @property
-    def live_readers(self) -> Mapping[str, Any]:
+    def live_readers(self) -> Mapping[str, Inputs]:
         """The same as a live question needs them."""
 
 
@@ -202,7 +202,7 @@ def assemble(
 
 
 def _inputs(
-    readers: Mapping[str, Any], question: Question, source: Timeline | RowTable, rows: pl.DataFrame
+    readers: Mapping[str, Inputs], question: Question, source: Timeline | RowTable, rows: pl.DataFrame
 ) -> InputColumns:
     columns: dict[str, Column] = {}
     groups: dict[str, Array] = {}

@@ -155,7 +155,7 @@ class File:
         """What the reader makes of one row's file. Raises `BadData` for what is no regular file (a pipe, a device)."""
         return self._read(str(self.references[row]))
 
-    def _read(self, path: str) -> Any:
+    def _read(self, path: str) -> object:
         if (place := Path(path)).exists() and not place.is_file():
             fix = "name a regular file; a folder, a pipe or a device is not read"
             raise BadData("this is no regular file", at=Place(file=path), fix=fix)

@@ -105,7 +105,7 @@ def times(series: pl.Series) -> Array:
     return series.cast(pl.Datetime("us")).to_numpy()
 
 
-def column_series(name: str, column: Column) -> dict[str, Any]:
+def column_series(name: str, column: Column) -> dict[str, object]:
     """A column as columns of a data frame: one, or one a field of a ragged column."""
     if isinstance(column, Dense):
         return {name: pl.Series(column.values.tolist()) if column.values.ndim > 1 else column.values}

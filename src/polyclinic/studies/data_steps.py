@@ -145,7 +145,7 @@ def write_cohort(folder: Path, question: Question, source: IngestedSource) -> No
     (folder / "attrition.json").write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
 
 
-def attrition_of(selection: SelectedRows, source: Timeline | RowTable) -> dict[str, Any]:
+def attrition_of(selection: SelectedRows, source: Timeline | RowTable) -> dict[str, object]:
     """`attrition`, who fell out at each step, before and behind the index; `set_aside`; `sanity`."""
     if selection.cohort is not None:
         flow = [asdict(step) for step in selection.cohort.attrition]

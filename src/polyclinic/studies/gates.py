@@ -171,7 +171,7 @@ def _score(subgroup: Mapping[str, Any], score: str) -> Score:
     return numbers
 
 
-def _lowest(subgroups: Iterable[Mapping[str, object]], score: str) -> Mapping[str, Any]:
+def _lowest(subgroups: Iterable[Mapping[str, object]], score: str) -> Mapping[str, object]:
     """The subgroup with the worst value."""
     worst = max if score in LOWER_IS_BETTER else min
     return worst(subgroups, key=lambda s: _score(s, score)["value"])

@@ -340,7 +340,7 @@ def evaluate_step(evaluated: EvaluatedRun, package: FinishedStep, steps: Steps) 
     return steps.step("evaluate", inputs, code, partial(write_evaluation, evaluated=evaluated))
 
 
-def _learned(model: Tuned) -> list[Any]:
+def _learned(model: Tuned) -> list[object]:
     """What a model learned from validation answers."""
     by_fold = {fold: [dict(one.calibration), one.threshold] for fold, one in model.by_fold.items()}
     return [dict(model.calibration), model.threshold, by_fold]

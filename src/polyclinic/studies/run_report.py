@@ -65,7 +65,7 @@ class EvaluatedRun:
     predictions: pl.DataFrame
 
 
-def about(study: Study, source_format: str) -> dict[str, Any]:
+def about(study: Study, source_format: str) -> dict[str, object]:
     """What the package says of itself; a registered data set's name and licence go wherever the model goes."""
     named = {"study": study.name, "title": study.title, "intended_use": study.intended_use}
     facts = {**named, "source_format": source_format, "seed": study.seed}
@@ -187,13 +187,13 @@ def groups(rows: Samples) -> dict[str, int]:
     return {name: len(np.unique(v)) for name, v in rows.groups.items() if name != "row"}
 
 
-def source_summary(summary: Mapping[str, object]) -> dict[str, Any]:
+def source_summary(summary: Mapping[str, object]) -> dict[str, object]:
     """The counts of the ingest that a reader wants to see."""
     kept = {k: v for k, v in summary.items() if isinstance(v, (int, str)) or k == "non_events"}
     return {k: v for k, v in kept.items() if k != "events_out" or kept.get("kind") != "rows"}
 
 
-def missing(rows: Samples) -> list[dict[str, Any]]:
+def missing(rows: Samples) -> list[dict[str, object]]:
     """Share of rows without a value, by dense input and, for timed columns, by the most frequent codes."""
     entries = []
     for name, column in rows.inputs.items():
@@ -204,7 +204,7 @@ def missing(rows: Samples) -> list[dict[str, Any]]:
     return entries
 
 
-def _missing_codes(column: Ragged) -> list[dict[str, Any]]:
+def _missing_codes(column: Ragged) -> list[dict[str, object]]:
     seen, names = column.rows_with("code"), column.levels["code"]
     shares = 1 - seen / len(column)
     most = [k for k in np.argsort(-seen, kind="stable")[:MOST_CODES] if seen[k]]

@@ -179,6 +179,6 @@ BLOCKS |= {"evaluation": Evaluation, "gates": Gates, "limits": LimitSettings, "r
 KEYS = ("name", "title", "intended_use", "task", "target", "labels", "inputs", *ROLES, *BLOCKS, "seed")
 
 
-def _settings(candidate: Candidate) -> dict[str, Any]:
+def _settings(candidate: Candidate) -> dict[str, object]:
     named = {} if candidate.registered == candidate.name else {"model": candidate.registered}
     return {**named, **config.settings_of(candidate.model)}

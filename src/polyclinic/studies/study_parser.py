@@ -42,7 +42,7 @@ class HasParams(Protocol):
 class Prepares(Protocol):
     """A model of polyclinic."""
 
-    def prepare(self, train: object) -> Any:
+    def prepare(self, train: object) -> object:
         """What is learned from training rows."""
 
 
@@ -80,7 +80,7 @@ def load_study(
     return checked
 
 
-def _document(study: str | Path | Mapping[str, object]) -> tuple[Any, str]:
+def _document(study: str | Path | Mapping[str, object]) -> tuple[object, str]:
     """The document of a study and the name of its file."""
     if isinstance(study, Mapping):
         return study, "<study>"
@@ -243,7 +243,7 @@ class StudyParser:
             except UsageError as error:
                 raise UsageError(error.what, at=self.at(*keys), fix=error.fix) from None
 
-    def _listed(self, key: str) -> Iterator[tuple[Any, config.Keys]]:
+    def _listed(self, key: str) -> Iterator[tuple[object, config.Keys]]:
         """What stands under `models` or `baselines`, one model each, and where: a name, a list, a mapping by name."""
         listed: Any = self.document.get(key) or []
         single: list[tuple[Any, config.Keys]] = [(listed, (key,))]

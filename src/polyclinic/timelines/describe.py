@@ -18,7 +18,7 @@ INGEST_FACTS = ("source_format", "zone", *COUNTS)
 
 def of_events(
     events: pl.LazyFrame, summary: Mapping[str, object], codes: str, clock: SiteClock, left_out: Mapping[str, int]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """What events hold, and the counts of their ingest (`summary`; empty where there was none).
 
     codes: a regular expression of the codes to list, all of them; "" lists the commonest. left_out: rows that are no
@@ -41,7 +41,7 @@ def _ingest_facts(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {"ingest": facts | {"reasons": summary.get("reasons", []), "files": files}}
 
 
-def _events(events: pl.LazyFrame, codes: str, clock: SiteClock) -> dict[str, Any]:
+def _events(events: pl.LazyFrame, codes: str, clock: SiteClock) -> dict[str, object]:
     """Subjects, events, codes, time range, missing shares, and the commonest codes."""
     columns = events.collect_schema().names()
     missing = {f"missing {c}": pl.col(c).null_count() for c in columns if c not in ("subject_id", "code")}
@@ -67,7 +67,7 @@ def _events(events: pl.LazyFrame, codes: str, clock: SiteClock) -> dict[str, Any
     }
 
 
-def _listed(events: pl.LazyFrame, columns: list[str], codes: str) -> tuple[list[dict[str, Any]], int]:
+def _listed(events: pl.LazyFrame, columns: list[str], codes: str) -> tuple[list[dict[str, object]], int]:
     """The codes that are listed, the commonest first, and how many match."""
     value = pl.col("numeric_value")
     units = [pl.col("unit").drop_nulls().unique().sort().alias("units")] if "unit" in columns else []
@@ -94,7 +94,7 @@ def _matches(column: str, pattern: str) -> pl.Expr:
     return test
 
 
-def _rows(frame: pl.LazyFrame, pattern: str) -> dict[str, Any]:
+def _rows(frame: pl.LazyFrame, pattern: str) -> dict[str, object]:
     """Rows, and of each column its type, how many values are missing and how many differ, and its range."""
     value, schema = selectors.numeric(), frame.collect_schema()
     if pattern:

@@ -253,7 +253,7 @@ def _types_that_fit(source: Path) -> Iterator[None]:
         raise BadData(what, at=Place(file=str(source)), fix=fix) from error
 
 
-def _write_rows(chunks: Iterator[Chunk], out: Path) -> dict[str, Any]:
+def _write_rows(chunks: Iterator[Chunk], out: Path) -> dict[str, object]:
     import pyarrow.parquet as pq
 
     (out / "data").mkdir()

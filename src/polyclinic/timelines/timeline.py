@@ -34,7 +34,7 @@ class Ingested(ABC):
         return dict(self._summary)
 
     @cached_property
-    def _summary(self) -> Mapping[str, Any]:
+    def _summary(self) -> Mapping[str, object]:
         return read_summary(self.path)
 
     @abstractmethod
