@@ -218,7 +218,7 @@ def is_estimator(value: object) -> bool:
     return isinstance(value, BaseEstimator)
 
 
-def ready(estimator: object, session: Session) -> GivesProbabilities:
+def ready(estimator: object, session: Session) -> Any:
     """The estimator with the session's seed where it has none, behind a filler of gaps where it needs one."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline, make_pipeline

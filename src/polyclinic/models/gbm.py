@@ -110,7 +110,7 @@ def in_blocks(rows: EncodedRows) -> object:
             first = int(index) // BLOCK * BLOCK
             if first != self.first:
                 self.first, self.values = first, self[first : first + BLOCK]
-            return self.values[index - first].astype(np.float64)
+            return np.asarray(self.values[index - first], np.float64)
 
     return Blocks()
 
