@@ -54,7 +54,7 @@ class Batch:
     """A task over the events of some subjects, all of whose events are there.
 
     outcome: whether to look past the index for labels; at: one index time for all, in place of the task's own; labels:
-    the task's own table of labels, as an index; held: the timeline of the events, where it holds them in memory.
+    the task's own table of labels, as an index; in_memory: the timeline of the events, where it holds them in memory.
     """
 
     task: Task
@@ -63,7 +63,7 @@ class Batch:
     outcome: bool
     at: datetime | None
     labels: pl.DataFrame | None = None
-    held: Timeline | None = None
+    in_memory: Timeline | None = None
     events: pl.LazyFrame = field(init=False)
     readings: Readings = field(init=False)
     attrition: list[Step] = field(default_factory=list)
@@ -97,7 +97,7 @@ class Batch:
         return BatchCohort(index, [*self.attrition, *steps], self.set_aside, self.unmatched, units)
 
     def _check_columns(self) -> None:
-        columns = self.stored.collect_schema().names() if self.held is None else self.held.events.columns
+        columns = self.stored.collect_schema().names() if self.in_memory is None else self.in_memory.events.columns
         for name, predicate in self.task.predicates.items():
             for column in predicate.columns if isinstance(predicate, Plain) else ():
                 if column not in columns:
@@ -236,8 +236,8 @@ class Batch:
         """Every subject about whom something is known then, or who is then between the task's two events."""
         when = (at.replace(tzinfo=None) - datetime(1970, 1, 1)) // MICROSECOND
         predicates = self.interval_predicates()
-        if self.held is not None:
-            frame, events = self.held.events, self.held.arrays
+        if self.in_memory is not None:
+            frame, events = self.in_memory.events, self.in_memory.arrays
         else:  # in memory, since other engines start threads
             frame = read_by(self.events, predicates).collect(engine="in-memory")
             events = EventArrays.of(frame)

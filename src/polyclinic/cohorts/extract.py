@@ -56,9 +56,11 @@ def extract(
         at = (timeline.clock if isinstance(timeline, Timeline) else SiteClock()).moment(at)
     file = task.labels
     labels = None if file is None else as_index(read_table(file), timeline, Place(file=str(file)))
-    held = timeline if isinstance(timeline, Timeline) and timeline.held is not None else None
+    in_memory = timeline if isinstance(timeline, Timeline) and timeline.frame is not None else None
     with timeline.reading() if isinstance(timeline, Timeline) else nullcontext():
-        parts = [Batch(task, schedule, events, outcome, at, labels, held).answer() for events in _batches(timeline)]
+        parts = [
+            Batch(task, schedule, events, outcome, at, labels, in_memory).answer() for events in _batches(timeline)
+        ]
     index = parts[0].index if len(parts) == 1 else pl.concat([p.index for p in parts] or [_empty_index(task)])
     if at is None or len(parts) > 1:
         index = index.sort(KEYS, maintain_order=True)
@@ -67,7 +69,7 @@ def extract(
 
 
 def _batches(timeline: Timeline | pl.LazyFrame) -> Iterator[pl.LazyFrame]:
-    if isinstance(timeline, pl.LazyFrame) or timeline.held is not None:
+    if isinstance(timeline, pl.LazyFrame) or timeline.frame is not None:
         yield timeline if isinstance(timeline, pl.LazyFrame) else timeline.scan()
         return
     batch: list[Path] = []

@@ -53,9 +53,9 @@ def _hashed(text: pl.Series) -> pl.Series:
 class Timeline(Ingested):
     """A folder with `data/**/*.parquet`: one that `ingest` wrote, or any MEDS data set as it is."""
 
-    def __init__(self, path: Path | str, held: pl.DataFrame | None = None) -> None:
+    def __init__(self, path: Path | str, frame: pl.DataFrame | None = None) -> None:
         super().__init__(path)
-        self.held = held
+        self.frame = frame
 
     @classmethod
     def of(cls, events: pl.DataFrame) -> Self:
@@ -83,12 +83,12 @@ class Timeline(Ingested):
     @property
     def clock(self) -> SiteClock:
         """The clock of the site: `scan` gives times on its standard clock."""
-        return SiteClock() if self.held is not None else self.stored.clock
+        return SiteClock() if self.frame is not None else self.stored.clock
 
     @property
     def left_out(self) -> Mapping[str, int]:
         """Of a MEDS data set that is opened as it is: rows that are no events, by reason; `scan` leaves them out."""
-        return {} if self.held is not None else self.stored.left_out
+        return {} if self.frame is not None else self.stored.left_out
 
     def subject_numbers(self, ids: pl.Series) -> pl.Series:
         """The numbers of subjects that are named by their number, or by their identifier in the source; int64 [row].
@@ -96,7 +96,7 @@ class Timeline(Ingested):
         Who is not in the timeline keeps a number of their own.
         """
         table = self.path / "metadata" / "identifiers.parquet"
-        if ids.dtype.is_integer() and (self.held is not None or not table.is_file()):
+        if ids.dtype.is_integer() and (self.frame is not None or not table.is_file()):
             return ids.cast(pl.Int64)
         if not (ids.dtype.is_integer() or ids.dtype == pl.String):
             fix = "name subjects by their numbers in the timeline, or by their identifiers in its source"
@@ -123,14 +123,14 @@ class Timeline(Ingested):
 
         Times are instants, on the standard clock of the site (`zones`): its zone without daylight saving.
         """
-        return self.stored.scan(shards) if self.held is None else self.events.lazy()
+        return self.stored.scan(shards) if self.frame is None else self.events.lazy()
 
     @cached_property
     def events(self) -> pl.DataFrame:
         """Every event, in memory, with the columns of `scan`."""
-        if self.held is None:
+        if self.frame is None:
             return self.scan().collect()
-        schema = self.held.schema
+        schema = self.frame.schema
         required(schema, str(self.path))
         for name in (n for n, kind in EVENTS.items() if kind != pl.String and schema.get(n) == pl.String):
             fix = "read it with `polyclinic ingest meds`, which turns text into times and numbers"
@@ -138,7 +138,7 @@ class Timeline(Ingested):
         values = ("numeric_value", "text_value")
         wrong = [pl.col(n).cast(kind) for n, kind in EVENTS.items() if schema.get(n, kind) != kind]
         absent = [pl.lit(None, EVENTS[n]).alias(n) for n in values if n not in schema]
-        return self.held.with_columns(*wrong, *absent) if wrong or absent else self.held
+        return self.frame.with_columns(*wrong, *absent) if wrong or absent else self.frame
 
     @cached_property
     def arrays(self) -> EventArrays:

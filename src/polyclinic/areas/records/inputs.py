@@ -100,7 +100,7 @@ class RecordsInputs(Inputs):
         """The subjects' events that some window may show, those without a time, and those that give a stratum."""
         index_times = instants(rows["prediction_time"])
         opens, shuts = (index_times.min() - self._span, index_times.max()) if len(index_times) else (0, 0)
-        if source.held is not None and not self.strata:
+        if source.frame is not None and not self.strata:
             events = source.arrays
             shown = (events.known == TIMELESS) | ((events.known >= opens) & (events.known <= shuts))
             if events.end is not None:
