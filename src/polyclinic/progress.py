@@ -80,7 +80,11 @@ class Console(Reporter):
 
         outermost = self.bars is None
         if outermost:
-            columns = rich.TextColumn("{task.description}"), rich.BarColumn(), rich.TextColumn("{task.fields[left]}")
+            columns = (
+                rich.TextColumn("{task.description}", markup=False),
+                rich.BarColumn(),
+                rich.TextColumn("{task.fields[left]}", markup=False),
+            )
             self.bars = rich.Progress(*columns, console=self.console, transient=True)
             self.bars.start()
         bar = self.bars.add_task(text, total=work.total, left="")

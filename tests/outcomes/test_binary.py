@@ -124,7 +124,7 @@ def test_a_study_says_which_of_two_values_means_yes(values, positive):
     ("values", "positive", "words"),
     [
         (["Yes", "No"], None, "positive: 'Yes'"),
-        (["Yes", "No", "Unknown"], "Yes", "3 values .No, Unknown, Yes., not two"),
+        (["Yes", "No", "Unknown"], "Yes", "3 values .'No', 'Unknown', 'Yes'., not two"),
         (["Yes", "No"], "Yess", "did you mean 'Yes'"),
     ],
 )

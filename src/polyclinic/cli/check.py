@@ -14,7 +14,7 @@ def command(
     name: Annotated[str, Argument(help="The name of a model, a format or an outcome.")],
     source: Annotated[Path | None, Option(help="For a format: a source that it should read.")] = None,
     outcome: Annotated[str | None, Option(help="For a model: the outcome whose planted problem it learns.")] = None,
-    settings: output.Settings = None,
+    settings: output.OwnSettings = None,
     as_json: output.AsJson = False,
 ) -> None:
     """Check that a model, a format or an outcome keeps its contract."""

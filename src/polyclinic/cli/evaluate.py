@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from polyclinic.cli import output
+from polyclinic.cli import output, run
 
 EXAMPLE = "polyclinic evaluate mine.csv --labels labels.csv --group subject_id --out runs/mine"
 
@@ -27,4 +27,4 @@ def command(
     if as_json:
         output.show_json(report.document.model_dump(mode="json"))
     else:
-        output.say(f"{report.finding}\nreport   {report.page}")
+        run.show_report(report)

@@ -1,6 +1,5 @@
 """`polyclinic ingest`: a source in its own format → a timeline or a table of rows."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -35,11 +34,5 @@ def command(
     if as_json:
         output.show_json(summary)
         return
-    output.tree(filled(summary))
+    output.tree(summary)
     output.say(f"\nwritten to {out}; look at it with: polyclinic describe {out}")
-
-
-def filled(summary: Mapping[str, object]) -> dict[str, object]:
-    """The summary without the entries that hold nothing; counts of zero say something and stay."""
-    inner = {key: filled(value) if isinstance(value, Mapping) else value for key, value in summary.items()}
-    return {key: value for key, value in inner.items() if value not in (None, "", [], {})}

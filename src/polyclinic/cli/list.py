@@ -51,11 +51,14 @@ def about(entry: registry.Entry) -> str:
         return "(its module is missing)"
     tree: ast.Module = ast.parse(source.read_text(encoding="utf-8"))
     shared = sum(e.target.startswith(f"{module}:") for e in registry.entries(entry.kind).values()) > 1
-    definitions = (node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == rest)
-    return (ast.get_docstring(next(definitions, tree) if shared else tree) or "").partition("\n")[0]
+    named = next((n for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef) and n.name == rest), None)
+    own = named is not None and (shared or isinstance(named, ast.FunctionDef))
+    paragraph = (ast.get_docstring(named if named and own else tree) or "").partition("\n\n")[0]
+    return " ".join(paragraph.split())
 
 
 def title_of(path: Path) -> str:
-    """The value of the top-level `title:` line of a YAML."""
-    title = re.search(r"^title:(.*)", path.read_text(encoding="utf-8"), re.M) if path.is_file() else None
+    """The value of the top-level `title:` line of a YAML, or else the comment that it begins with."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    title = re.search(r"^title:(.*)", text, re.M) or re.match(r"#(.*)", text)
     return title[1].strip().strip("'\"") if title else ""

@@ -15,6 +15,10 @@ Events = Annotated[Path, Argument(help="An ingested folder, or a MEDS data set."
 Package = Annotated[Path, Argument(help="A model package: the folder `package` of a run, or a .zip of it.")]
 OneKey = Option("--set", metavar="KEY=VALUE", help="Change one key of the study; may stand several times.")
 Settings = Annotated[list[str] | None, OneKey]
+OneSetting = Option(
+    "--set", metavar="KEY=VALUE", help="Change one of its settings, as width=32; may stand several times."
+)
+OwnSettings = Annotated[list[str] | None, OneSetting]
 
 
 def show_json(value: object) -> None:
@@ -27,40 +31,52 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, title_style="bold")
+    heading = None if title is None else Text(title, "bold")
+    drawn = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        drawn.add_column(name, justify="left", overflow="fold")
+        drawn.add_column(Text(name), justify="left", overflow="fold")
     for row in rows:
-        drawn.add_row(*map(cell, row))
+        drawn.add_row(*(Text(cell(value)) for value in row))
     # A pipe has no width: what reads it wants each row on a line.
     Console(highlight=False, width=None if sys.stdout.isatty() else 240).print(drawn)
 
 
 def cell(value: object) -> str:
-    """One value in a table: thousands apart, three decimals, nothing for nothing; no markup of its own."""
-    from rich.markup import escape
-
+    """One value in a table: thousands apart, three decimals, nothing for nothing."""
     if value is None or isinstance(value, bool):
         return {None: "", True: "yes", False: "no"}[value]
     if isinstance(value, int | float):
         return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
-    return escape(str(value))
+    return str(value)
 
 
-def say(text: object) -> None:
-    """A line, or anything that rich draws, on standard output."""
+def say(text: str, *, bold: bool = False) -> None:
+    """A line on standard output, as it stands: what looks like markup comes from names and data, and stays text."""
     from rich.console import Console
+    from rich.text import Text
 
-    Console(highlight=False, soft_wrap=isinstance(text, str)).print(text)
+    Console(highlight=False, soft_wrap=True).print(Text(text, "bold" if bold else ""))
+
+
+def say_paragraph(text: str) -> None:
+    """A paragraph on standard output, wrapped to the width of the terminal, with space around it."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    Console(highlight=False).print(Padding(Text(text), (1, 0)))
 
 
 def tree(value: Mapping[str, Any], indent: int = 0) -> None:
-    """A nested mapping as indented lines; lists of mappings as tables."""
+    """A nested mapping as indented lines; lists of mappings as tables. What holds nothing is left out; zeros stay."""
     for key, item in value.items():
+        if item is None or (isinstance(item, str | list | tuple | Mapping) and not item):
+            continue
         items = item if isinstance(item, list | tuple) else [item]
         if isinstance(item, Mapping):
-            say(f"{' ' * indent}[bold]{cell(key)}[/bold]")
+            say(f"{' ' * indent}{cell(key)}", bold=True)
             tree(item, indent + 2)
         elif items and all(isinstance(row, Mapping) and row.keys() == items[0].keys() for row in items):
             table(list(items[0]), [list(row.values()) for row in items], title=str(key))

@@ -20,7 +20,9 @@ EXAMPLE = "polyclinic predict demo/package timeline/ --out predictions.parquet"
 def command(
     package: output.Package,
     source: Annotated[Path, Argument(help="Data in the package's format, an ingested folder, or MEDS.")],
-    out: Annotated[Path | None, Option(help="The Parquet file to write; printed if left out.")] = None,
+    out: Annotated[
+        Path | None, Option(help="The .parquet or .csv file to write; without it, the first rows are printed.")
+    ] = None,
     format_name: Annotated[str | None, Option("--format", help="The format of SOURCE, where it is not plain.")] = None,
     at: Annotated[datetime | None, Option(help="One index time for all, instead of the task's own.")] = None,
     index: Annotated[

@@ -57,11 +57,12 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
 
 
 def show_report(report: Report) -> None:
-    """The finding, the gates, and where things lie."""
-    from rich.padding import Padding
-    from rich.text import Text
-
-    output.say(Padding(Text(report.finding), (1, 0)))
+    """The finding, what to know before use by name, the gates, and where things lie."""
+    output.say_paragraph(report.finding)
+    if titles := [caution.title for caution in report.document.cautions]:
+        output.say(f"before you use this, read on the page: {'; '.join(titles)}")
     for gate in report.document.gates:
         output.say(f"gate {output.cell(gate.gate)}: {gate.state} (measured {output.cell(gate.measured)})")
-    output.say(f"report   {report.page}\npackage  {report.package}")
+    output.say(f"report   {report.page}")
+    if report.package.is_dir():
+        output.say(f"package  {report.package}")

@@ -52,7 +52,8 @@ class Binary:
         if self.positive is None and series.cast(pl.Float64, strict=False).null_count() == series.null_count():
             return Dense(numbers(series).astype(np.float32), (name,))
         values = series.drop_nulls().unique().sort().to_list()
-        known = ", ".join(map(str, values[:6])) + (" …" if len(values) > 6 else "")
+        few = len(values) <= 6 and series.dtype == pl.String  # the levels of a column; numbers may be measurements
+        known = ", ".join(map(repr, values)) if few else "numbers, or text that differs from row to row"
         if len(values) > 2:
             fix = "make a column that is yes, no or empty, for example by a threshold"
             raise BadData(

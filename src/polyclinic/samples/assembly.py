@@ -20,7 +20,7 @@ from polyclinic.notes import note
 from polyclinic.samples.columns import Column, Dense, File
 from polyclinic.samples.frames import in_one_type, labels, need_columns, numbers, read_table, times
 from polyclinic.samples.identity import Identity
-from polyclinic.samples.inputs import InputColumns, Inputs
+from polyclinic.samples.inputs import HasCategories, InputColumns, Inputs
 from polyclinic.samples.repeats import note_repeats
 from polyclinic.samples.samples import Role, Samples
 from polyclinic.timelines.availability import known_at
@@ -29,6 +29,7 @@ from polyclinic.timelines.timeline import Timeline
 
 TARGET = "boolean_value"
 MOST_PATTERNS = 3
+MOST_LEVELS_SHOWN = 20
 
 
 class Question(Protocol):
@@ -243,6 +244,15 @@ def unreadable(question: Question, rows: pl.DataFrame) -> dict[int, str]:
     return found
 
 
+def _levels_of(reader: Inputs, name: str) -> str:
+    """The levels of a column that the package itself lists: they are no patient's."""
+    levels = reader.categories.get(name, ()) if isinstance(reader, HasCategories) else ()
+    if not levels:
+        return ""
+    more = ", …" if len(levels) > MOST_LEVELS_SHOWN else ""
+    return f"; known: {', '.join(map(repr, levels[:MOST_LEVELS_SHOWN]))}{more}"
+
+
 def unseen(question: Question, rows: pl.DataFrame) -> dict[int, list[str]]:
     """Row → the columns in which it holds a level that no row of the study held; each column is noted with its count.
 
@@ -259,7 +269,7 @@ def unseen(question: Question, rows: pl.DataFrame) -> dict[int, list[str]]:
             patterns = Counter(pattern_of(value) for value in rows[name].gather(list(positions)))
             shown = ", ".join(repr(pattern) for pattern, _ in patterns.most_common(MOST_PATTERNS))
             hold = how_many(len(positions), "row holds", "rows hold")
-            result = f"{hold} a level not seen in training (pattern {shown})"
+            result = f"{hold} a level not seen in training (pattern {shown}{_levels_of(reader, name)})"
             note(
                 name,
                 result,

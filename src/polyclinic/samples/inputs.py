@@ -69,6 +69,13 @@ class Stratified(Protocol):
 
 
 @runtime_checkable
+class HasCategories(Protocol):
+    """Inputs that know the levels of some columns: column → its levels."""
+
+    categories: Mapping[str, tuple[str, ...]]
+
+
+@runtime_checkable
 class OfTables(Protocol):
     """Inputs whose columns and levels the rows of the study decide, once and for all."""
 

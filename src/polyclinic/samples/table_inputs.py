@@ -1,5 +1,6 @@
 """The inputs of a plain table: numbers, flags and categories as dense columns."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -16,6 +17,7 @@ from polyclinic.samples.frames import as_numbers, labels, need_columns, numbers
 from polyclinic.samples.inputs import InputColumns, Inputs
 
 MOST_LEVELS = 50
+MOST_NAMED = 6
 MIXED = 0.2
 WORDS = (pl.String, pl.Categorical, pl.Enum)
 
@@ -113,7 +115,11 @@ def _levels(series: pl.Series) -> tuple[str, ...]:
         what = f"the numbers of column {name!r} are written with commas"
         raise BadData(what, at=Place(column=name), fix="write them with points, such as 0.5")
     if len({level.strip().lower() for level in levels}) < len(levels):
-        result = "its levels differ in capitals or spaces alone"
+        alike = Counter(level.strip().lower() for level in levels)
+        same = (
+            [repr(level) for level in levels if alike[level.strip().lower()] > 1] if len(levels) <= MOST_LEVELS else []
+        )
+        result = f"its levels differ in capitals or spaces alone{': ' if same else ''}{', '.join(same[:MOST_NAMED])}"
         note(f"column {name!r}", result, "Each of them counts by itself: write one level alike in all rows.")
     if len(levels) > MOST_LEVELS:
         what = f"column {name!r} is text with {len(levels)} different values"
