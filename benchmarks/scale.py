@@ -2,7 +2,8 @@
 
     python benchmarks/scale.py study [--copies 1 10 50]      a study of boosted trees on copies of the ICU demo
     python benchmarks/scale.py grid DATA TASK [--parts 6 1]  an hourly grid over a sixth and over all of a MEDS data set
-    python benchmarks/scale.py cold PACKAGE SOURCE AT        `polyclinic predict` for one time, from a fresh process
+    python benchmarks/scale.py cold PACKAGE SOURCE AT        `polyclinic predict` for one time, from a fresh process:
+        demo/package demo/one_patient "2129-04-06 02:25:00"
     python benchmarks/scale.py epoch                         CPU seconds an epoch from Python while other work runs
 
 Each line is a fresh process; CPU seconds count first.

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cached_property
 from typing import Any, TextIO, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -40,13 +41,18 @@ class Console(Reporter):
     """
 
     def __init__(self, file: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        from rich.console import Console as RichConsole
-
-        self.console = RichConsole(file=file or sys.stderr, highlight=False, soft_wrap=True)
+        self.file = file or sys.stderr
         self.clock, self.started = clock, clock()
         self.bars: Any = None
         self.counts: list[str] = []
         self.last_line = self.started
+
+    @cached_property
+    def console(self) -> Any:
+        """What draws; made with the first line, since a command that says nothing need not load rich."""
+        from rich.console import Console as RichConsole
+
+        return RichConsole(file=self.file, highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
         from rich.text import Text

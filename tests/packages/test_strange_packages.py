@@ -235,7 +235,9 @@ def test_a_graph_whose_data_lie_in_another_file_is_refused(finished: Report) -> 
     inner = onnx.helper.make_graph([node], "inner", [], [value])
     branch = onnx.helper.make_node("If", ["c"], ["w"], then_branch=inner, else_branch=inner)
     condition = onnx.helper.make_tensor_value_info("c", 9, [])
+    trees = onnx.helper.make_node("Trees", [], ["w"], ids=range(300), at=[0.5] * 300, hidden=tensor)
     graphs = [
+        onnx.helper.make_graph([trees], "g", [], [value]),
         onnx.helper.make_graph([], "g", [], [value], initializer=[tensor]),
         onnx.helper.make_graph([node], "g", [], [value]),
         onnx.helper.make_graph([branch], "g", [condition], [value]),

@@ -9,7 +9,6 @@ from typer import Argument
 
 from polyclinic import registry
 from polyclinic.cli import output
-from polyclinic.code_closure import source_of
 from polyclinic.errors import UnknownName
 
 KINDS = ("areas", *registry.KINDS)
@@ -46,6 +45,8 @@ def about(entry: registry.Entry) -> str:
     module, _, rest = entry.target.partition(":")
     if rest.endswith((".yaml", ".yml")):
         return title_of(entry.path())
+    from polyclinic.code_closure import source_of
+
     source = source_of(module)
     if source is None:
         return "(its module is missing)"

@@ -45,7 +45,8 @@ def command(
     else:
         refused = frame.height - frame["refused"].null_count()
         said = f", {refused:,} of them refused (see the column `refused`)" if refused else ""
-        output.say(f"{how_many(frame.height, 'row')} written to {out}{said}")
+        written = f"{how_many(frame.height, 'row')} written to {out}{said}"
+        print(written)  # without rich, which a cold start need not load
 
 
 def short(frame: pl.DataFrame) -> pl.DataFrame:

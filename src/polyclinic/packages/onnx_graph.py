@@ -8,6 +8,7 @@ References
 The field numbers are those of `onnx.proto` (ONNX 1.x), the encoding is that of Protocol Buffers.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
@@ -28,6 +29,12 @@ _WITHIN: Mapping[str, Fields] = {
     "tensor": {},
 }
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+_KEYS = {wire: bytes(range(8 + wire, 128, 8)) for wire in (0, 1, 5)}
+_NUMBERS = re.compile(
+    rb"(?:[%s][\x80-\xff]{0,9}[\x00-\x7f]|[%s][\s\S]{8}|[%s][\s\S]{4}){1,10000}"
+    % tuple(re.escape(_KEYS[wire]) for wire in (0, 1, 5))
+)
+"""A run of fields that hold one number each, their own numbers below 16: a tree has tens of thousands of them."""
 
 
 def check_graph(data: bytes, file: str) -> None:
@@ -46,17 +53,23 @@ def _external(data: memoryview, kind: str, depth: int) -> Iterator[bool]:
     """For each tensor of a message, whether its values lie elsewhere."""
     if depth > MOST_DEPTH * 2:  # a graph within a node within a graph, so many times
         raise ValueError("too deep")
-    for number, value in _fields(data):
+    for number, value in _fields(data, with_numbers=kind == "tensor"):
         if kind == "tensor":
             yield number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value == 1)
         elif isinstance(value, memoryview) and number in _WITHIN[kind]:
             yield from _external(value, _WITHIN[kind][number], depth + 1)
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Number and value of each field of a message: an integer, or the bytes of a string or message."""
+def _fields(data: memoryview, *, with_numbers: bool) -> Iterator[tuple[int, int | memoryview]]:
+    """Number and value of each field of a message: an integer, or the bytes of a string or message.
+
+    with_numbers: whether fields that hold one number are wanted too.
+    """
     at = 0
     while at < len(data):
+        if not with_numbers and (run := _NUMBERS.match(data, at)):
+            at = run.end()
+            continue
         key, at = _varint(data, at)
         wire = key & 7
         if wire == 0:

@@ -22,6 +22,8 @@ REQUIRED = ("subject_id", "time", "code")
 TIMES = ("time", "end_time", "available_time")
 VALUES = ("numeric_value", "text_value")
 INGEST = "read it with `polyclinic ingest meds`, which gives every subject a number"
+LARGEST = 3.4e38
+"""Numbers below it are finite as float32."""
 PRINTABLE = "!", "\x7f"
 """Codes that start between these are not empty; so the least and the greatest code of a file decide for all."""
 
@@ -158,9 +160,7 @@ class StoredEvents:
         if self.ingested:
             return {}
         counts: dict[str, int] = {}
-        for path, schema in self.files.items():
-            if _is_sound(path, schema, self.clock):
-                continue
+        for path, schema in self._suspects():
             each = {f"{column}: {why}": wrong.sum() for column, why, wrong in _plain_faults(schema, self.clock)}
             with readable(path):
                 row = pl.scan_parquet(path).select(**each).collect(engine="streaming").row(0, named=True)
@@ -168,6 +168,13 @@ class StoredEvents:
                 why: n for why, n in counts.items() if why not in row
             }
         return {why: n for why, n in counts.items() if n}
+
+    def _suspects(self) -> Iterator[tuple[Path, Mapping[str, pl.DataType]]]:
+        """The files that may hold rows that are no events; the statistics in their footers clear the others."""
+        for schema, same in groupby(self.files, key=lambda path: tuple(self.files[path].items())):
+            paths, columns = list(same), dict(schema)
+            if not _is_sound(paths, columns, self.clock):
+                yield from ((path, columns) for path in paths)
 
     def scan(self, shards: Sequence[Path] | None = None) -> pl.LazyFrame:
         """The events of all files, or of some of them, on the standard clock of the site."""
@@ -198,41 +205,20 @@ def _plain_faults(schema: Mapping[str, pl.DataType], clock: SiteClock) -> Iterat
         yield column, why, wrong.fill_null(False)
 
 
-def _is_sound(path: Path, schema: Mapping[str, pl.DataType], clock: SiteClock) -> bool:
-    """Whether the statistics in a file's footer show that every row of it is an event."""
-    import pyarrow.parquet as pq
+def _is_sound(paths: Sequence[Path], schema: Mapping[str, pl.DataType], clock: SiteClock) -> bool:
+    """Whether every row of these files is an event.
 
+    The query asks for what no event has in comparisons that Polars answers by the footers of the files: of those that
+    other programs write with statistics too, no row is read.
+    """
     if any(schema.get(n) == pl.String for n in (*TIMES, "numeric_value")) or not clock.is_fixed:
         return False
-    with readable(path):
-        about = pq.read_metadata(path)
-    for number in range(about.num_row_groups):
-        group = about.row_group(number)
-        chunks = (group.column(n) for n in range(group.num_columns))
-        known = {chunk.path_in_schema: chunk.statistics for chunk in chunks}
-        if not all(_filled(known.get(name)) for name in ("subject_id", "code")):
-            return False
-        code, value = known["code"], known.get("numeric_value")
-        least, most = (
-            end.decode("utf-8", "replace") if isinstance(end, bytes) else str(end) for end in (code.min, code.max)
-        )
-        if not (least >= PRINTABLE[0] and most < PRINTABLE[1]):
-            return False
-        if "numeric_value" in schema and schema["numeric_value"].is_float() and not _finite(value):
-            return False
-    return True
-
-
-def _filled(statistics: object) -> bool:
-    return bool(getattr(statistics, "has_min_max", False)) and getattr(statistics, "null_count", None) == 0
-
-
-def _finite(statistics: object) -> bool:
-    """Whether the least and the greatest number are finite as float32; a column without any number has neither."""
-    import numpy as np
-
-    if not getattr(statistics, "has_min_max", False):
-        return getattr(statistics, "num_values", None) == 0
-    ends = np.array([getattr(statistics, "min", None), getattr(statistics, "max", None)], float)
-    with np.errstate(over="ignore"):
-        return bool(np.isfinite(ends.astype(np.float32)).all())
+    code, value = pl.col("code"), pl.col("numeric_value")
+    code = code if schema["code"] == pl.String else code.cast(pl.String)
+    suspect = pl.col("subject_id").is_null() | code.is_null() | (code < PRINTABLE[0]) | (code >= PRINTABLE[1])
+    kind = schema.get("numeric_value")
+    if kind is not None and kind.is_float():
+        infinite, most = pl.lit(float("inf"), kind), pl.lit(LARGEST, kind)
+        suspect |= value.is_between(most, infinite) | value.is_between(-infinite, -most)
+    with readable(paths[0]):
+        return pl.scan_parquet(list(paths)).filter(suspect).head(1).collect(engine="streaming").is_empty()

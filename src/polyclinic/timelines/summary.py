@@ -52,11 +52,11 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
     Raises `BadData` where it is malformed, or where the folder has another layout than this version writes.
     """
-    from pydantic import ValidationError
-
     path = folder / PATH
     if not path.is_file():
         return {}
+    from pydantic import ValidationError
+
     summary = read_json(path)
     try:
         _adapter().validate_python(summary)
