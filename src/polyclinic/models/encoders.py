@@ -65,7 +65,7 @@ def offsets(train: Samples, dense: Mapping[str, list[str]]) -> dict[str, list[fl
     Models read float32, in which 20240101000000 and 20240101000015 are one number. A column whose training values would
     become equal is read as the distance from its middle. Where they remain equal even then, a note says so.
     """
-    found: dict[str, list[float]] = {}
+    middles: dict[str, list[float]] = {}
     columns = of_rows(train, Dense)
     for column, names in dense.items():
         values = columns[column].values
@@ -74,8 +74,8 @@ def offsets(train: Samples, dense: Mapping[str, list[str]]) -> dict[str, list[fl
         flat = values.reshape(len(values), -1)
         middle = [_offset(flat[:, at], name) for at, name in enumerate(names)]
         if any(middle):
-            found[column] = middle
-    return found
+            middles[column] = middle
+    return middles
 
 
 def _offset(values: Array, name: str) -> float:
@@ -106,11 +106,11 @@ def dense_names(rows: Samples) -> dict[str, list[str]]:
 
 def names(learned: Mapping[str, Any]) -> list[str]:
     """The names of the matrix's columns."""
-    found = [name for column in sorted(learned["dense"]) for name in learned["dense"][column]]
+    features = [name for column in sorted(learned["dense"]) for name in learned["dense"][column]]
     for column, codes in sorted(learned["codes"].items()):
         kinds = [f"{kind} {hours:g}h" for hours in learned["hours"] for kind in SUMMARIES]
-        found += [f"{column}//{code}//{kind}" for kind in kinds for code in codes]
-    return found or ["nothing"]
+        features += [f"{column}//{code}//{kind}" for kind in kinds for code in codes]
+    return features or ["nothing"]
 
 
 def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
@@ -123,17 +123,17 @@ def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
     width = sum(len(names) for names in learned["dense"].values())
     each = len(learned["hours"]) * len(SUMMARIES) if learned["codes"] else 0
     size = width + each * sum(len(codes) for codes in learned["codes"].values())
-    found, at = np.zeros((len(rows), max(size, 1)), np.float32), 0
+    values, at = np.zeros((len(rows), max(size, 1)), np.float32), 0
     for name, names_ in sorted(learned["dense"].items()):
-        found[:, at : at + len(names_)] = centred(columns[name], learned.get("offset", {}).get(name))
+        values[:, at : at + len(names_)] = centred(columns[name], learned.get("offset", {}).get(name))
         at += len(names_)
     with np.errstate(invalid="ignore", over="ignore"):  # of infinite values, which are named below
         for name, codes in sorted(learned["codes"].items()):
-            part = found[:, at : at + each * len(codes)]
+            part = values[:, at : at + each * len(codes)]
             summarise(sequence[name], codes, rows.time, learned["hours"], out=part)
             at += part.shape[1]
-    _refuse_infinite(found, learned)
-    return found
+    _refuse_infinite(values, learned)
+    return values
 
 
 def centred(column: Dense, offset: Sequence[float] | None) -> Array:
@@ -142,13 +142,13 @@ def centred(column: Dense, offset: Sequence[float] | None) -> Array:
     return values if offset is None else values.astype(np.float64) - np.asarray(offset)
 
 
-def _refuse_infinite(found: Floats, learned: Mapping[str, object]) -> None:
-    infinite = np.isinf(found)
+def _refuse_infinite(values: Floats, learned: Mapping[str, object]) -> None:
+    infinite = np.isinf(values)
     if not infinite.any():
         return
     row, feature = np.argwhere(infinite)[0].tolist()
     name, count = names(learned)[feature], infinite[:, feature].sum()
-    what = f"{name!r} is infinite in {count} of {how_many(len(found), 'row')}"
+    what = f"{name!r} is infinite in {count} of {how_many(len(values), 'row')}"
     raise BadData(what, at=Place(row=row, column=name), fix=FINITE)
 
 
@@ -182,9 +182,9 @@ def covered(column: Ragged, index_times: Array | None, coverage: float, hours: f
         part = recent(part, end, hours)
         row, position = part.elements()
         near = hours_of(part, end, row, position) <= hours
-        seen = np.zeros((len(part), len(levels)), bool)
-        seen[row[near], part.values["code"][position[near]]] = True
-        count += seen.sum(axis=0)
+        occurs = np.zeros((len(part), len(levels)), bool)
+        occurs[row[near], part.values["code"][position[near]]] = True
+        count += occurs.sum(axis=0)
     few = np.sort(count)[-min(FEWEST, len(count)) :].min(initial=len(column))
     enough = max(1.0, min(coverage * len(column), few))
     return sorted(level for level, rows in zip(levels, count, strict=True) if rows >= enough)

@@ -88,8 +88,8 @@ class Estimator(TableModel):
         with threadpool_limits(openmp.threads("sklearn", session.threads), "openmp"):
             fitted = ready(estimator, session).fit(x, y)
         part = graph(fitted, x.shape[1], self.estimator)
-        found = 1 / (1 + np.exp(-part({"x": x[:SOME]})["raw"][:, 0].astype(float)))
-        gap = float(np.abs(found - fitted.predict_proba(x[:SOME])[:, 1]).max())
+        exported = 1 / (1 + np.exp(-part({"x": x[:SOME]})["raw"][:, 0].astype(float)))
+        gap = float(np.abs(exported - fitted.predict_proba(x[:SOME])[:, 1]).max())
         if not gap <= TOLERANCE:
             what = f"the ONNX graph of {self.estimator} differs from the estimator by {gap:.1e}"
             fix = "fill the gaps first (a pipeline with sklearn.impute.SimpleImputer), or take another one"
@@ -100,8 +100,8 @@ class Estimator(TableModel):
 def described(item: Any) -> dict[str, Any]:
     """{"estimator": dotted name, "params": those that are not the default}; raises `UsageError` as `Estimator.of`."""
     usual = {name: p.default for name, p in inspect.signature(type(item).__init__).parameters.items()}
-    given = {k: v for k, v in item.get_params(deep=False).items() if repr(v) != repr(usual.get(k))}
-    return {"estimator": _name_of(type(item)), "params": {k: _written(v, k) for k, v in given.items()}}
+    changed = {k: v for k, v in item.get_params(deep=False).items() if repr(v) != repr(usual.get(k))}
+    return {"estimator": _name_of(type(item)), "params": {k: _written(v, k) for k, v in changed.items()}}
 
 
 def _name_of(kind: type) -> str:

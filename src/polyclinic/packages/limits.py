@@ -202,11 +202,11 @@ def limits_of(train: Samples, validation: Samples, *, outside: Policy = "warn") 
     """
     learned, watched = _some(train), _some(validation)
     measured = sorted([*_measured(learned)], key=lambda m: -len(m.values))[:MOST_COLUMNS]
-    held = {(m.column, m.label): m for m in _measured(watched)}
+    validated = {(m.column, m.label): m for m in _measured(watched)}
     spare = int(OUTSIDE * len(watched) / max(len(measured), 1))
     by_column: dict[str, dict[str | None, Bounds]] = {}
     for one in measured:
-        bounds = _bounds(one.values, held.get((one.column, one.label)), spare)
+        bounds = _bounds(one.values, validated.get((one.column, one.label)), spare)
         by_column.setdefault(one.column, {})[one.label] = bounds
     inputs = {
         name: _limits(column, watched.columns[name], by_column.get(name, {})) for name, column in learned.inputs.items()
@@ -272,18 +272,18 @@ def _measured_codes(name: str, column: Ragged) -> Iterator[_Measured]:
             yield _Measured(name, levels[number], values, row[mine])
 
 
-def _bounds(values: Floats, held: _Measured | None, spare: int) -> Bounds:
+def _bounds(values: Floats, validated: _Measured | None, spare: int) -> Bounds:
     """Bounds of one field that at most `spare` validation rows lie outside of."""
-    every = values if held is None else np.concatenate([values, held.values])
+    every = values if validated is None else np.concatenate([values, validated.values])
     low, high = np.quantile(every, [TAIL, 1 - TAIL])
     if np.isin(every, (0, 1)).all():  # a flag; that it was never set where the package learned is no bound
         return 0.0, 1.0
     width = high - low or 10.0 ** np.ceil(np.log10(max(abs(low), 1.0)))
     needed = 0.0
-    if held is not None and len(held.values):
-        excess = np.maximum(low - held.values, held.values - high) / width
-        worst = np.zeros(int(held.row.max()) + 1)
-        np.maximum.at(worst, held.row, excess)
+    if validated is not None and len(validated.values):
+        excess = np.maximum(low - validated.values, validated.values - high) / width
+        worst = np.zeros(int(validated.row.max()) + 1)
+        np.maximum.at(worst, validated.row, excess)
         worst = np.sort(worst)[::-1]
         needed = worst[spare] if spare < len(worst) else 0.0
     more = FIRST

@@ -58,11 +58,11 @@ def check(package: Path) -> Checked:
     contents = read_contents(package)
     _check_format(contents, package)
     listed = recipe.read(Mapping[str, str], contents, CHECKSUMS)  # type: ignore[type-abstract]
-    found = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items() if name != CHECKSUMS}
-    for name in sorted({*found, *listed}):
-        if name not in found:
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items() if name != CHECKSUMS}
+    for name in sorted({*digests, *listed}):
+        if name not in digests:
             raise _altered(package, name, "missing")
-        if found[name] != listed.get(name):
+        if digests[name] != listed.get(name):
             why = "altered since the package was written" if name in listed else "not part of the package"
             raise _altered(package, name, why)
     return Checked(recipe.read(Recipe, contents, "recipe.json"), contents)

@@ -129,9 +129,9 @@ def _of_index(source: Timeline, index: pl.DataFrame) -> SelectedRows:
     known = known_at(events.collect_schema().names())
     with source.reading():
         first = events.group_by("subject_id").agg(first_known=known.min(), always=known.is_null().any()).collect()
-    seen = rows.join(first, on="subject_id", how="left", maintain_order="left")
+    joined = rows.join(first, on="subject_id", how="left", maintain_order="left")
     by_then = pl.col("always") | (pl.col("first_known") <= pl.col("prediction_time")).fill_null(False)
-    unknown = seen.filter(~by_then.fill_null(False))["row_id"]
+    unknown = joined.filter(~by_then.fill_null(False))["row_id"]
     return SelectedRows(rows, refused=dict.fromkeys(unknown, "nothing is known of this subject by then"))
 
 
@@ -152,14 +152,14 @@ def _known_by(source: Timeline, at: datetime | None) -> pl.DataFrame:
         fix = "a study names a `task` or a table of `labels`; predict takes --at TIME, or --index FILE"
         raise UsageError("there are no index times: the question has no `task`", fix=fix)
     events, when = source.scan(), pl.lit(source.clock.moment(at)).cast(pl.Datetime("us"))
-    seen = events.filter(known_at(events.collect_schema().names()) <= when)
+    known = events.filter(known_at(events.collect_schema().names()) <= when)
     with source.reading():
-        return seen.select(pl.col("subject_id").unique().sort(), prediction_time=when).collect()
+        return known.select(pl.col("subject_id").unique().sort(), prediction_time=when).collect()
 
 
 def _numbered(index: pl.DataFrame) -> pl.DataFrame:
-    found = index.drop("row_id") if "row_id" in index.columns else index.clone()
-    return found.insert_column(0, pl.Series("row_id", np.arange(index.height)))
+    numbered = index.drop("row_id") if "row_id" in index.columns else index.clone()
+    return numbered.insert_column(0, pl.Series("row_id", np.arange(index.height)))
 
 
 def _with_labels(rows: pl.DataFrame, question: Question, live: bool) -> pl.DataFrame:
@@ -213,14 +213,14 @@ def _inputs(
         groups["subject"] = labels(rows["subject_id"])
     task = question.task
     for name, reader in readers.items():
-        made = reader.columns(source, rows, task)
-        twice = set(columns) & set(made.columns)
+        part = reader.columns(source, rows, task)
+        twice = set(columns) & set(part.columns)
         if twice:
             raise UsageError(f"two inputs give a column {min(twice)!r}", at=Place(key=f"inputs.{name}"))
-        columns |= made.columns
-        groups |= made.groups
-        strata |= made.strata
-        unit = unit or made.unit
+        columns |= part.columns
+        groups |= part.groups
+        strata |= part.strata
+        unit = unit or part.unit
     return InputColumns(columns, groups, strata, unit)
 
 
@@ -238,10 +238,10 @@ def _target(question: Question, source: Timeline | RowTable, rows: pl.DataFrame)
 
 def unreadable(question: Question, rows: pl.DataFrame) -> dict[int, str]:
     """Position → why, for rows that some input cannot take."""
-    found: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     for reader in question.readers.values():
-        found |= reader.unreadable(rows)
-    return found
+        reasons |= reader.unreadable(rows)
+    return reasons
 
 
 def _levels_of(reader: Inputs, name: str) -> str:

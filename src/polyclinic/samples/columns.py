@@ -110,9 +110,9 @@ class Ragged:
         for some in self.blocks(BLOCK, max(1, BLOCK // max(levels, 1))):
             part = replace(self, start=self.start[some], stop=self.stop[some])
             row, position = part.elements()
-            seen = np.zeros((len(part), levels), bool)
-            seen[row, self.values[name][position]] = True
-            count += seen.sum(axis=0)
+            occurs = np.zeros((len(part), levels), bool)
+            occurs[row, self.values[name][position]] = True
+            count += occurs.sum(axis=0)
         return count
 
     def compact(self) -> Self:

@@ -68,5 +68,5 @@ def _keys(rows: Samples, unit: str) -> npt.NDArray[np.object_] | None:
 
 def _classes(values: Array) -> bool:
     """Whether labels are few whole numbers: yes or no, or classes."""
-    found = np.unique(values)
-    return bool(len(found) <= FEW and (found == np.round(found)).all())
+    levels = np.unique(values)
+    return bool(len(levels) <= FEW and (levels == np.round(levels)).all())

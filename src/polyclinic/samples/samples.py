@@ -80,16 +80,16 @@ class Samples:
     @property
     def target(self) -> Column:
         """The one target column; raises `UnknownName` where there is none."""
-        found = list(self.having("target").values())
-        if len(found) != 1:
+        targets = list(self.having("target").values())
+        if len(targets) != 1:
             raise UnknownName("target", "target", self.having("target"))
-        return found[0]
+        return targets[0]
 
     @property
     def labelled(self) -> npt.NDArray[np.bool_]:
         """Which rows have a target: bool [row]."""
-        found = [c.present for c in self.having("target").values()]
-        return np.logical_and.reduce(found) if found else np.zeros(len(self), bool)
+        present = [c.present for c in self.having("target").values()]
+        return np.logical_and.reduce(present) if present else np.zeros(len(self), bool)
 
     @property
     def X(self) -> npt.NDArray[np.float64]:
@@ -150,14 +150,14 @@ class Samples:
         apart = [n for n in (target, time, *names, *(strata or [])) if n]
         need_columns(frame, apart)
         inputs = TableInputs(groups=tuple(names), strata=tuple(strata or [])).resolved(frame, apart)
-        made = inputs.columns(None, frame, None)
-        columns = dict(made.columns)
+        part = inputs.columns(None, frame, None)
+        columns = dict(part.columns)
         roles: dict[str, Role] = dict.fromkeys(columns, "input")
         if target is not None:
             columns[target], roles[target] = Dense(numbers(frame[target]), (target,)), "target"
         ids = np.arange(frame.height, dtype=np.int64)
         when = None if time is None else times(frame[time])
-        return cls(ids, columns, roles, made.groups or {"row": ids}, when, made.strata)
+        return cls(ids, columns, roles, part.groups or {"row": ids}, when, part.strata)
 
     def _repr_html_(self) -> str:
         rows = [

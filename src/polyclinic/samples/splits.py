@@ -224,9 +224,9 @@ def check(fold: Fold, samples: Samples, separate: Sequence[str]) -> None:
     """Raise `BadData` where a group stands on two sides."""
     parts = {"train": fold.train, "validation": fold.validation, "test": fold.test}
     for name in separate:
-        seen = {part: np.unique(samples.groups[name][rows]) for part, rows in parts.items()}
+        members = {part: np.unique(samples.groups[name][rows]) for part, rows in parts.items()}
         for a, b in (("train", "test"), ("train", "validation"), ("validation", "test")):
-            if shared := len(np.intersect1d(seen[a], seen[b])):
+            if shared := len(np.intersect1d(members[a], members[b])):
                 fix = f"give each {name} one part, or take {name} out of split.separate"
                 what = f"{shared} of {name} stand both in {a} and in {b}"
                 raise BadData(what, at=Place(key="split"), fix=fix)

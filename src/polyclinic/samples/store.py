@@ -84,14 +84,14 @@ def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {n.removeprefix(prefix): v for n, v in arrays.items() if n.startswith(prefix)}
 
 
-def _opened(name: str, told: Mapping[str, Any], arrays: Mapping[str, Array], folder: Path) -> Column:
-    fields = {**told["fields"], **{field: arrays[f"{name}/{field}"] for field in told["arrays"]}}
-    if told["kind"] == "Dense":
+def _opened(name: str, document: Mapping[str, Any], arrays: Mapping[str, Array], folder: Path) -> Column:
+    fields = {**document["fields"], **{field: arrays[f"{name}/{field}"] for field in document["arrays"]}}
+    if document["kind"] == "Dense":
         fields["names"] = tuple(fields["names"])
-    if told["kind"] == "File":
+    if document["kind"] == "File":
         fields["reader"] = file_reader(fields["reader"])
-    if told["kind"] == "Entity":
+    if document["kind"] == "Entity":
         fields["table"] = load(folder / check_file_name(fields["table"], "a table"))
-    if told["kind"] == "Ragged":
+    if document["kind"] == "Ragged":
         fields["values"] = _under("values/", {field: fields.pop(field) for field in [*fields] if "/" in field})
-    return KINDS[told["kind"]](**fields)
+    return KINDS[document["kind"]](**fields)

@@ -225,8 +225,8 @@ def write_samples(
     refused = unreadable(question, cohort.rows)
     kept = cohort.rows[[i for i in range(cohort.rows.height) if i not in refused]]
     samples = assemble(question, source.data, SelectedRows(kept))
-    held = {name: holding(name, one, question, source.data, kept) for name, one in subgroups.items()}
-    strata = {name: np.where(rows, "yes", "no") for name, rows in held.items()}
+    holds = {name: holding(name, one, question, source.data, kept) for name, one in subgroups.items()}
+    strata = {name: np.where(rows, "yes", "no") for name, rows in holds.items()}
     store.save(replace(samples, strata={**samples.strata, **strata}), folder / "samples")
 
 

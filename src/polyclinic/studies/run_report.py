@@ -172,8 +172,8 @@ def both_sides(rows: Samples, folds: Sequence[Fold]) -> list[dict[str, Any]]:
     """Entries of `sanity` for groups that the split does not keep apart: subjects learned from and held out."""
     entries = []
     for name, values in rows.groups.items():
-        seen = [np.intersect1d(values[np.append(f.train, f.validation)], values[f.test]) for f in folds]
-        if n := len(np.unique(np.concatenate(seen))):
+        shared = [np.intersect1d(values[np.append(f.train, f.validation)], values[f.test]) for f in folds]
+        if n := len(np.unique(np.concatenate(shared))):
             result = f"{n:,} of {len(np.unique(values)):,}"
             why = f"A model may know them again: add {name} to `separate` of the split."
             entries.append(
@@ -205,9 +205,9 @@ def missing(rows: Samples) -> list[dict[str, object]]:
 
 
 def _missing_codes(column: Ragged) -> list[dict[str, object]]:
-    seen, names = column.rows_with("code"), column.levels["code"]
-    shares = 1 - seen / len(column)
-    most = [k for k in np.argsort(-seen, kind="stable")[:MOST_CODES] if seen[k]]
+    counts, names = column.rows_with("code"), column.levels["code"]
+    shares = 1 - counts / len(column)
+    most = [k for k in np.argsort(-counts, kind="stable")[:MOST_CODES] if counts[k]]
     return [{"column": names[k], "share": round(float(shares[k]), 4)} for k in most]
 
 

@@ -107,7 +107,7 @@ class Steps:
             Writes its files to the folder that it is called with: `code.work` with its arguments.
         """
         key = key_of(name, inputs, code)
-        step = self._reused(name, key) or self._made(name, key, make)
+        step = self._reused(name, key) or self._compute(name, key, make)
         self.finished[name] = step
         return step
 
@@ -142,7 +142,7 @@ class Steps:
             progress.say(f"{note.check}: {note.result}")
         return FinishedStep(name, folder, key, record.seconds, True, record.notes)
 
-    def _made(self, name: str, key: str, make: Callable[[Path], None] | None) -> FinishedStep:
+    def _compute(self, name: str, key: str, make: Callable[[Path], None] | None) -> FinishedStep:
         folder = self.root / f"{name}-{key}"
         if self.planned or make is None:
             return FinishedStep(name, folder, key, 0.0, False)
