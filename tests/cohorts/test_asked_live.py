@@ -175,7 +175,7 @@ def test_ties_are_settled_as_by_a_group_a_code(rows, with_availability: bool) ->
             .agg(settled, pl.exclude(*keys, "numeric_value").first())
         )
         parts.append(grouped.select(events.columns))
-    expected = pl.concat(parts).sort("subject_id", "time", nulls_last=False, maintain_order=True)
+    expected = pl.concat(parts).sort("subject_id", "time", "n", nulls_last=False)
     assert_frame_equal(plausible(events, values), expected)
 
 

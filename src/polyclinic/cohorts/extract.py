@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -69,17 +68,10 @@ def extract(
 
 
 def _batches(timeline: Timeline | pl.LazyFrame) -> Iterator[pl.LazyFrame]:
-    if isinstance(timeline, pl.LazyFrame) or timeline.frame is not None:
-        yield timeline if isinstance(timeline, pl.LazyFrame) else timeline.scan()
-        return
-    batch: list[Path] = []
-    for shard in timeline.shards():
-        batch.append(shard)
-        if sum(p.stat().st_size for p in batch) >= BATCH:
-            yield timeline.scan(batch)
-            batch = []
-    if batch:
-        yield timeline.scan(batch)
+    if isinstance(timeline, pl.LazyFrame):
+        yield timeline
+    else:
+        yield from (part.scan() for part in timeline.parts(BATCH))
 
 
 def _joined(parts: Sequence[BatchCohort], cohort: Cohort) -> Cohort:

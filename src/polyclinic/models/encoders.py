@@ -177,7 +177,7 @@ def covered(column: Ragged, index_times: Array | None, coverage: float, hours: f
     count = np.zeros(len(levels), np.int64)
     for some in column.blocks(BLOCK, max(1, BLOCK // max(len(levels), 1))):
         part, times = rows_of(column, index_times, some)
-        part = within(part)
+        part = part.within()
         end = ends(part, times)
         part = recent(part, end, hours)
         row, position = part.elements()
@@ -196,24 +196,12 @@ def rows_of(column: Ragged, index_times: Array | None, some: slice) -> tuple[Rag
     return part, None if index_times is None else index_times[some]
 
 
-def within(column: Ragged) -> Ragged:
-    """The same rows over the stretch of the shared arrays that they reach into: a view, or a copy where that is less."""
-    used = column.lengths > 0
-    low = int(column.start[used].min(initial=len(column.values["code"])))
-    high = max(low, int(column.stop[used].max(initial=0)))
-    if column.lengths.sum() < high - low:  # rows from here and there
-        return column.compact()
-    values = {name: v[low:high] for name, v in column.values.items()}
-    start, stop = (np.clip(bound - low, 0, high - low) for bound in (column.start, column.stop))
-    return Ragged(start, stop, values, column.levels)
-
-
 def of_codes(column: Ragged, codes: Sequence[str], number: Index | None = None) -> Ragged:
     """The same rows with only the events of these codes; `code` then counts in `codes`.
 
     number: what `numbers_of` gives, where many stretches of one column are asked for the same codes.
     """
-    column = within(column)
+    column = column.within()
     number = numbers_of(column, codes) if number is None else number
     code = number[column.values["code"]]
     keep = code >= 0

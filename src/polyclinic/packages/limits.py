@@ -147,11 +147,16 @@ def _codes_outside(column: Ragged, ranges: Mapping[str, Bounds]) -> Iterator[tup
     for number, level in enumerate(levels):
         if level in ranges:
             low[number], high[number] = ranges[level]
-    row, position = column.elements()
-    code, value = column.values["code"][position], column.values["value"][position]
-    wrong = np.flatnonzero((value < low[code]) | (value > high[code]))
-    for number in np.unique(code[wrong]).tolist():
-        yield levels[number], np.unique(row[wrong[code[wrong] == number]])
+    column = column.within()
+    code, value = column.values["code"], column.values["value"]
+    wrong = (value < low[code]) | (value > high[code])
+    before = np.append(0, np.cumsum(wrong))
+    # Windows overlap: each event is looked at once, and only the windows that hold a wrong one are laid out.
+    rows = np.flatnonzero(before[column.stop] > before[column.start])
+    row, position = column.take(rows).elements()
+    row, position = rows[row[wrong[position]]], position[wrong[position]]
+    for number in np.unique(code[position]).tolist():
+        yield levels[number], np.unique(row[code[position] == number])
 
 
 def _flat(column: Dense) -> Array:
@@ -262,12 +267,18 @@ def _measured_codes(name: str, column: Ragged) -> Iterator[_Measured]:
     if not {"code", "value"} <= set(column.values):
         return
     row, position = column.elements()
-    position, row = (array[np.isfinite(column.values["value"][position])] for array in (position, row))
-    code, levels = column.values["code"][position], column.levels["code"]
-    used = np.argsort(-np.bincount(code, minlength=len(levels)), kind="stable")[:MOST_COLUMNS]
-    for number in used.tolist():
-        mine = code == number
-        if mine.any():
+    code, levels = column.values["code"], column.levels["code"]
+    known = np.isfinite(column.values["value"])[position]
+    row, position = row[known], position[known]
+    count = np.bincount(code[position], minlength=len(levels))
+    used = np.argsort(-count, kind="stable")[:MOST_COLUMNS]
+    place = np.full(len(levels), len(used), np.uint8)
+    place[used] = np.arange(len(used), dtype=np.uint8)
+    by_code = np.argsort(place[code][position], kind="stable")  # bytes are sorted by counting them
+    ends = np.cumsum(count[used])
+    for number, first, last in zip(used.tolist(), ends - count[used], ends, strict=True):
+        if first < last:
+            mine = by_code[first:last]
             values = column.values["value"][position[mine]].astype(np.float64)
             yield _Measured(name, levels[number], values, row[mine])
 

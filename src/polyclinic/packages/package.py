@@ -35,7 +35,9 @@ from polyclinic.timelines.timeline import Timeline
 MOST_NAMED = 5
 ROWS_AT_A_TIME = 16384
 ROWS_READ = 1 << 17
-"""Rows whose inputs are read together: each time, the whole source is looked through."""
+"""Rows of a table whose inputs are read together."""
+BYTES_READ = 8 << 20
+"""Bytes of a timeline's shards that are read together, with the rows of their subjects."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +109,8 @@ class ModelPackage:
         if not rows.height:
             raise _nothing_to_predict(source, at)
         size = min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])
-        slices = (readable[i : i + ROWS_READ] for i in range(0, max(readable.height, 1), ROWS_READ))
-        selections = (SelectedRows(some, identity=identity) for some in slices)
-        read = (assemble(self.question, source, some, live=True) for some in selections)
+        selections = ((part, SelectedRows(some, identity=identity)) for part, some in _together(source, readable))
+        read = (assemble(self.question, part, some, live=True) for part, some in selections)
         chunks = [self._chunk(part, levels, folder) for samples in read for part in _parts(samples, size)]
         outside = {row: names for chunk in chunks for row, names in chunk.outside.items()}
         _note_outside(outside, readable.height)
@@ -240,10 +241,15 @@ def _nothing_to_predict(source: Timeline | RowTable, at: datetime | None) -> Bad
 def _by_row(samples: Samples, names: Sequence[str | None], levels: Mapping[int, Sequence[str]]) -> dict[int, str]:
     """Row → what lies outside: the inputs beyond their limits, and the columns with a level not seen in training."""
     pairs = zip(samples.row_id.tolist(), names, strict=True)
-    listed = {row: [*(one.split(", ") if one is not None else []), *levels.get(row, ())] for row, one in pairs}
     unseen = {row: {f"{name} {MISSING}" for name in names} for row, names in levels.items()}
-    kept = {row: [name for name in every if name not in unseen.get(row, ())] for row, every in listed.items()}
-    return {row: ", ".join(every) for row, every in kept.items() if every}
+    listed: dict[int, str] = {}
+    for row, one in zip(samples.row_id.tolist(), names, strict=True):
+        if one is None and row not in levels:
+            continue
+        every = [*(one.split(", ") if one is not None else []), *levels.get(row, ())]
+        if kept := [name for name in every if name not in unseen.get(row, ())]:
+            listed[row] = ", ".join(kept)
+    return listed
 
 
 def _note_outside(outside: Mapping[int, str], rows: int) -> None:
@@ -278,6 +284,24 @@ def _repeated(name: str, value: str | None, times: int, kind: Any = pl.String) -
     return pl.Series(name, [value], kind).new_from_index(0, times)
 
 
+def _together(source: Timeline | RowTable, rows: pl.DataFrame) -> Iterator[tuple[Timeline | RowTable, pl.DataFrame]]:
+    """The rows that are read together, each time with the part of the source that knows of them; at least once.
+
+    A timeline is read a few shards at a time, each of them once: memory stays flat, and cost grows with the source.
+    """
+    if isinstance(source, RowTable):
+        yield from ((source, rows[i : i + ROWS_READ]) for i in range(0, max(rows.height, 1), ROWS_READ))
+        return
+    parts = list(source.parts(BYTES_READ))
+    for part in parts[:-1]:
+        with part.reading():
+            subjects = part.scan().select(pl.col("subject_id").unique()).collect(engine="streaming")
+        mine = rows["subject_id"].is_in(subjects["subject_id"].implode())
+        yield part, rows.filter(mine)
+        rows = rows.filter(~mine)
+    yield parts[-1], rows
+
+
 def _parts(samples: Samples, size: int) -> Iterator[Samples]:
     """The rows, at most `size` at a time; once nothing where there are none."""
     if len(samples) <= size:
@@ -288,6 +312,8 @@ def _parts(samples: Samples, size: int) -> Iterator[Samples]:
 
 
 def _joined(rows: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
-    if rows.height == answers.height:  # all are answered, in their order: no join, which costs a live question
+    if rows["row_id"].equals(
+        answers["row_id"]
+    ):  # all are answered, in their order: no join, which costs a live question
         return rows.hstack(answers.get_columns()[1:])
     return rows.join(answers, on="row_id", how="left", maintain_order="left")

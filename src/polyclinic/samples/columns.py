@@ -115,6 +115,18 @@ class Ragged:
             count += occurs.sum(axis=0)
         return count
 
+    def within(self) -> Self:
+        """The same rows over the stretch of the shared arrays that they reach into: a view, or a copy where that is less."""
+        filled = self.lengths > 0
+        size = len(next(iter(self.values.values())))
+        low = int(self.start[filled].min(initial=size))
+        high = max(low, int(self.stop[filled].max(initial=0)))
+        if self.lengths.sum() < high - low:  # rows from here and there
+            return self.compact()
+        values = {name: v[low:high] for name, v in self.values.items()}
+        start, stop = (np.clip(bound - low, 0, high - low) for bound in (self.start, self.stop))
+        return replace(self, start=start, stop=stop, values=values)
+
     def compact(self) -> Self:
         """The same rows over arrays that hold only what they use."""
         _, position = self.elements()

@@ -56,6 +56,7 @@ class Timeline(Ingested):
     def __init__(self, path: Path | str, frame: pl.DataFrame | None = None) -> None:
         super().__init__(path)
         self.frame = frame
+        self._some: Sequence[Path] | None = None
 
     @classmethod
     def of(cls, events: pl.DataFrame) -> Self:
@@ -72,7 +73,20 @@ class Timeline(Ingested):
 
     def shards(self) -> list[Path]:
         """The Parquet files, sorted; a subject lies in one of them."""
-        return sorted((self.path / "data").rglob("*.parquet"))
+        return sorted((self.path / "data").rglob("*.parquet")) if self._some is None else list(self._some)
+
+    def parts(self, size: int) -> Iterator[Self]:
+        """The timeline in parts of whole shards, of about so many bytes each; a subject lies in one of the parts."""
+        shards = [] if self.frame is not None else self.shards()
+        if not shards:
+            yield self
+        some: list[Path] = []
+        for shard in shards:
+            some.append(shard)
+            if shard == shards[-1] or sum(file.stat().st_size for file in some) >= size:
+                part = type(self)(self.path)
+                part._some, part.stored, some = some, self.stored, []
+                yield part
 
     @cached_property
     def stored(self) -> StoredEvents:
@@ -123,7 +137,9 @@ class Timeline(Ingested):
 
         Times are instants, on the standard clock of the site (`zones`): its zone without daylight saving.
         """
-        return self.stored.scan(shards) if self.frame is None else self.events.lazy()
+        if self.frame is not None:
+            return self.events.lazy()
+        return self.stored.scan(self._some if shards is None else shards)
 
     @cached_property
     def events(self) -> pl.DataFrame:

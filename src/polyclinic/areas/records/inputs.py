@@ -1,30 +1,30 @@
 """Timelines as inputs: for each index row, the events that were known by then.
 
 Stateless, and the same code for one patient at the bedside and for a million questions: events are sorted once
-by subject and by when they became known, and a window is two binary searches in those arrays.
+by subject and by when they became known, a part of the timeline at a time, and a window is two binary searches in those
+arrays.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from polyclinic import progress
+from polyclinic.areas.records.known_events import joined, known_events
 from polyclinic.arrays import Array
 from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.sorted_times import position
-from polyclinic.cohorts.values import plausible_rows
 from polyclinic.figures.numbers import how_many
 from polyclinic.samples import Column, Dense, Ragged
 from polyclinic.samples.columns import Index
 from polyclinic.samples.inputs import InputColumns, Inputs
-from polyclinic.timelines.availability import TIMELESS, instants, known_at
-from polyclinic.timelines.event_arrays import EventArrays, numbered
+from polyclinic.timelines.availability import TIMELESS, instants
+from polyclinic.timelines.event_arrays import EventArrays
 from polyclinic.timelines.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ NEWEST = "newest//"
 YEAR = 365.25 * 86_400e6
 UNKNOWN = "unknown"
 READ = ("subject_id", "time", "code", "numeric_value", "available_time", "end_time")
+PART = 2 << 20
+"""Bytes of shards whose events are read together: half a million events and more, which take 100 bytes each on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,12 @@ class RecordsInputs(Inputs):
 
         source: a `Timeline`; rows: `subject_id`, `prediction_time`, `newest//NAME`; task: a `Task` or None.
         """
-        shown = self._shown(source, rows)
-        if infinite := np.isinf(shown.value).sum():
-            progress.say(f"{how_many(int(infinite), 'event')} with an infinite value left out")
-        events = known_events(shown, {} if task is None else task.values)
-        wanted, index_times = rows["subject_id"].to_numpy(), instants(rows["prediction_time"])
-        first, last = (np.searchsorted(events.subject, wanted, side).astype(np.int64) for side in ("left", "right"))
+        index_times, values = instants(rows["prediction_time"]), {} if task is None else task.values
+        shown = (self._shown(part, rows, index_times) for part in source.parts(PART))
+        events = joined([known_events(part, values) for part in shown])
+        if events.infinite:
+            progress.say(f"{how_many(events.infinite, 'event')} with an infinite value left out")
+        first, last = events.of_subjects(rows["subject_id"].to_numpy())
         limits = np.full_like(index_times, TIMELESS), index_times - self._span, index_times
         timed, start, stop = (position(events.known, first, last, limit, after=True) for limit in limits)
         fields: dict[str, Array] = {"code": events.code, "value": events.value, "time": events.time}
@@ -96,27 +98,17 @@ class RecordsInputs(Inputs):
             columns["newest"] = Dense(newest, tuple(name.removeprefix(NEWEST) for name in names))
         return InputColumns(columns, strata={n: stratum(how, every, index_times) for n, how in self.strata.items()})
 
-    def _shown(self, source: Timeline, rows: pl.DataFrame) -> EventArrays:
+    def _shown(self, source: Timeline, rows: pl.DataFrame, index_times: Index) -> EventArrays:
         """The subjects' events that some window may show, those without a time, and those that give a stratum."""
-        index_times = instants(rows["prediction_time"])
         opens, shuts = (index_times.min() - self._span, index_times.max()) if len(index_times) else (0, 0)
-        if source.frame is not None and not self.strata:
-            events = source.arrays
-            shown = (events.known == TIMELESS) | ((events.known >= opens) & (events.known <= shuts))
-            if events.end is not None:
-                shown |= events.end != TIMELESS
-            return events.take(np.flatnonzero(shown))
-        scanned = source.scan()
-        names = scanned.collect_schema().names()
-        known = known_at(names)
-        ended = [pl.col("end_time").is_not_null()] if "end_time" in names else []
-        patterns = "|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', how.code)})" for how in self.strata.values())
-        stratum = [pl.col("code").str.contains(patterns)] if patterns else []
-        timed = known.is_null() | known.to_physical().is_between(int(opens), int(shuts))
-        subjects = pl.Series(np.unique(rows["subject_id"].to_numpy())).implode()
-        mine = pl.col("subject_id").is_in(subjects)
-        selected = scanned.filter(mine, pl.any_horizontal(timed, *ended, *stratum))
-        return EventArrays.of(selected.select(name for name in READ if name in names).collect(engine="streaming"))
+        events = source.arrays if source.frame is not None else _events_of(source, rows)
+        shown = (events.known == TIMELESS) | ((events.known >= opens) & (events.known <= shuts))
+        if events.end is not None:
+            shown |= events.end != TIMELESS
+        if self.strata and len(others := np.flatnonzero(~shown)):
+            patterns = "|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', how.code)})" for how in self.strata.values())
+            shown[others] = events.code[others].str.contains(patterns).fill_null(False).to_numpy()
+        return events if shown.all() else events.take(np.flatnonzero(shown))
 
     @property
     def _span(self) -> int:
@@ -127,32 +119,13 @@ class RecordsInputs(Inputs):
         return {}
 
 
-class Known(NamedTuple):
-    """Events sorted by subject and by when they became known: [event] each, times in microseconds since 1970."""
-
-    subject: Index
-    known: Index
-    time: Index
-    code: npt.NDArray[np.int32]
-    value: npt.NDArray[np.float32]
-    levels: list[str]
-
-
-def known_events(events: EventArrays, values: Mapping[str, object]) -> Known:
-    """The plausible events. An event's end is an event of its own (`CODE//end`), known no sooner than it came."""
-    rows, value = plausible_rows(events, values)
-    subject, time, known, end = events.subject, events.time, events.known, events.end
-    code = events.code.fill_null("") if events.code.null_count() else events.code
-    if end is not None:
-        ended = rows[end[rows] != TIMELESS]
-        rows = np.append(rows, np.arange(len(code), len(code) + len(ended)))
-        code = pl.concat([code, code[ended] + "//end"])
-        known, time = (np.append(v, after[ended]) for v, after in ((known, np.maximum(known, end)), (time, end)))
-        subject, value = np.append(subject, subject[ended]), np.append(value, np.full(len(ended), np.nan))
-    number, levels = numbered(code)
-    rows = rows[np.lexsort((known[rows], subject[rows]))]
-    subject, known, time = subject[rows], known[rows], time[rows]
-    return Known(subject, known, time, number[rows], value[rows].astype(np.float32), levels)
+def _events_of(source: Timeline, rows: pl.DataFrame) -> EventArrays:
+    """The events of the subjects of these rows."""
+    scanned, subjects = source.scan(), pl.Series(np.unique(rows["subject_id"].to_numpy())).implode()
+    columns = [name for name in READ if name in scanned.collect_schema().names()]
+    return EventArrays.of(
+        scanned.filter(pl.col("subject_id").is_in(subjects)).select(columns).collect(engine="streaming")
+    )
 
 
 def stratum(how: Stratum, known: Ragged, index_times: Index) -> Array:
