@@ -7,23 +7,31 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from scipy.special import logit
 from tests.deaths import patients
 
 from polyclinic.errors import BadData, BadPackage
+from polyclinic.models.gbm import Gbm
+from polyclinic.models.model import Session
+from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import mean
 from polyclinic.packages import parts
 from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.limits import limits_of
 from polyclinic.packages.package import ModelPackage
 from polyclinic.packages.predict import opened_source, predict
+from polyclinic.packages.question import Question
 from polyclinic.packages.state import State
 from polyclinic.packages.verify import verify
 from polyclinic.reports.report import Report
+from polyclinic.samples import Dense
 from polyclinic.samples.assembly import assemble, select_rows
 from polyclinic.timelines.timeline import Timeline
 
@@ -182,6 +190,31 @@ def test_rows_of_which_none_can_be_read_still_give_the_columns_of_an_answer(fini
     found = predict(package, rows.with_columns(pl.lit("no").alias(name)))
     assert found["refused"].null_count() == 0
     assert found.schema == predict(package, rows).schema
+
+
+def test_a_timeline_that_is_read_in_parts_is_answered_as_in_whole(tmp_path: Path, monkeypatch) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "data").mkdir()
+    began = datetime(2024, 1, 1)
+    for shard in range(4):
+        subjects = [n for n in range(1, 41) if n % 4 == shard]
+        rows = [(s, began + timedelta(hours=h), "HR", float(rng.normal(60 + s, 1))) for s in subjects for h in range(3)]
+        schema = {"subject_id": pl.Int64, "time": pl.Datetime("us"), "code": pl.String, "numeric_value": pl.Float32}
+        pl.DataFrame(rows, schema, orient="row").write_parquet(tmp_path / "data" / f"{shard}.parquet")
+    source, question = Timeline(tmp_path), Question(inputs={"records": {"lookback": "24h"}})
+    when = began + timedelta(hours=3)
+    samples = assemble(question, source, select_rows(question, source, at=when, live=True), live=True)
+    samples = samples.with_column("y", Dense((samples.groups["subject"] > 20).astype(np.float32), ("y",)), "target")
+    model = Gbm(rounds=20, min_leaf=1)
+    fitted = model.fit(samples, samples, Binary(), Session()).named("gbm")
+    held = ModelPackage(question, [fitted], {}, limits=limits_of(samples, samples))
+    whole = held.predict(source, at=when)
+    monkeypatch.setattr("polyclinic.packages.package.BYTES_READ", 1)
+    monkeypatch.setattr("polyclinic.areas.records.inputs.PART", 1)
+    parts = held.predict(source, at=when)
+    assert whole["subject_id"].to_list() == list(range(1, 41))
+    assert whole["predicted_boolean_probability"].n_unique() > 2
+    assert_frame_equal(parts, whole)
 
 
 def test_a_source_without_a_column_of_the_package_is_bad_data_that_names_it(finished: Report, package: Path) -> None:

@@ -240,7 +240,6 @@ def _nothing_to_predict(source: Timeline | RowTable, at: datetime | None) -> Bad
 
 def _by_row(samples: Samples, names: Sequence[str | None], levels: Mapping[int, Sequence[str]]) -> dict[int, str]:
     """Row → what lies outside: the inputs beyond their limits, and the columns with a level not seen in training."""
-    pairs = zip(samples.row_id.tolist(), names, strict=True)
     unseen = {row: {f"{name} {MISSING}" for name in names} for row, names in levels.items()}
     listed: dict[int, str] = {}
     for row, one in zip(samples.row_id.tolist(), names, strict=True):

@@ -127,13 +127,14 @@ def joined(parts: Sequence[KnownEvents]) -> KnownEvents:
     def code(part: KnownEvents) -> Array:
         return np.array([number[level] for level in part.levels], np.int32)[part.code]
 
+    known, time = together(lambda part: part.known), together(lambda part: part.time)
+    numbers, value = together(code), together(lambda part: part.value)
     subject = np.repeat(owners[order], lengths[order])
-    fields = [together(lambda part: part.known), together(lambda part: part.time), together(code)]
-    fields.append(together(lambda part: part.value))
     if (np.diff(owners[order]) == 0).any():  # not as MEDS has it: somebody lies in two parts
-        rows = np.lexsort((fields[0], subject))
-        fields = [field[rows] for field in fields]
-    return KnownEvents(*runs(subject), *fields, levels, sum(part.infinite for part in parts))
+        rows = np.lexsort((known, subject))
+        known, time, numbers, value = known[rows], time[rows], numbers[rows], value[rows]
+    infinite = sum(part.infinite for part in parts)
+    return KnownEvents(*runs(subject), known, time, numbers, value, levels, infinite)
 
 
 def _places(parts: Sequence[KnownEvents], begins: Index) -> list[Index]:
