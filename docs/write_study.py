@@ -16,7 +16,7 @@ PAGE = Path(__file__).parent / "reference" / "study.md"
 TOP = {
     "name": "what the study is called; `runs/NAME` is the folder of its run",
     "title": "the question, as the page has it; `name` if left out",
-    "intended_use": "for whom the model is, and for whom it is not",
+    "intended_use": "which patients the model is for, and which it is not for",
     "task": "a name from `polyclinic list tasks`, a file beside the study, or the task itself",
     "target": "`{column, kind, …}`: what is predicted, where rows have no times; further keys are those of the outcome",
     "labels": "a table of labels, in place of a task or beside rows",
@@ -37,7 +37,7 @@ prints a study that ships.
 ```yaml
 name: hypotension
 title: Will mean arterial pressure fall below 65 mmHg within the next two hours?
-intended_use: For whom it is, and for whom it is not.
+intended_use: Which patients it is for, and which it is not for.
 source:
   data: clif-demo              # a registered set; or {format: clif, path: DIR}, {timeline: DIR}, {frame: FILE}
 task: hypotension              # a name or a file; without times: target: {column: y, kind: binary}, or labels: FILE

@@ -14,7 +14,7 @@ from polyclinic.errors import BadData, CheckFailed, Interrupted, Place, Polyclin
 
 SECRET = "Rosalind Franklin"
 CAUSES = {
-    "bad": BadData("not a number: pattern '<9'", at=Place(file="labs.csv", row=7), fix="mend it"),
+    "bad": BadData("not a number: pattern '<9'", at=Place(file="labs.csv", row=7), fix="correct it"),
     "usage": UsageError("no such thing", fix="try another"),
     "wanting": CheckFailed("a gate did not hold", fix="read the report"),
     "stopped": Interrupted("stopped", fix="run it again"),

@@ -1,4 +1,4 @@
-"""Whom a model fails, and by how much."""
+"""Where a model fails, and by how much."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Trials for `test_trust.py`, run in a process of their own: `python strangers.py KIND RUN FOLDER MOST`.
 
 Each trial takes something that a stranger could hand over, replaces one of its strings by the dotted name of a canary,
-and uses it as a user would. What must not happen is heard by an audit hook, which cannot be taken away again:
+and uses it as a user would. What must not happen is recorded by an audit hook, which cannot be removed again:
 importing the canary, starting a process, opening a socket, unpickling a class, writing outside the folder.
 """
 
@@ -25,21 +25,21 @@ Trial = tuple[str, Callable[[], object]]
 
 
 class Watch:
-    """What the audit hook heard while it was armed."""
+    """What the audit hook recorded while it was armed."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.armed, self.heard = folder.resolve(), False, list[str]()
+        self.folder, self.armed, self.events = folder.resolve(), False, list[str]()
         sys.addaudithook(self.hear)
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.armed:
             return
         if event in ("import", "open") and "canary" in re.split(r"[./\\]", str(arguments[0])):
-            self.heard.append(f"import of {arguments[0]}")
+            self.events.append(f"import of {arguments[0]}")
         elif event.startswith(NEVER):
-            self.heard.append(f"{event} {arguments!r}"[:200])
+            self.events.append(f"{event} {arguments!r}"[:200])
         elif event == "open" and self.writes_elsewhere(*arguments):
-            self.heard.append(f"writing to {arguments[0]}")
+            self.events.append(f"writing to {arguments[0]}")
 
     def writes_elsewhere(self, path: Any, mode: str | None, flags: int) -> bool:
         writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) if mode is None else set(mode) & set("wax+")
@@ -322,7 +322,7 @@ def reports(run: Path, folder: Path) -> Iterator[Trial]:
 
 
 def bait(run: Path, folder: Path) -> Iterator[Trial]:
-    """What must be heard, so that silence means something."""
+    """What must be recorded, so that silence means something."""
     import socket
     import subprocess
     from pkgutil import resolve_name
@@ -338,13 +338,13 @@ KINDS = {f.__name__: f for f in (packages, data, tasks, studies, reports, bait)}
 
 
 def main(kind: str, run: Path, folder: Path) -> None:
-    """Run every trial of a kind and print what was heard, and what was no error of ours."""
+    """Run every trial of a kind and print what was recorded, and what was no error of ours."""
     from polyclinic.errors import PolyclinicError
 
     watch, faults, done = Watch(folder), list[str](), 0
     for what, trial in KINDS[kind](run, folder):
         watch.armed = done > 0 or kind == "bait"  # the first loads the libraries
-        before = len(watch.heard)
+        before = len(watch.events)
         try:
             trial()
         except PolyclinicError:
@@ -353,8 +353,8 @@ def main(kind: str, run: Path, folder: Path) -> None:
             last = traceback.extract_tb(error.__traceback__)[-1]
             faults.append(f"{what}: {type(error).__name__} in {last.filename}:{last.lineno}: {str(error)[:100]}")
         watch.armed, done = False, done + 1
-        watch.heard[before:] = [f"{what}: {one}" for one in watch.heard[before:]]
-    print(json.dumps({"trials": done, "heard": watch.heard, "faults": faults}))
+        watch.events[before:] = [f"{what}: {one}" for one in watch.events[before:]]
+    print(json.dumps({"trials": done, "events": watch.events, "faults": faults}))
 
 
 if __name__ == "__main__":

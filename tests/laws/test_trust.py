@@ -44,7 +44,7 @@ def trials(kind: str, run: Path, folder: Path, most: int = 1) -> dict[str, Any]:
 )
 def test_no_string_of_a_stranger_is_obeyed(finished: Report, tmp_path: Path, kind: str, most: int) -> None:
     result = trials(kind, finished.folder, tmp_path, most)
-    assert result["heard"] == []
+    assert result["events"] == []
     assert result["faults"] == []
     assert result["trials"] > min(most, 80)
 
@@ -59,6 +59,6 @@ def test_no_string_of_a_stranger_is_obeyed_and_hardly_one_is_left_out(
 
 def test_what_must_not_happen_is_heard_where_it_does(finished: Report, tmp_path: Path) -> None:
     result = trials("bait", finished.folder, tmp_path)
-    heard = " ".join(result["heard"])
-    assert all(word in heard for word in ("import: import of ", "process: ", "socket: ", "writing: writing to"))
+    events = " ".join(result["events"])
+    assert all(word in events for word in ("import: import of ", "process: ", "socket: ", "writing: writing to"))
     assert "traceback: KeyError" in " ".join(result["faults"])

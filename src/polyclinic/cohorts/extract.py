@@ -52,7 +52,7 @@ def extract(
         hindsight = "this task knows its index times only in hindsight: what starts it lies after the index"
         raise UsageError(hindsight, fix="give one index time (--at TIME)")
     if at is not None:
-        at = (timeline.clock if isinstance(timeline, Timeline) else SiteClock()).moment(at)
+        at = (timeline.clock if isinstance(timeline, Timeline) else SiteClock()).instant(at)
     file = task.labels
     labels = None if file is None else as_index(read_table(file), timeline, Place(file=str(file)))
     in_memory = timeline if isinstance(timeline, Timeline) and timeline.frame is not None else None

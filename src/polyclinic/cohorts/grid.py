@@ -143,12 +143,12 @@ def newest(events: Readings, predicate: str, subject: Ints, when: Ints) -> tuple
     `OPEN` where there is none).
     """
     numeric = events.holds[predicate] & events.finite
-    who, taken, heard, value = (column[numeric] for column in (events.subject, events.time, events.known, events.value))
-    oldest_first = np.lexsort((heard, taken, who))
-    who, taken, heard, value = (column[oldest_first] for column in (who, taken, heard, value))
-    order = np.lexsort((heard, who))
+    who, taken, known, value = (column[numeric] for column in (events.subject, events.time, events.known, events.value))
+    oldest_first = np.lexsort((known, taken, who))
+    who, taken, known, value = (column[oldest_first] for column in (who, taken, known, value))
+    order = np.lexsort((known, who))
     low, high = (np.searchsorted(who, subject, side) for side in ("left", "right"))
-    place = position(heard[order], low, high, when, after=True)
+    place = position(known[order], low, high, when, after=True)
     there = place > low
     # Places rise with the subject, so that one running maximum serves them all; the last stands for none.
     best = np.where(there, np.append(np.maximum.accumulate(order), -1)[place - 1], -1)

@@ -21,7 +21,7 @@ def observed_days(subject: Array, time: Array) -> Array | None:
     Parameters
     ----------
     subject
-        [row], who is watched.
+        [row], the subjects.
     time
         datetime64 [row], the index times.
 

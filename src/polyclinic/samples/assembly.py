@@ -151,7 +151,7 @@ def _known_by(source: Timeline, at: datetime | None) -> pl.DataFrame:
     if at is None:
         fix = "a study names a `task` or a table of `labels`; predict takes --at TIME, or --index FILE"
         raise UsageError("there are no index times: the question has no `task`", fix=fix)
-    events, when = source.scan(), pl.lit(source.clock.moment(at)).cast(pl.Datetime("us"))
+    events, when = source.scan(), pl.lit(source.clock.instant(at)).cast(pl.Datetime("us"))
     known = events.filter(known_at(events.collect_schema().names()) <= when)
     with source.reading():
         return known.select(pl.col("subject_id").unique().sort(), prediction_time=when).collect()

@@ -104,7 +104,7 @@ class SiteClock:
         ahead = (pl.col(UTC_OFFSET).cast(pl.Int64) - self.standard).fill_null(0) * MINUTE
         return (pl.col(column).cast(MEMORY).to_physical() - ahead).cast(MEMORY).alias(column)
 
-    def moment(self, time: datetime) -> datetime:
+    def instant(self, time: datetime) -> datetime:
         """One time, with a zone or on the site's wall clock, on the standard clock.
 
         Raises `BadData` where it has a zone and the site has none.
@@ -115,10 +115,10 @@ class SiteClock:
             return time
         frame = pl.DataFrame({"time": [time]})
         self.admit(zones_in_frame(frame, ["time"], "the index time"))
-        moment = frame.select(self.times("time", frame.schema["time"])).item()
-        if not isinstance(moment, datetime):
+        instant = frame.select(self.times("time", frame.schema["time"])).item()
+        if not isinstance(instant, datetime):
             raise BadData("the site's clock skips this hour", at=Place(key="--at"), fix="give another time")
-        return moment
+        return instant
 
     def admit(self, zones: Mapping[str, str]) -> None:
         """Raise `BadData` where a time has a zone and those of the site have none; zones: place → zone."""
@@ -154,7 +154,7 @@ class SiteClock:
         return pl.coalesce(self._of_wall(last, "latest"), last)
 
     def is_midnight(self, time: pl.Expr) -> pl.Expr:
-        """Whether a time is the first moment of its day on the wall clock."""
+        """Whether a time is the first instant of its day on the wall clock."""
         wall = self.wall(time)
         return wall == wall.dt.truncate("1d")
 
