@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,36 @@ def test_what_tells_the_answer_is_important_and_what_does_not_is_not(fitted):
     assert importance[0].loss.low > 0.02
     assert losses["noise"].low is None or losses["noise"].low < 0.01
     assert [one.loss.value for one in importance] == sorted((one.loss.value for one in importance), reverse=True)
+
+
+def uses_of(fits, samples):
+    """Name of the inputs → whether they are used."""
+    importance = permutation_importance(fits, samples, Binary(), groups=samples.groups["subject"])
+    return {one.inputs: one.use for one in importance}, {one.inputs: one.loss for one in importance}
+
+
+def test_inputs_that_came_after_the_fit_are_said_not_to_be_read(fitted):
+    samples, fits = fitted
+    later = Dense(np.random.default_rng(2).normal(size=(600, 1)).astype(np.float32), ("later",))
+    uses, losses = uses_of(fits, samples.with_column("later", later, "input"))
+    assert (uses["later"], losses["later"].value, losses["later"].low) == ("not read", 0.0, None)
+    assert uses["x"] == "used"
+
+
+def test_a_code_that_the_model_leaves_out_is_exchanged_and_still_not_read():
+    samples = Binary().planted(400, 0)
+    column = samples.columns["events"]
+    levels = ("level", *(f"NOISE{n}//a" for n in range(5)), "RARE//a")
+    code = np.where(column.values["code"] == 0, 0, 1 + np.arange(len(column.values["code"])) % 5)
+    code[column.start[:2]] = len(levels) - 1
+    rare = replace(column, values={**column.values, "code": code}, levels={"code": levels})
+    samples = samples.with_column("events", rare, "input")
+    (fold, _) = split(samples, Split(folds=2), 0)
+    fold = replace(fold, test=np.union1d(fold.test, [0, 1]))
+    fitted = fit(Gbm(rounds=5), samples.take(fold.train), samples.take(fold.validation), Binary(), Session(seed=0))
+    uses, _ = uses_of([(fitted, fold)], samples)
+    assert uses["RARE//a"] == "not read"
+    assert uses["level"] == "used"
 
 
 def test_the_same_seed_gives_the_same_importance(fitted):

@@ -9,6 +9,7 @@ Journal of Machine Learning Research 2019 (of any model, on held-out rows).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -33,6 +34,9 @@ MOST_GROUPS = 16
 """Groups of inputs: what a reader takes in, and what bounds the time."""
 
 
+Use: TypeAlias = Literal["used", "unused", "not read"]
+
+
 @dataclass(frozen=True, slots=True)
 class InputImportance:
     """How much the model relies on one group of inputs.
@@ -47,12 +51,16 @@ class InputImportance:
         By how much the score gets worse when these inputs come from other patients, with its interval over groups.
         Zero: the model does as well without them. Inputs that say the same share their importance, so that each may
         look unimportant.
+    use
+        Whether exchanging these inputs changes any answer: `used`; `unused`: the model reads them, and no answer
+        changes; `not read`: they are not among what the model makes of a row (a code that too few rows have).
     """
 
     inputs: str
     outcome: str
     score: str
     loss: Estimate
+    use: Use = "used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +101,20 @@ def permutation_importance(
         return []
     parts = [(fitted, samples.take(some), some) for (fitted, fold) in fits for some in [_some(fold.test, len(fits))]]
     rows = np.concatenate([some for *_, some in parts])
-    score, measures = outcome.primary, {}
-    for group in (None, *inputs):
-        frames = [
-            _answered(fitted, _permuted(part, group, groups[some], seed), part, outcome) for fitted, part, some in parts
-        ]
-        measures["" if group is None else group.name] = outcome.measures(pl.concat(frames))[score]
+    score, own = outcome.primary, pl.concat([_answered(fitted, part, part, outcome) for fitted, part, _ in parts])
+    measures, uses = {"": outcome.measures(own)[score]}, dict[str, Use]()
+    for group in inputs:
+        exchange = [(fitted, part, _permuted(part, group, groups[some], seed)) for fitted, part, some in parts]
+        answers = pl.concat([_answered(fitted, permuted, part, outcome) for fitted, part, permuted in exchange])
+        measures[group.name] = outcome.measures(answers)[score]
+        uses[group.name] = _use(exchange) if answers.equals(own) else "used"
     replicates = jackknife(measures, groups[rows], seed=seed)
     sides = ("{0}", "") if score in LOWER_IS_BETTER else ("", "{0}")
     pairs = {group.name: tuple(side.format(group.name) for side in sides) for group in inputs}
-    losses = [InputImportance(n, outcome.kind, score, replicates.difference(a, b)) for n, (a, b) in pairs.items()]
+    losses = [
+        InputImportance(name, outcome.kind, score, replicates.difference(*pair), uses[name])
+        for name, pair in pairs.items()
+    ]
     return sorted(losses, key=lambda one: -(one.loss.value or 0.0))
 
 
@@ -130,6 +142,19 @@ def _by_prefix(name: str, column: Ragged) -> list[InputGroup]:
     return sorted(groups, key=lambda group: -int(used[list(group.levels)].sum()))
 
 
+def _use(exchange: Sequence[tuple[Fitted, Samples, Samples]]) -> Use:
+    """Why exchanging inputs changes no answer: the model does not read them, or reads them in vain.
+
+    exchange: each fitted model, its rows, and the same rows with inputs of others.
+    """
+    for fitted, rows, permuted in exchange:
+        for own, other in zip(fitted.batches(rows), fitted.batches(permuted), strict=True):
+            read = fitted.encoded(own), fitted.encoded(other)
+            if not all(np.array_equal(value, read[1][name], equal_nan=True) for name, value in read[0].items()):
+                return "unused"
+    return "not read"
+
+
 def _some(rows: Array, folds: int) -> Array:
     """Every k-th row, so that all patients stay in."""
     return np.sort(rows)[:: max(1, -(-len(rows) * folds // MOST_ROWS))]
@@ -140,10 +165,8 @@ def _answered(fitted: Fitted, rows: Samples, labelled: Samples, outcome: Outcome
     return outcome.truth(labelled).drop(answers.columns, strict=False).hstack(answers)
 
 
-def _permuted(rows: Samples, group: InputGroup | None, groups: Array, seed: int) -> Samples:
+def _permuted(rows: Samples, group: InputGroup, groups: Array, seed: int) -> Samples:
     """The rows with one group of inputs from other rows."""
-    if group is None:
-        return rows
     order = other_groups(groups, seeds.generator(seed, "permutation", group.name))
     column = rows.columns[group.column]
     if isinstance(column, Ragged):

@@ -10,13 +10,20 @@ from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.page_section import PageSection, SectionType
 from polyclinic.reports.quantities import Name, Record, Score
 from polyclinic.reports.section import Section
-from polyclinic.reports.wording import plain, score_name
+from polyclinic.reports.wording import listed, plain, score_name
 
 LEAD = (
     "Each group of inputs of {model} is taken from other patients, on held-out rows; the more the score gets worse, the "
     "more the model relies on it. Inputs that say the same can stand in for one another, so that each of them may look "
     "unimportant. This shows what the model uses, not what causes the outcome."
 )
+
+
+SENTENCES = {
+    "not read": "{model} does not read {names}: what it makes of a row is the same whatever they are (codes that few "
+    "rows have are left out).",
+    "unused": "No answer of {model} changes with {names}.",
+}
 
 
 class Importance(Record):
@@ -26,6 +33,12 @@ class Importance(Record):
     outcome: Name
     score: Name
     loss: Score
+    use: Literal["used", "unused", "not read"] | None = None
+
+    @property
+    def in_use(self) -> str:
+        """Whether an answer changes; of a report without that fact, a loss of 0 without an interval says that none does."""
+        return self.use or ("unused" if self.loss.value == 0 and not self.loss.has_interval else "used")
 
 
 class InputImportances(Section):
@@ -42,7 +55,15 @@ def show(section: InputImportances, report: ReportDocument, page: PageSection) -
         return
     first = section.importances[0]
     page.say(LEAD.format(model=section.model))
-    lines = [Line(plain(one.inputs), one.loss.value, one.loss.low, one.loss.high) for one in section.importances]
+    for use, sentence in SENTENCES.items():
+        if names := [plain(one.inputs) for one in section.importances if one.in_use == use]:
+            page.say(sentence.format(model=section.model, names=listed(names)))
+    used = [one for one in section.importances if one.in_use == "used"]
+    if any(not one.loss.has_interval for one in used):
+        page.say("A bar without an interval rests on too few groups for one.")
+    lines = [Line(plain(one.inputs), one.loss.value, one.loss.low, one.loss.high) for one in used]
+    if not lines:
+        return
     name = score_name(first.score)
     title = f"Loss of {name} without each group of inputs"
     page.draw(
