@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from polyclinic import progress
+
+Level: TypeAlias = Literal["serious", "notable", "detail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +29,24 @@ class Note:
         What it means for the reader, and what to do.
     step
         The step of the study in which it was noted; empty outside a study.
+    level
+        `serious`: the results may mean nothing, or something else than they say; `notable`: rows or inputs were left
+        out or are doubtful; `detail`: how something was read or set.
     """
 
     check: str
     result: str
     why: str = ""
     step: str = ""
+    level: Level = "notable"
 
 
 _collection: ContextVar[list[Note] | None] = ContextVar("notes", default=None)
 
 
-def note(check: str, result: str, why: str = "") -> None:
+def note(check: str, result: str, why: str = "", level: Level = "notable") -> None:
     """Record a note: show it as a line of progress, and add it to the collection in progress, once."""
-    entry = Note(check, result, why)
+    entry = Note(check, result, why, level=level)
     collection = _collection.get()
     if collection is not None and entry in collection:
         return

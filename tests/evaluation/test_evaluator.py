@@ -397,7 +397,7 @@ def test_rows_that_only_one_file_has_are_counted_on_the_page(files):
     found = document_of(folder / "mine.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
     told = {entry["check"]: entry["result"] for entry in found["sanity"]}
     assert told == {"predictions without a row in the labels": "30 of 250", "labels without a prediction": "80 of 300"}
-    assert "labels without a prediction" in [c["title"] for c in found["cautions"]]
+    assert "Labels without a prediction" in [c["title"] for c in found["cautions"]]
     whole = document_of(folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "p")
     assert whole["sanity"] == []
 

@@ -117,7 +117,7 @@ def test_a_check_that_warns_stands_first_and_in_full():
     leak = {"check": "near_leak", "applies": True, "why": "Is it known by then?", "result": "x alone has AUROC 0.996"}
     report["sanity"] = [leak]
     first = cautions(ReportDocument.of(report))[0]
-    assert (first.title, first.text) == ("near leak", "x alone has AUROC 0.996. Is it known by then?")
+    assert (first.title, first.text) == ("Near leak", "x alone has AUROC 0.996. Is it known by then?")
 
 
 def test_notes_are_named_and_counted_where_they_are_many():
@@ -127,6 +127,49 @@ def test_notes_are_named_and_counted_where_they_are_many():
         text == "note 0: 0 rows; note 1: 1 rows; note 2: 2 rows; note 3: 3 rows; 2 more stand under “Checks and notes”."
     )
     assert "Noted during the run" not in texts(records())
+
+
+def test_the_most_serious_stands_first_and_notes_stand_after_the_gates():
+    report = records()
+    report["notes"] = [
+        {"check": "split.validation", "result": "has no say", "why": "", "step": "", "level": "detail"},
+        {"check": "repeats", "result": "60 molecules stand in several rows", "why": "", "step": "samples"},
+        {"check": "labels", "result": "10 rows contradict", "why": "Look.", "step": "samples", "level": "serious"},
+    ]
+    report["sanity"] = [{"check": "leak", "applies": True, "why": "", "result": "x alone has AUROC 0.996"}]
+    report["choosing"] = {"hypotension": choosing("gbm", "logistic")}
+    titles = [caution.title for caution in cautions(ReportDocument.of(report))]
+    known = [
+        "Leak", "Labels", "Gates", "Calibration", "Subgroups", "The studied model was not chosen", "Choosing",
+        "Few decide", "Noted during the run", "Few data", "What was scored",
+    ]  # fmt: skip
+    assert titles == [title for title in known if title in titles]
+    assert {"Leak", "Labels", "Gates", "Choosing", "Noted during the run"} <= set(titles)
+
+
+def test_a_serious_note_is_said_in_full_and_a_detail_is_counted():
+    report = records()
+    report["notes"] = [
+        {"check": "labels", "result": "10 rows contradict", "why": "Look at them.", "level": "serious"},
+        {"check": "repeats", "result": "60 stand in several rows", "why": "", "level": "notable"},
+        {"check": "split.validation", "result": "has no say", "why": "", "level": "detail"},
+    ]
+    every = texts(report)
+    assert every["Labels"] == "10 rows contradict. Look at them."
+    assert every["Noted during the run"] == "repeats: 60 stand in several rows; 1 more stands under “Checks and notes”."
+
+
+def choosing(first, second):
+    """What choosing costs where one fold would have been scored by another model."""
+    nested, optimism = ({"auroc": score(value, 0.01)} for value in (0.783, 0.003))
+    return {"by_fold": {"0": first, "1": second}, "nested": nested, "optimism": optimism}
+
+
+def test_choosing_that_flatters_is_a_caution_and_choosing_that_does_not_is_none():
+    text = texts(records() | {"choosing": {"hypotension": choosing("gbm", "logistic")}})["Choosing"]
+    assert "AUROC is 0.783" in text
+    assert "flatters gbm by 0.003" in text
+    assert "Choosing" not in texts(records() | {"choosing": {"hypotension": choosing("gbm", "gbm")}})
 
 
 SPREAD = {"group": "subject", "groups": 100, "rows": 9890, "median_rows": 70, "most_rows": 680, "few": 10}

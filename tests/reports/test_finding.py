@@ -24,13 +24,20 @@ def test_it_is_three_sentences():
 
 
 def test_the_first_says_for_whom_and_how_often_it_happened():
-    assert "9,890 rows from 100 patients; 1,831 of them (18.5 %) are positive" in found(records())
+    assert "9,890 rows from 100 patients; 1,831 of the rows (18.5 %) are positive" in found(records())
+
+
+@pytest.mark.parametrize("title", ["scale", "Evaluation of mine.csv", "Segment the hippocampus.", ""])
+def test_a_title_that_is_no_question_stands_in_a_sentence_that_is_one(title):
+    first = found(records() | {"title": title}).split("; ")[0]
+    name = title.rstrip(".") or "hypotension"
+    assert first == f"This report, “{name}”, is about predictions for 9,890 rows from 100 patients"
 
 
 def test_a_suppressed_count_has_no_share():
     report = records()
     report["cohort"]["targets"]["hypotension"]["positive"] = "<5"
-    assert "; <5 of them are positive" in found(report)
+    assert "; <5 of the rows are positive" in found(report)
 
 
 def test_the_second_stands_with_its_interval_and_beside_the_baselines():

@@ -303,7 +303,7 @@ def evaluate(
     settings.check_names(groups, strata)
     if settings.bootstrap is not None:
         why = "Intervals come from leaving out groups; write `intervals: {over: …}` in place of `bootstrap`."
-        note("evaluation.bootstrap.resamples", "has no effect", why)
+        note("evaluation.bootstrap.resamples", "has no effect", why, "detail")
     over, group = settings.interval_groups(groups, row_id), settings.over or next(iter(groups), "row")
     rows = labelled(predictions.filter(pl.col("fold") != "package"), outcome)
     rows = rows.filter(pl.col("refused").is_null()) if "refused" in rows.columns else rows

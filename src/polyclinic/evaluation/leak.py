@@ -191,5 +191,5 @@ def _noted(screened: list[_Screened]) -> list[SuspectInput]:
     for one in suspects:
         result = f"{one.name}: {one.how} alone gives an AUROC of {one.auroc:.3f}; the best of the others gives {next_best:.3f}"
         why = "Is it known at the time of the prediction? If it is written later, leave it out: the scores would not hold."
-        note("an input that nearly gives the answer", result, why)
+        note("an input that nearly gives the answer", result, why, "serious")
     return suspects

@@ -1,6 +1,6 @@
 """Before you use this: what a reader must know beside the finding, the most serious first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from polyclinic.figures.numbers import finite, how_many, number
 from polyclinic.reports.calibration_words import calibration_verdict
@@ -10,6 +10,7 @@ from polyclinic.reports.outcome_results import CHANCE, OutcomeResults, outcomes
 from polyclinic.reports.quantities import NO_SCORE
 from polyclinic.reports.results import Caution
 from polyclinic.reports.sections.evidence import Evidence
+from polyclinic.reports.sections.model_scores import choosing_flatters, cost_of_choosing
 from polyclinic.reports.wording import Verdict, group_word, in_words, interval, listed, plain, verdict
 
 MOST_NOTES = 4
@@ -18,33 +19,53 @@ FEW_GROUPS = 300
 
 
 def cautions(report: ReportDocument) -> list[Caution]:
-    """What is doubtful, missing or easily misread; empty where nothing is."""
-    of_report: tuple[Callable[[ReportDocument], list[Caution]], ...] = (_warnings, _notes, _gates, _concentration)
-    of_outcome: tuple[Callable[[OutcomeResults], list[Caution]], ...] = (
-        _chance,
-        _calibration,
-        _subgroups,
-        _not_chosen,
-        _procedure,
-    )
-    entries = [caution for look in of_report for caution in look(report)]
-    entries += [caution for o in outcomes(report) for look in of_outcome for caution in look(o)]
-    return entries + _few(report)
+    """What is doubtful, missing or easily misread; empty where nothing is.
+
+    In this order: what makes the results worthless; what they fail in; what they are worth; how they were made.
+    """
+    every = [*outcomes(report)]
+    return [
+        *_warnings(report),
+        *_serious_notes(report),
+        *_of_each(_chance, every),
+        *_gates(report),
+        *_of_each(_calibration, every),
+        *_of_each(_subgroups, every),
+        *_of_each(_not_chosen, every),
+        *_of_each(_choosing, every),
+        *_concentration(report),
+        *_notes(report),
+        *_few(report),
+        *_of_each(_procedure, every),
+    ]
+
+
+def _of_each(look: Callable[[OutcomeResults], list[Caution]], every: Sequence[OutcomeResults]) -> list[Caution]:
+    return [caution for o in every for caution in look(o)]
 
 
 def _warnings(report: ReportDocument) -> list[Caution]:
     """Checks that warn, in full: a leak or a doubtful label makes every number below worthless."""
     warned = [check for check in report.sanity if check.warns]
-    return [Caution(title=plain(c.check), text=f"{in_words(c.result)}. {c.why}".strip()) for c in warned]
+    return [
+        Caution(title=_sentence_case(plain(c.check)), text=f"{in_words(c.result)}. {c.why}".strip()) for c in warned
+    ]
+
+
+def _serious_notes(report: ReportDocument) -> list[Caution]:
+    """Notes of what may make the results mean something else than they say, each in full."""
+    serious = [note for note in report.notes if note.level == "serious"]
+    return [Caution(title=_sentence_case(plain(n.check)), text=f"{n.result}. {n.why}".strip()) for n in serious]
 
 
 def _notes(report: ReportDocument) -> list[Caution]:
-    """What was noted on the way: in full where it is little, else by name."""
-    if not report.notes:
+    """What else was noted on the way, in short; what is a detail is counted."""
+    notes = [note for note in report.notes if note.level == "notable"]
+    if not notes:
         return []
-    named = [f"{plain(note.check)}: {note.result}" for note in report.notes[:MOST_NOTES]]
-    more = len(report.notes) - MOST_NOTES
-    rest = f"; {more} more stand under “Checks and notes”" if more > 0 else ""
+    named = [f"{plain(note.check)}: {note.result}" for note in notes[:MOST_NOTES]]
+    more = sum(note.level != "serious" for note in report.notes) - len(named)
+    rest = f"; {how_many(more, 'more stands', 'more stand')} under “Checks and notes”" if more > 0 else ""
     return [Caution(title="Noted during the run", text=f"{'; '.join(named)}{rest}.")]
 
 
@@ -104,6 +125,13 @@ def _subgroups(o: OutcomeResults) -> list[Caution]:
     return [Caution(title="Subgroups", text=f"The score is clearly worse for {listed(worse)}.")]
 
 
+def _choosing(o: OutcomeResults) -> list[Caution]:
+    """By how much choosing among the models flatters the one that was chosen, where it does."""
+    if not choosing_flatters(o):
+        return []
+    return [Caution(title="Choosing", text=cost_of_choosing(o))]
+
+
 def _not_chosen(o: OutcomeResults) -> list[Caution]:
     """A studied model that lost is said to have lost."""
     lost = [m for m in o.models if not o.is_baseline(m)]
@@ -135,3 +163,7 @@ def _few(report: ReportDocument) -> list[Caution]:
     gaps = "most gaps between the models: do not rank them by small gaps" if level else "a small gap between models"
     text = f"With {how_many(n, group_word(group))}, a change of the seed can move scores by as much as {gaps}."
     return [Caution(title="Few data", text=text)]
+
+
+def _sentence_case(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -35,9 +35,11 @@ def what_was_predicted(report: ReportDocument) -> str:
     if positive is not None:
         known = isinstance(positive, int) and isinstance(rows, int) and rows > 0
         part = f" ({percent(int(positive) / int(rows))})" if known else ""
-        share = f"; {count(positive)} of them{part} are positive"
-    mark = "" if question[-1:] in "?.!" else "."
-    return f"“{question}{mark}” was predicted for {rows_and_groups(report.cohort)}{share}."
+        share = f"; {count(positive)} of the rows{part} are positive"
+    rows_of_groups = f"{rows_and_groups(report.cohort)}{share}."
+    if question.endswith("?"):
+        return f"“{question}” was predicted for {rows_of_groups}"
+    return f"This report, “{question.rstrip('.')}”, is about predictions for {rows_of_groups}"
 
 
 def how_good(o: OutcomeResults) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
 
+from polyclinic.notes import Level
 from polyclinic.reports.quantities import Count, Name, Number, Record, Score, Text, score_of
 
 Scores: TypeAlias = dict[Name, Score]
@@ -227,6 +228,7 @@ class NoteRecord(Record):
     result: Text
     why: Text = ""
     step: Name = ""
+    level: Level = "notable"
 
 
 class Gate(Record):

@@ -50,7 +50,8 @@ def note_repeats(rows: Samples, unit: str = "") -> None:
     if contradicting.height:
         have = how_many(contradicting.height, f"{one} has", f"{many} have")
         result = f"{have} contradicting labels ({contradicting['rows'].sum():,} of {how_many(table.height, 'row')})"
-        note("labels", result, "No model of these inputs can be right in all of these rows: look at their labels.")
+        why = "No model of these inputs can be right in all of these rows: look at their labels."
+        note("labels", result, why, "serious")
 
 
 def _keys(rows: Samples, unit: str) -> npt.NDArray[np.object_] | None:

@@ -85,7 +85,7 @@ def split(samples: Samples, how: Split, seed: int) -> list[Fold]:
         folds = [_without_test_and_next(k, parts) for k in range(len(parts))]
         if how.validation is not None:
             why = f"each fold is validated on the test part of the next: 1/{len(parts)} of the groups"
-            note("split.validation", "has no say where there are three folds or more", why)
+            note("split.validation", "has no say where there are three folds or more", why, "detail")
     else:
         folds = [part if len(part.validation) else _validated(part, units, how, seed) for part in parts]
     for fold in folds:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,7 @@ class Steps:
         if record is None or damaged:
             files = "its record cannot be read" if damaged is None else f"not as they were written: {_names(damaged)}"
             why = "A file was changed, or the disk has lost something: it is made again from what came before it."
-            notes.note(f"damaged step {name}", files, why)
+            notes.note(f"damaged step {name}", files, why, "detail")
             return None
         progress.say(f"{name}: nothing it depends on has changed; reused")
         for note in record.notes:
@@ -151,7 +151,7 @@ class Steps:
         with atomic.folder(folder) as part, notes.collection() as collected:
             make(part)
             seconds = round(time.perf_counter() - began, 2)
-            own = tuple(Note(n.check, n.result, n.why, name) for n in collected)
+            own = tuple(replace(entry, step=name) for entry in collected)
             Record(seconds, own, fingerprint.of_files(part)).write(part)
         return FinishedStep(name, folder, key, seconds, False, own)
 

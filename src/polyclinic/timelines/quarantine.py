@@ -100,13 +100,14 @@ class Quarantine:
         contradictions = pl.concat(self.contradictions) if self.contradictions else pl.DataFrame(schema=CONTRADICTIONS)
         for (column, reason), ids in contradictions.partition_by("column", "reason", as_dict=True).items():
             why = f"Their rows are in quarantine; the identifiers stand in quarantine/{CONTRADICTIONS_FILE}."
-            notes.note("contradictions in the source", f"{ids.height:,} {column}: {reason}", why)
+            notes.note("contradictions in the source", f"{ids.height:,} {column}: {reason}", why, "serious")
         for what, count in sorted(self.total().noted.items()):
             if what.startswith(KEPT_AS_TEXT):
                 notes.note(
                     "columns of codes",
                     f"{what} ({how_many(count, 'row')})",
                     "Leading zeros and exponents distinguish them.",
+                    "detail",
                 )
 
     def write(self) -> None:

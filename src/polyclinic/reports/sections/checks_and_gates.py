@@ -7,6 +7,7 @@ from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.page_section import PageSection
 from polyclinic.reports.wording import in_words, plain
 
+LEVELS = ("serious", "notable", "detail")
 MARKS = {"passed": "✓", "failed": "✗", "undecided": "?", "not tested": "○", "warning": "!"}
 STATES = (
     "Conditions that were written before the run. Undecided: the interval reaches beyond what is wanted, or there is "
@@ -22,14 +23,15 @@ def show_gates(report: ReportDocument, page: PageSection) -> None:
 
 
 def show_checks(report: ReportDocument, page: PageSection) -> None:
-    """Checks that should find nothing, those that warn first; and the notes, by step."""
+    """Checks that should find nothing, those that warn first; and the notes, the serious ones first."""
     checks = sorted(report.sanity, key=lambda check: not check.warns)
     rows = [
         [plain(c.check), state("warning") if c.warns else in_words(c.applies), in_words(c.result), c.why]
         for c in checks
     ]
     page.tabulate(rows, ["check", "applies", "result", "why"], "Checks of the data and the evaluation")
-    notes = [[with_small(plain(n.check), n.step), n.result, n.why] for n in report.notes]
+    ranked = sorted(report.notes, key=lambda note: LEVELS.index(note.level))
+    notes = [[with_small(plain(n.check), n.step), n.result, n.why] for n in ranked]
     page.tabulate(notes, ["note", "result", "what it means"], "Notes made during the run")
 
 

@@ -79,7 +79,7 @@ def show(section: Evidence, report: ReportDocument, page: PageSection) -> None:
     facts: list[list[object]] = [
         ["positive share of the test rows", score_cell(score)] for score in section.prevalence.values()
     ]
-    if spread and spread.group != "row":
+    if spread and spread.group != "row" and spread.groups != spread.rows:
         facts += _facts(spread)
     page.tabulate(facts, ["what", "value"], "What the test rows rest on")
     parts = [[plain(p.by), plain(p.level), p.rows, p.labelled, p.positive, _share(p)] for p in section.ascertainment]
@@ -96,12 +96,17 @@ def _facts(spread: RowSpread) -> list[list[object]]:
     facts: list[list[object]] = [
         [many, spread.groups],
         [f"{many} of one size that would carry as much (effective number)", number(spread.effective_groups)],
-        ["rows of the middle one, and of the largest", f"{number(spread.median_rows)}, {count(spread.most_rows)}"],
+        ["rows of the middle one, and of the largest", f"{_median(spread.median_rows)}, {count(spread.most_rows)}"],
         [f"share of the rows that the {most} have", percent(spread.share_of_rows, 0)],
     ]
     if spread.share_of_positives is not None:
         facts.append([f"share of the positive rows that the {most} have", percent(spread.share_of_positives, 0)])
     return facts
+
+
+def _median(rows: float) -> str:
+    """A median of counts: whole, or in the middle of two."""
+    return count(rows) if rows == int(rows) else f"{rows:,.1f}"
 
 
 def _share(part: AscertainedPart) -> str | None:

@@ -20,7 +20,7 @@ def show(report: ReportDocument, page: PageSection) -> None:
     """A figure for each score, and a table of all of them."""
     page.say(_how_measured(report))
     for o in outcomes(report):
-        if cost := _cost_of_choosing(o):
+        if cost := cost_of_choosing(o):
             page.say(cost)
         names = score_names(o.scores(m) for m in o.models)
         for score in sorted(names, key=lambda s: s != o.primary):
@@ -59,7 +59,14 @@ def _how_measured(report: ReportDocument) -> str:
     return words + explain_constant(report)
 
 
-def _cost_of_choosing(o: OutcomeResults) -> str:
+def choosing_flatters(o: OutcomeResults) -> bool:
+    """Whether the folds would have been scored by other models than the one that was chosen."""
+    choosing = o.document.choosing.get(o.name)
+    known = choosing is not None and choosing.nested.get(o.primary, NO_SCORE).known
+    return choosing is not None and known and set(choosing.by_fold.values()) != {o.chosen}
+
+
+def cost_of_choosing(o: OutcomeResults) -> str:
     """How much choosing flatters the chosen model, beside what the whole procedure reaches; empty without folds."""
     choosing = o.document.choosing.get(o.name)
     if choosing is None or not choosing.nested.get(o.primary, NO_SCORE).known:
