@@ -82,7 +82,7 @@ def test_a_check_that_warns_stands_before_the_sections_and_first_among_the_check
     leak = {"check": "near_leak", "applies": True, "why": "Known by then?", "result": "column <x> has AUROC 0.996"}
     silent = {"check": "shuffled labels", "applies": True, "why": "w", "result": score(0.51)}
     top, checks = page_of(records() | {"sanity": [silent, leak]}).split('<section id="sanity"')
-    caution = "<b>near leak.</b> column &lt;x&gt; has AUROC 0.996. Known by then?"
+    caution = "<b>Near leak.</b> column &lt;x&gt; has AUROC 0.996. Known by then?"
     assert top.index(caution) < top.index('<section id="cohort"')
     assert checks.index("near leak") < checks.index("shuffled labels")
 
@@ -132,6 +132,17 @@ def test_how_the_outcome_was_ascertained_and_which_inputs_matter_are_shown(pages
     assert "VITAL, map +0.090, 0.080 to 0.100" in html
 
 
+def test_inputs_that_the_model_does_not_read_are_named_and_have_no_bar():
+    report = records()
+    nothing = {"inputs": "LAB", "outcome": "hypotension", "score": "auroc", "loss": {"value": 0.0}, "use": "not read"}
+    of_old = {**nothing, "inputs": "MEDICATION", "use": None}
+    section(report, "input_importance")["importances"] += [nothing, of_old]
+    html = page_of(report)
+    assert "does not read LAB: what it makes of a row is the same whatever they are" in html
+    assert "No answer of gbm changes with MEDICATION." in html
+    assert "LAB 0.000" not in html
+
+
 def test_prevalence_stands_beside_auprc_and_brier(pages):
     assert "AUPRC of chance is the share of positive rows, 0.185" in pages["records"]
     assert "the Brier score of always answering that share is 0.151" in pages["records"]
@@ -169,7 +180,7 @@ def test_the_least_report_that_the_schema_allows_can_be_drawn():
     report: dict[str, Any] = {"study": "least", "cohort": {"attrition": [], "rows": 0, "groups": {}, "targets": {}}}
     report |= {key: {} for key in ("models", "calibration", "chosen", "environment", "data")}
     report |= {key: [] for key in ("comparisons", "subgroups", "sanity", "gates")} | {"seed": 0}
-    assert "“least.” was predicted for 0 rows." in page_of(report)
+    assert "This report, “least”, is about predictions for 0 rows." in page_of(report)
 
 
 def test_a_card_says_what_the_package_is_for_and_whether_it_is_portable():
