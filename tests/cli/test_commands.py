@@ -39,8 +39,8 @@ def test_what_reads_can_print_json(command):
 
 
 def test_list_names_who_brings_what():
-    found = json.loads(call("list", "outcomes", "--json").output)["outcomes"]
-    binary = next(row for row in found if row["name"] == "binary")
+    outcomes = json.loads(call("list", "outcomes", "--json").output)["outcomes"]
+    binary = next(row for row in outcomes if row["name"] == "binary")
     assert binary["from"] == "polyclinic"
     assert binary["about"]
 

@@ -42,14 +42,14 @@ def test_labels_are_those_of_aces(shared: Path, name: str) -> None:
 def test_the_index_times_are_the_same_without_an_outcome(shared: Path, name: str) -> None:
     task, timeline, _ = golden(shared, name)
     keys = ["subject_id", "prediction_time"]
-    asked = extract(task, timeline, outcome=False)
-    assert asked.index.select(keys).equals(extract(task, timeline).index.select(keys))
-    assert asked.index["boolean_value"].is_null().all()
-    assert asked.labels.is_empty()
+    unlabelled = extract(task, timeline, outcome=False)
+    assert unlabelled.index.select(keys).equals(extract(task, timeline).index.select(keys))
+    assert unlabelled.index["boolean_value"].is_null().all()
+    assert unlabelled.labels.is_empty()
 
 
 def test_steps_add_up(shared: Path) -> None:
     task, timeline, wanted = golden(shared, "inhospital_mortality")
     steps = extract(task, timeline).attrition
-    asked = next(s.rows for s in steps if s.step == "index times")
-    assert asked - sum(s.rows for s in steps if s.excluded and s.past_index) == steps[-1].rows == len(wanted)
+    index_times = next(s.rows for s in steps if s.step == "index times")
+    assert index_times - sum(s.rows for s in steps if s.excluded and s.past_index) == steps[-1].rows == len(wanted)

@@ -50,10 +50,10 @@ def windows(task, *events):
 
 
 def test_measurements_in_the_window_are_counted_with_its_ends():
-    found = windows(
+    windows_of_rows = windows(
         TASK, (1, 0, "IN", None), (1, 2, "MAP", 70), (1, 3, "MAP", 60), (1, 3.5, "MAP", 80), (1, 9, "OUT", None)
     )
-    counts = {hour: facts["label_count"] for (_, hour), facts in found.items()}
+    counts = {hour: facts["label_count"] for (_, hour), facts in windows_of_rows.items()}
     assert counts == {1: 2, 2: 2, 3: 1, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0}
 
 
@@ -63,13 +63,13 @@ def test_cuff_and_line_at_one_instant_are_one_measurement():
 
 
 def test_a_window_ends_with_death_the_stay_the_record_or_at_its_full_length():
-    found = windows(
+    windows_of_rows = windows(
         TASK,
         (1, 0, "IN", None), (1, 4, "OUT", None), (1, 30, "MAP", 70),
         (2, 0, "IN", None), (2, 3, "MEDS_DEATH", None), (2, 3, "OUT", None),
         (3, 0, "IN", None), (3, 2.5, "MAP", 80),
     )  # fmt: skip
-    ends = {key: facts["window_end"] for key, facts in found.items()}
+    ends = {key: facts["window_end"] for key, facts in windows_of_rows.items()}
     assert ends[1, 1.0] == ends[1, 2.0] == "its full length"
     assert ends[1, 3.0] == ends[1, 4.0] == "the end of the stay"
     assert ends[2, 1.0] == ends[2, 2.0] == "death"

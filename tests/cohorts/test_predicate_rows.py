@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 DOSE = {"code": "DOSE", "value_min": 0}
 
 
-def held(events, index, lookback=24 * HOUR, predicate=DOSE):
+def fulfilled(events, index, lookback=24 * HOUR, predicate=DOSE):
     """events: (subject, hours or None, code, value, hours until known); index: (subject, hours)."""
     when = [None if h is None else START + h * HOUR for _, h, *_ in events]
     known = [None if t is None else t + late * HOUR for t, (*_, late) in zip(when, events, strict=True)]
@@ -36,13 +36,13 @@ def held(events, index, lookback=24 * HOUR, predicate=DOSE):
 def test_an_event_counts_from_when_it_is_known_until_the_look_back_has_passed():
     events = [(1, 10, "DOSE", 2.0, 1)]
     index = [(1, 10), (1, 11), (1, 34), (1, 35), (2, 11)]
-    assert held(events, index) == [False, True, True, False, False]
-    assert held(events, index, lookback=None) == [False, True, True, True, False]
+    assert fulfilled(events, index) == [False, True, True, False, False]
+    assert fulfilled(events, index, lookback=None) == [False, True, True, True, False]
 
 
 def test_what_does_not_fulfil_the_predicate_is_no_treatment_and_what_has_no_time_always_counts():
-    assert held([(1, 1, "DOSE", 0.0, 0), (1, 1, "OTHER", 5.0, 0)], [(1, 2)]) == [False]
-    assert held([(1, None, "DOSE", 1.0, 0)], [(1, 2), (2, 2)]) == [True, False]
+    assert fulfilled([(1, 1, "DOSE", 0.0, 0), (1, 1, "OTHER", 5.0, 0)], [(1, 2)]) == [False]
+    assert fulfilled([(1, None, "DOSE", 1.0, 0)], [(1, 2), (2, 2)]) == [True, False]
 
 
 def test_a_predicate_of_the_task_is_named():

@@ -15,5 +15,5 @@ def test_the_joint_search_is_numpy_s_search_in_each_stretch(after, side, stretch
     stop = np.cumsum([len(s) for s in stretches]).astype(np.int64)
     start = stop - np.array([len(s) for s in stretches])
     values = np.array([v for s in stretches for v in s], np.int64)
-    found = position(values, start, stop, np.full(len(stop), limit), after=after)
-    assert (found - start).tolist() == [int(np.searchsorted(s, limit, side)) for s in stretches]
+    places = position(values, start, stop, np.full(len(stop), limit), after=after)
+    assert (places - start).tolist() == [int(np.searchsorted(s, limit, side)) for s in stretches]

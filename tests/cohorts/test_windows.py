@@ -28,14 +28,14 @@ events = st.lists(
 
 @st.composite
 def windows(draw: st.DrawFn) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    windows: dict[str, Any] = {}
     points = ["trigger"]
     for name in draw(st.sampled_from([["v"], ["v", "w"], ["v", "w", "x"]])):
-        found[name] = draw(window(points))
+        windows[name] = draw(window(points))
         points += [f"{name}.start", f"{name}.end"]
-    found[draw(st.sampled_from(sorted(found)))]["label"] = draw(st.sampled_from(NAMES))
-    found[draw(st.sampled_from(sorted(found)))]["index_timestamp"] = draw(st.sampled_from(["start", "end"]))
-    return found
+    windows[draw(st.sampled_from(sorted(windows)))]["label"] = draw(st.sampled_from(NAMES))
+    windows[draw(st.sampled_from(sorted(windows)))]["index_timestamp"] = draw(st.sampled_from(["start", "end"]))
+    return windows
 
 
 @st.composite
@@ -70,17 +70,17 @@ def document(of: dict[str, Any], trigger: str) -> dict[str, Any]:
 
 def counts(rows: list[tuple[int, int, str]]) -> dict[int, dict[datetime, dict[str, int]]]:
     """Subject → instant → predicate → count."""
-    found: dict[int, dict[datetime, dict[str, int]]] = {}
+    tables: dict[int, dict[datetime, dict[str, int]]] = {}
     for subject, hour, code in sorted(rows):
-        at = found.setdefault(subject, {}).setdefault(START + timedelta(hours=hour), {"a": 0, "b": 0, "_ANY_EVENT": 1})
+        at = tables.setdefault(subject, {}).setdefault(START + timedelta(hours=hour), {"a": 0, "b": 0, "_ANY_EVENT": 1})
         at["a"] += code.startswith("A//")
         at["b"] += code in ("B", "A//2")
-    for instants in found.values():
+    for instants in tables.values():
         for n, at in enumerate(instants.values()):
             at["either"] = int(at["a"] > 0 or at["b"] > 0)
             at["both"] = int(at["a"] > 0 and at["either"] > 0)
             at["_RECORD_START"], at["_RECORD_END"] = int(n == 0), int(n == len(instants) - 1)
-    return found
+    return tables
 
 
 class Reading:
@@ -154,8 +154,8 @@ def test_index_times_do_not_depend_on_what_comes_later(rows: list[tuple[int, int
     task = parse_task(document(of, "a"))
     if not plan(task).live:
         return
-    asked = extract(task, frame(rows), outcome=False).index
-    for subject, time, *_ in asked.rows():
+    index = extract(task, frame(rows), outcome=False).index
+    for subject, time, *_ in index.rows():
         past = [r for r in rows if r[0] == subject and START + timedelta(hours=r[1]) <= time]
         then = extract(task, frame(past), outcome=False).index
         assert time in then["prediction_time"].to_list()

@@ -9,8 +9,8 @@ from polyclinic.evaluation.ascertainment import Ascertained, ascertainment, coun
 
 def test_rows_labels_and_positives_are_counted_by_each_fact():
     labels = np.array([1.0, 0.0, np.nan, 1.0, 1.0])
-    found = ascertainment(labels, {"readings": counted(np.array([1, 1, 0, 5, 9])), "end": ["death", *["full"] * 4]})
-    assert found == [
+    tables = ascertainment(labels, {"readings": counted(np.array([1, 1, 0, 5, 9])), "end": ["death", *["full"] * 4]})
+    assert tables == [
         Ascertained("readings", "0", 1, 0, 0),
         Ascertained("readings", "1", 2, 2, 1),
         Ascertained("readings", "4 or more", 2, 2, 2),

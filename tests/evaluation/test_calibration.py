@@ -23,16 +23,16 @@ def problem(rows=4000, sure=1.0, seed=0):
 def test_slope_and_intercept_are_those_of_an_unpenalised_logistic_regression(sure):
     y, p = problem(sure=sure)
     oracle = LogisticRegression(C=np.inf, tol=1e-10).fit(logit(p)[:, None], y)
-    found = {k: of_all(score, len(y)) for k, score in line(y, p).items()}
-    assert found["slope"] == pytest.approx(oracle.coef_[0, 0], rel=1e-4)
-    assert found["intercept"] == pytest.approx(oracle.intercept_[0], abs=1e-4)
+    values = {k: of_all(score, len(y)) for k, score in line(y, p).items()}
+    assert values["slope"] == pytest.approx(oracle.coef_[0, 0], rel=1e-4)
+    assert values["intercept"] == pytest.approx(oracle.intercept_[0], abs=1e-4)
 
 
 def test_a_block_of_replicates_gives_what_each_gives_alone():
     y, p = problem(rows=500)
     weights = np.random.default_rng(1).integers(0, 4, (6, 500)).astype(np.float32)
-    found = line(y, p)["slope"](weights)
-    for w, slope in zip(weights, found, strict=True):
+    slopes = line(y, p)["slope"](weights)
+    for w, slope in zip(weights, slopes, strict=True):
         oracle = LogisticRegression(C=np.inf, tol=1e-10).fit(logit(p)[:, None], y, sample_weight=w)
         assert slope == pytest.approx(oracle.coef_[0, 0], abs=1e-4)
 
@@ -83,6 +83,6 @@ def test_the_report_tells_good_from_bad_probabilities():
 
 def test_equal_probabilities_share_a_bin_and_no_bin_is_empty():
     p = np.r_[np.full(90, 0.2), np.linspace(0.3, 0.9, 10)]
-    found = bins(p)
-    assert len(set(found[:90])) == 1
-    assert set(found) == set(range(found.max() + 1))
+    bin_of_row = bins(p)
+    assert len(set(bin_of_row[:90])) == 1
+    assert set(bin_of_row) == set(range(bin_of_row.max() + 1))

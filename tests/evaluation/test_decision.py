@@ -93,8 +93,8 @@ def test_an_operating_point_is_reached_missed_or_undecided_by_its_interval(low, 
 
 def test_net_benefit_is_true_alerts_less_weighed_false_ones():
     y, p = np.array([1.0, 0, 1, 0, 0]), np.array([0.9, 0.6, 0.4, 0.3, 0.2])
-    found = net_benefit(y, p, np.array([0.25, 0.5]))
-    assert found == pytest.approx([2 / 5 - 2 / 5 / 3, 1 / 5 - 1 / 5])
+    benefit = net_benefit(y, p, np.array([0.25, 0.5]))
+    assert benefit == pytest.approx([2 / 5 - 2 / 5 / 3, 1 / 5 - 1 / 5])
 
 
 @given(arrays(float, 20, elements=TENTHS))
@@ -108,11 +108,11 @@ def test_curves_are_those_of_scikit_learn_thinned_to_at_most_200_points():
     rng = np.random.default_rng(0)
     y = (rng.random(5000) < 0.3).astype(float)
     p = y + rng.normal(size=5000)
-    found = curves(y, p)
+    curve = curves(y, p)
     fpr, tpr, _ = metrics.roc_curve(y, p, drop_intermediate=False)
-    roc = found["roc"]
+    roc = curve["roc"]
     assert len(roc["x"]) <= 200
-    assert len(found["pr"]["x"]) <= 200
+    assert len(curve["pr"]["x"]) <= 200
     assert (roc["x"][0], roc["y"][0], roc["x"][-1], roc["y"][-1]) == (0, 0, 1, 1)
     assert metrics.auc(roc["x"], roc["y"]) == pytest.approx(metrics.auc(fpr, tpr), abs=1e-3)
-    assert found["pr"]["y"][-1] == pytest.approx(y.mean())
+    assert curve["pr"]["y"][-1] == pytest.approx(y.mean())

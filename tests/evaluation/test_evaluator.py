@@ -38,8 +38,8 @@ def table(samples=SAMPLES, folds=5):
     for model, strength in STRENGTH.items():
         p = expit(strength * samples.X[:, 0] + rng.normal(size=len(samples)))
         for split, number in (("test", fold), ("validation", (fold + 1) % folds)):
-            told = {"row_id": samples.row_id, "fold": number.astype(str), "predicted_boolean_probability": p}
-            frame = pl.DataFrame(told).hstack(Binary().truth(samples))
+            columns = {"row_id": samples.row_id, "fold": number.astype(str), "predicted_boolean_probability": p}
+            frame = pl.DataFrame(columns).hstack(Binary().truth(samples))
             frame = frame.with_columns(uncalibrated_probability=pl.Series(p**2), refused=pl.lit(None, pl.String))
             parts.append(frame.with_columns(model=pl.lit(model), split=pl.lit(split), outcome=pl.lit("binary")))
     return pl.concat(parts).sample(fraction=1, shuffle=True, seed=1)
@@ -68,15 +68,15 @@ def report():
 def test_test_scores_come_from_pooled_out_of_fold_rows(report):
     rows = table().filter(pl.col("model") == "flat", pl.col("split") == "test")
     expected = metrics.roc_auc_score(rows["boolean_value"], rows["predicted_boolean_probability"])
-    found = report["models"]["flat"]["binary"]
-    assert found["test"]["auroc"]["value"] == pytest.approx(expected)
-    assert found["test"]["auroc"]["n"] == 600
-    assert found["test"]["auroc"]["low"] < expected < found["test"]["auroc"]["high"]
+    results = report["models"]["flat"]["binary"]
+    assert results["test"]["auroc"]["value"] == pytest.approx(expected)
+    assert results["test"]["auroc"]["n"] == 600
+    assert results["test"]["auroc"]["low"] < expected < results["test"]["auroc"]["high"]
     one = rows.filter(pl.col("fold") == "2")
-    assert found["folds"][2]["auroc"]["value"] == pytest.approx(
+    assert results["folds"][2]["auroc"]["value"] == pytest.approx(
         metrics.roc_auc_score(one["boolean_value"], one["predicted_boolean_probability"])
     )
-    assert set(found) == {"validation", "test", "folds"}
+    assert set(results) == {"validation", "test", "folds"}
 
 
 def test_the_model_is_compared_with_each_baseline_on_each_score(report):
@@ -98,11 +98,11 @@ def test_one_answer_a_fold_ranks_nothing():
     assert plain < 0.5
     watched = table().filter(pl.col("model") == "flat", pl.col("split") == "validation")
     naive = pl.concat([naive, watched.with_columns(model=pl.lit("naive"))])
-    found = evaluated(pl.concat([table(), naive]), also=["naive"])
-    scores = found["models"]["naive"]["binary"]["test"]
+    results = evaluated(pl.concat([table(), naive]), also=["naive"])
+    scores = results["models"]["naive"]["binary"]["test"]
     assert (scores["auroc"]["value"], scores["auroc"]["low"], scores["auroc"]["high"]) == (0.5, None, None)
     assert scores["auprc"]["value"] == pytest.approx(rows["boolean_value"].mean())
-    flat = found["models"]["flat"]["binary"]["test"]["auroc"]["value"]
+    flat = results["models"]["flat"]["binary"]["test"]["auroc"]["value"]
     assert flat == pytest.approx(evaluated()["models"]["flat"]["binary"]["test"]["auroc"]["value"])
 
 
@@ -112,22 +112,22 @@ def test_a_chosen_baseline_is_compared_with_all_and_no_pair_twice():
 
 
 def test_calibration_is_reported_before_and_after(report):
-    found = report["calibration"]["deep"]["binary"]
-    assert set(found) == {"before", "after"}
-    assert found["before"]["intercept"] != found["after"]["intercept"]
+    calibration = report["calibration"]["deep"]["binary"]
+    assert set(calibration) == {"before", "after"}
+    assert calibration["before"]["intercept"] != calibration["after"]["intercept"]
     bare = evaluated(table().drop("uncalibrated_probability"))["calibration"]["deep"]["binary"]
     assert set(bare) == {"before"}
-    assert bare["before"] == found["after"]
+    assert bare["before"] == calibration["after"]
 
 
 def test_the_operating_point_is_chosen_on_validation_rows_and_measured_on_test_rows(report):
-    found = next(o for o in report["operating"] if o["model"] == "deep")
+    point = next(o for o in report["operating"] if o["model"] == "deep")
     rows = table().filter(pl.col("model") == "deep", pl.col("split") == "test")
-    own = rows["fold"].replace_strict(found["fold_thresholds"], return_dtype=pl.Float64)
+    own = rows["fold"].replace_strict(point["fold_thresholds"], return_dtype=pl.Float64)
     alert = rows["predicted_boolean_probability"] >= own
-    assert found["chosen_on"] == "validation"
-    assert found["scores"]["specificity"]["value"] == pytest.approx(1 - alert.filter(~rows["boolean_value"]).mean())
-    assert found["alerts_per_100"] == pytest.approx(100 * alert.mean())
+    assert point["chosen_on"] == "validation"
+    assert point["scores"]["specificity"]["value"] == pytest.approx(1 - alert.filter(~rows["boolean_value"]).mean())
+    assert point["alerts_per_100"] == pytest.approx(100 * alert.mean())
 
 
 def test_the_threshold_of_a_fold_comes_from_validation_rows_of_other_groups(report):
@@ -183,11 +183,11 @@ def test_curves_are_short_and_the_decision_curve_has_its_two_naive_answers(repor
 
 
 def test_subgroups_are_the_chosen_model_by_level(report):
-    found = {s["level"]: s for s in report["subgroups"]}
-    assert set(found) == {"left", "right"}
-    assert sum(s["n"] for s in found.values()) == 600
-    assert not found["left"]["too_small"]
-    assert found["left"]["calibration"]["slope"]["value"] is not None
+    subgroups = {s["level"]: s for s in report["subgroups"]}
+    assert set(subgroups) == {"left", "right"}
+    assert sum(s["n"] for s in subgroups.values()) == 600
+    assert not subgroups["left"]["too_small"]
+    assert subgroups["left"]["calibration"]["slope"]["value"] is not None
 
 
 def test_a_small_subgroup_is_named_as_too_small_and_not_hidden():
@@ -231,9 +231,9 @@ def test_a_stratum_or_a_group_that_is_not_there_suggests_one_that_is():
 def test_bootstrap_as_studies_said_before_still_names_the_group_and_its_resamples_are_noted():
     before = Evaluation(bootstrap=Resampling(over="subject", resamples=200))
     with notes.collection() as noted:
-        found = evaluated(settings=before)
+        results = evaluated(settings=before)
     now = evaluated(settings=Evaluation(intervals=IntervalSettings(over="subject")))
-    assert found["models"] == now["models"]
+    assert results["models"] == now["models"]
     assert [note.check for note in noted] == ["evaluation.bootstrap.resamples"]
 
 
@@ -254,13 +254,15 @@ def files(tmp_path):
 
 def test_a_file_of_predictions_gives_the_report_and_the_page(files):
     folder, labels, risk = files
-    found = document_of(folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "out")
+    document = document_of(
+        folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "out"
+    )
     expected = metrics.roc_auc_score(labels["boolean_value"], risk["risk"])
-    assert found["models"]["mine"]["binary"]["test"]["auroc"]["value"] == pytest.approx(expected)
-    assert found["cohort"]["groups"] == {"subject_id": 100}
-    assert found["cohort"]["targets"] == {"binary": {"positive": labels["boolean_value"].sum(), "labelled": 300}}
-    assert json.loads((folder / "out/report.json").read_text()) == found
-    assert [c["title"] for c in found["cautions"]] == ["Calibration"]
+    assert document["models"]["mine"]["binary"]["test"]["auroc"]["value"] == pytest.approx(expected)
+    assert document["cohort"]["groups"] == {"subject_id": 100}
+    assert document["cohort"]["targets"] == {"binary": {"positive": labels["boolean_value"].sum(), "labelled": 300}}
+    assert json.loads((folder / "out/report.json").read_text()) == document
+    assert [c["title"] for c in document["cautions"]] == ["Calibration"]
     assert "<td>test rows</td>" in (folder / "out/report.html").read_text().replace(' class="n"', "")
     assert "mine" in (folder / "out/report.html").read_text()
 
@@ -280,19 +282,19 @@ def test_labels_may_be_floating_point_and_missing_as_nan(files, name):
     truth = labels.with_columns(pl.col("boolean_value").cast(pl.Float64).alias(name))
     truth[0, name] = float("nan")
     truth.select("subject_id", "prediction_time", name).write_parquet(folder / "floats.parquet")
-    found = document_of(folder / "mine.parquet", labels=folder / "floats.parquet", out=folder / "out")
+    document = document_of(folder / "mine.parquet", labels=folder / "floats.parquet", out=folder / "out")
     positive = labels["boolean_value"][1:].sum()
-    assert found["cohort"]["targets"] == {"binary": {"positive": positive, "labelled": 299}}
+    assert document["cohort"]["targets"] == {"binary": {"positive": positive, "labelled": 299}}
 
 
 def test_several_models_are_distinguished_by_a_column_and_paired(files):
     folder, _, risk = files
     other = risk.with_columns(model=pl.lit("b"), risk=pl.lit(0.3))
     pl.concat([risk.with_columns(model=pl.lit("a")), other], how="diagonal").write_csv(folder / "two.csv")
-    found = document_of(folder / "two.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
-    assert {(c["a"], c["b"]) for c in found["comparisons"]} == {("a", "b")}
-    assert found["models"]["b"]["binary"]["test"]["auroc"]["value"] == 0.5
-    assert found["calibration"]["b"]["binary"]["before"]["slope"]["value"] is None
+    document = document_of(folder / "two.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
+    assert {(c["a"], c["b"]) for c in document["comparisons"]} == {("a", "b")}
+    assert document["models"]["b"]["binary"]["test"]["auroc"]["value"] == 0.5
+    assert document["calibration"]["b"]["binary"]["before"]["slope"]["value"] is None
 
 
 @pytest.mark.parametrize("names", [(1, 2), (0.5, 1.5), (False, True)])
@@ -300,8 +302,8 @@ def test_models_may_be_named_by_numbers(files, names):
     folder, _labels, risk = files
     several = pl.concat([risk.with_columns(model=pl.lit(name)) for name in names])
     several.write_parquet(folder / "seeds.parquet")
-    found = document_of(folder / "seeds.parquet", labels=folder / "labels.csv", out=folder / "o")
-    assert list(found["models"]) == [str(name).lower() if isinstance(name, bool) else str(name) for name in names]
+    document = document_of(folder / "seeds.parquet", labels=folder / "labels.csv", out=folder / "o")
+    assert list(document["models"]) == [str(name).lower() if isinstance(name, bool) else str(name) for name in names]
 
 
 @pytest.mark.parametrize("column", ["predicted_boolean_probability", "model", "site"])
@@ -362,16 +364,16 @@ def test_pictures_are_evaluated_too(tmp_path):
     samples = voxels.planted(4, 0)
     sure = [np.eye(3)[np.roll(t, 1, axis=0)] * 9 for t in voxels.target(samples)]
     answer = voxels.link(Raw(np.concatenate([g.reshape(-1, 3) for g in sure]), np.array([g.shape[:3] for g in sure])))
-    made = voxels.predictions(answer, samples, threshold=None, folder=tmp_path / "maps")
+    predictions = voxels.predictions(answer, samples, threshold=None, folder=tmp_path / "maps")
     case = pl.Series("case", [f"c{i}" for i in range(4)])
-    made.select(case, "path").write_csv(tmp_path / "maps.csv")
+    predictions.select(case, "path").write_csv(tmp_path / "maps.csv")
     voxels.truth(samples).select(case, "reference").write_csv(tmp_path / "truth.csv")
-    found = document_of(
+    document = document_of(
         tmp_path / "maps.csv", labels=tmp_path / "truth.csv", group="case", out=tmp_path / "o", outcome="voxels"
     )
-    expected = np.nanmean(made.select("dice//front", "dice//back").to_numpy(), axis=1).mean()
-    assert found["models"]["maps"]["voxels"]["test"]["dice"]["value"] == pytest.approx(expected)
-    assert found["calibration"] == {}
+    expected = np.nanmean(predictions.select("dice//front", "dice//back").to_numpy(), axis=1).mean()
+    assert document["models"]["maps"]["voxels"]["test"]["dice"]["value"] == pytest.approx(expected)
+    assert document["calibration"] == {}
 
 
 def test_the_report_of_a_finished_run_is_not_written_over(files):
@@ -384,9 +386,9 @@ def test_the_report_of_a_finished_run_is_not_written_over(files):
 
 def test_the_predictions_of_a_run_are_all_matched(finished, tmp_path):
     finished.predictions().filter(pl.col("row_id") >= 30).write_parquet(tmp_path / "later.parquet")
-    found = document_of(tmp_path / "later.parquet", out=tmp_path / "out")
-    assert found["sanity"] == []
-    assert found["cohort"]["rows"] == 330
+    document = document_of(tmp_path / "later.parquet", out=tmp_path / "out")
+    assert document["sanity"] == []
+    assert document["cohort"]["rows"] == 330
 
 
 def test_rows_that_only_one_file_has_are_counted_on_the_page(files):
@@ -394,10 +396,13 @@ def test_rows_that_only_one_file_has_are_counted_on_the_page(files):
     risk.head(250).with_columns(
         subject_id=pl.when(pl.int_range(pl.len()) < 30).then(pl.col("subject_id") + 5000).otherwise("subject_id")
     ).write_csv(folder / "mine.csv")
-    found = document_of(folder / "mine.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
-    told = {entry["check"]: entry["result"] for entry in found["sanity"]}
-    assert told == {"predictions without a row in the labels": "30 of 250", "labels without a prediction": "80 of 300"}
-    assert "Labels without a prediction" in [c["title"] for c in found["cautions"]]
+    document = document_of(folder / "mine.csv", labels=folder / "labels.csv", group="subject_id", out=folder / "o")
+    results = {entry["check"]: entry["result"] for entry in document["sanity"]}
+    assert results == {
+        "predictions without a row in the labels": "30 of 250",
+        "labels without a prediction": "80 of 300",
+    }
+    assert "Labels without a prediction" in [c["title"] for c in document["cautions"]]
     whole = document_of(folder / "mine.parquet", labels=folder / "labels.csv", group="subject_id", out=folder / "p")
     assert whole["sanity"] == []
 
@@ -412,11 +417,11 @@ def test_the_answers_of_a_package_are_judged_where_there_are_no_others(files):
     folder, _, risk = files
     own = risk.rename({"risk": "predicted_boolean_probability"})
     own.with_columns(fold=pl.lit("package"), split=pl.lit("all")).write_csv(folder / "own.csv")
-    found, plain = (
+    weighted, plain = (
         document_of(folder / name, labels=folder / "labels.csv", group="subject_id", out=folder / "o")
         for name in ("own.csv", "mine.parquet")
     )
-    scores = [next(iter(one["models"].values()))["binary"]["test"] for one in (found, plain)]
+    scores = [next(iter(one["models"].values()))["binary"]["test"] for one in (weighted, plain)]
     assert scores[0] == scores[1]
 
 
@@ -446,8 +451,8 @@ def test_models_that_tell_another_truth_of_one_row_are_an_error(files):
 
 def test_rows_of_one_subject_without_a_group_are_a_warning(files):
     folder, _, _ = files
-    given = {"labels": folder / "labels.csv", "out": folder / "o"}
-    alone = document_of(folder / "mine.parquet", **given)
+    options = {"labels": folder / "labels.csv", "out": folder / "o"}
+    alone = document_of(folder / "mine.parquet", **options)
     assert [entry["result"] for entry in alone["sanity"]] == ["300 rows of 100 subjects"]
     assert "rows of one subject" in [c["title"] for c in alone["cautions"]]
-    assert document_of(folder / "mine.parquet", group="subject_id", **given)["sanity"] == []
+    assert document_of(folder / "mine.parquet", group="subject_id", **options)["sanity"] == []

@@ -28,24 +28,24 @@ def width(estimate: Estimate) -> float:
 def test_each_replicate_is_the_score_of_the_rows_that_are_left():
     y, p, group = problem()
     replicates = jackknife({"auroc": auroc(y, p)}, group).replicates["auroc"]
-    for name, found in zip(np.unique(group), replicates, strict=True):
+    for name, replicate in zip(np.unique(group), replicates, strict=True):
         rows = group != name
-        assert found == pytest.approx(auroc(y[rows], p[rows])(np.ones((1, rows.sum())))[0])
+        assert replicate == pytest.approx(auroc(y[rows], p[rows])(np.ones((1, rows.sum())))[0])
 
 
 def test_an_interval_of_a_mean_is_the_textbook_one():
     values = np.random.default_rng(0).normal(size=200)
-    found = jackknife({0: row_mean(values)}, np.arange(200)).estimate(0)
-    half = stats.t.ppf(0.975, found.effective_groups - 1) * values.std(ddof=1) / np.sqrt(200)
-    assert (found.low, found.high) == pytest.approx((values.mean() - half, values.mean() + half))
+    estimate = jackknife({0: row_mean(values)}, np.arange(200)).estimate(0)
+    half = stats.t.ppf(0.975, estimate.effective_groups - 1) * values.std(ddof=1) / np.sqrt(200)
+    assert (estimate.low, estimate.high) == pytest.approx((values.mean() - half, values.mean() + half))
 
 
 def test_many_groups_are_left_out_in_blocks_and_say_the_same():
     values, group = np.random.default_rng(0).normal(size=4000), np.arange(4000) % 2000
-    found = jackknife({0: row_mean(values)}, group)
-    assert len(found.replicates[0]) == BLOCKS
+    in_blocks = jackknife({0: row_mean(values)}, group)
+    assert len(in_blocks.replicates[0]) == BLOCKS
     means = np.bincount(group, values) / 2
-    assert width(found.estimate(0)) == pytest.approx(2 * 1.97 * means.std() / np.sqrt(2000), rel=0.12)
+    assert width(in_blocks.estimate(0)) == pytest.approx(2 * 1.97 * means.std() / np.sqrt(2000), rel=0.12)
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_other_blocks():
@@ -89,27 +89,27 @@ def test_a_model_beside_itself_differs_by_nothing_and_has_no_interval():
 @pytest.mark.parametrize(("rows", "groups"), [(0, 1), (8, 1), (8, 4)])
 def test_no_rows_or_a_handful_of_groups_give_no_interval(rows, groups):
     y = np.tile([0.0, 1.0], 4)[:rows]
-    found = jackknife({0: brier(y, y * 0.5)}, np.arange(rows) % groups).estimate(0)
-    assert (found.low, found.high, found.n, found.evidence) == (None, None, rows, "none")
+    estimate = jackknife({0: brier(y, y * 0.5)}, np.arange(rows) % groups).estimate(0)
+    assert (estimate.low, estimate.high, estimate.n, estimate.evidence) == (None, None, rows, "none")
 
 
 def test_six_patients_perfectly_separated_are_no_evidence():
     y = np.tile([0.0, 1.0], 6)
-    found = jackknife({0: auroc(y, y)}, np.arange(12) // 2).estimate(0)
-    assert (found.value, found.low, found.high) == (1.0, None, None)
+    estimate = jackknife({0: auroc(y, y)}, np.arange(12) // 2).estimate(0)
+    assert (estimate.value, estimate.low, estimate.high) == (1.0, None, None)
 
 
 def test_no_right_alert_of_many_is_no_interval():
     y, alert = np.zeros(60), np.ones(60)
-    found = jackknife(at_threshold(y, alert, 0.5), np.arange(60) // 3).estimate("ppv")
-    assert (found.value, found.low, found.high) == (0.0, None, None)
+    estimate = jackknife(at_threshold(y, alert, 0.5), np.arange(60) // 3).estimate("ppv")
+    assert (estimate.value, estimate.low, estimate.high) == (0.0, None, None)
 
 
 def test_scores_that_a_replicate_cannot_have_get_no_interval():
     y = np.r_[1.0, np.zeros(9)]
-    found = jackknife({0: auroc(y, np.linspace(1, 0, 10) ** 2)}, np.arange(10)).estimate(0)
-    assert found.value == 1.0
-    assert found.low is None
+    estimate = jackknife({0: auroc(y, np.linspace(1, 0, 10) ** 2)}, np.arange(10)).estimate(0)
+    assert estimate.value == 1.0
+    assert estimate.low is None
 
 
 def test_fewer_than_twenty_groups_or_a_few_that_decide_are_little_evidence():
@@ -141,8 +141,8 @@ def test_an_interval_lies_within_what_the_score_can_be_and_holds_the_value(seed,
     measures = {"auroc": auroc(y, p), "brier": brier(y, p), **at_threshold(y, p, 0.5)}
     replicates = jackknife(measures, group)
     for name in measures:
-        found, (low, high) = replicates.estimate(name), replicates.bounds[name]
-        assert not found.has_interval or low <= found.low < found.value < found.high <= high
+        estimate, (low, high) = replicates.estimate(name), replicates.bounds[name]
+        assert not estimate.has_interval or low <= estimate.low < estimate.value < estimate.high <= high
     gap = replicates.difference("sensitivity", "specificity")
     assert not gap.has_interval or -1 <= gap.low < gap.value < gap.high <= 1
 
@@ -159,8 +159,8 @@ def test_the_p_value_is_below_a_twentieth_just_where_the_interval_leaves_out_not
     for shift in np.linspace(0, 0.4, 30):
         a, b = rng.normal(shift, 1, 50), rng.normal(0, 1, 50)
         replicates = jackknife({"a": row_mean(a), "b": row_mean(b)}, np.arange(50))
-        found = replicates.difference("a", "b")
-        assert (replicates.p_value("a", "b") < 0.05) == (not found.low < 0 < found.high)
+        difference = replicates.difference("a", "b")
+        assert (replicates.p_value("a", "b") < 0.05) == (not difference.low < 0 < difference.high)
 
 
 def test_a_score_of_some_rows_is_a_score_of_all():
@@ -173,11 +173,11 @@ def test_a_score_of_some_rows_is_a_score_of_all():
 
 def test_a_ratio_is_weighed_by_its_groups():
     total, count = np.array([4.0, 1.0, 1.0, 2.0, 2.0, 8.0]), np.array([2.0, 1.0, 1.0, 2.0, 1.0, 3.0])
-    found = jackknife({0: ratio(total, count, NOT_NEGATIVE)}, np.arange(6)).estimate(0)
-    assert found.value == 1.8
-    assert 0 < found.low < 1.8 < found.high
+    estimate = jackknife({0: ratio(total, count, NOT_NEGATIVE)}, np.arange(6)).estimate(0)
+    assert estimate.value == 1.8
+    assert 0 < estimate.low < 1.8 < estimate.high
 
 
 def test_levels_leave_out_what_is_missing():
-    found = [(level, rows.tolist()) for level, rows in levels(np.array(["f", "", "m", "f", None], object))]
-    assert found == [("f", [0, 3]), ("m", [2])]
+    rows_by_level = [(level, rows.tolist()) for level, rows in levels(np.array(["f", "", "m", "f", None], object))]
+    assert rows_by_level == [("f", [0, 3]), ("m", [2])]

@@ -76,10 +76,10 @@ def test_an_input_that_nearly_gives_the_answer_is_named_with_the_next_best():
     samples, rng = honest(), np.random.default_rng(3)
     late = samples.y + rng.normal(0, 0.45, len(samples))
     with notes.collection() as noted:
-        (found,) = screen_inputs(samples.with_column("late", Dense(late.astype(np.float32)), "input"))
-    assert (found.name, found.how) == ("late", "its value")
-    assert 0.9 < found.auroc < 0.99
-    assert 0.7 < found.next_best < 0.85
+        (suspect,) = screen_inputs(samples.with_column("late", Dense(late.astype(np.float32)), "input"))
+    assert (suspect.name, suspect.how) == ("late", "its value")
+    assert 0.9 < suspect.auroc < 0.99
+    assert 0.7 < suspect.next_best < 0.85
     assert noted[0].result.startswith("late: its value alone gives an AUROC of 0.9")
 
 
@@ -88,23 +88,23 @@ def test_a_level_that_all_positives_have_is_named_though_many_others_have_it_too
     samples, rng = honest(), np.random.default_rng(3)
     unreached = (samples.y > 0) | (rng.random(len(samples)) < 0.3)
     levels = np.stack([unreached, ~unreached], axis=1).astype(np.float32)
-    found = screen_inputs(samples.with_column("status", Dense(levels, ("unreached", "well")), "input"))
-    assert {one.name for one in found} == {"status//unreached", "status//well"}
+    suspects = screen_inputs(samples.with_column("status", Dense(levels, ("unreached", "well")), "input"))
+    assert {one.name for one in suspects} == {"status//unreached", "status//well"}
 
 
 def test_gaps_that_all_positives_have_are_named():
     samples, rng = honest(), np.random.default_rng(3)
     gap = (samples.y > 0) | (rng.random(len(samples)) < 0.3)
     column = np.where(gap, np.nan, rng.normal(size=len(samples))).astype(np.float32)
-    found = screen_inputs(samples.with_column("follow-up", Dense(column), "input"))
-    assert [one.name for one in found] == ["follow-up"]
+    suspects = screen_inputs(samples.with_column("follow-up", Dense(column), "input"))
+    assert [one.name for one in suspects] == ["follow-up"]
 
 
 def test_of_a_timed_input_the_newest_value_of_each_code_is_compared_with_the_target():
     samples, rng = honest(), np.random.default_rng(3)
     near = samples.y + rng.normal(0, 0.4, len(samples))
-    found = screen_inputs(with_events(samples, np.ones(len(samples)), near))
-    assert [(one.name, one.how) for one in found] == [("signal", "its value")]
+    suspects = screen_inputs(with_events(samples, np.ones(len(samples)), near))
+    assert [(one.name, one.how) for one in suspects] == [("signal", "its value")]
     assert screen_inputs(with_events(samples, np.ones(len(samples)), rng.normal(size=len(samples)))) == []
 
 
@@ -112,8 +112,8 @@ def test_of_a_timed_input_it_matters_too_whether_a_code_is_there():
     samples, rng = honest(), np.random.default_rng(3)
     there = np.where(rng.random(len(samples)) < 0.05, 1 - samples.y, samples.y)
     value = np.where(there > 0, np.nan, rng.normal(size=len(samples)))
-    found = screen_inputs(with_events(samples, there, value))
-    assert [(one.name, one.how) for one in found] == [("signal", "whether it is there")]
+    suspects = screen_inputs(with_events(samples, there, value))
+    assert [(one.name, one.how) for one in suspects] == [("signal", "whether it is there")]
 
 
 def test_a_handful_of_rows_that_a_column_separates_by_chance_is_no_leak():

@@ -103,9 +103,9 @@ def test_rows_of_another_outcome_are_noted(files):
     folder, predictions = files
     other = predictions.head(30).with_columns(outcome=pl.lit("length of stay"))
     both = pl.concat([predictions.with_columns(outcome=pl.lit("binary")), other])
-    found = report(folder, both)
-    assert found["models"]["mine"]["binary"]["test"]["auroc"]["n"] == ROWS
-    assert [note["result"] for note in found["notes"]] == ["30 of 150 rows: not binary"]
+    document = report(folder, both)
+    assert document["models"]["mine"]["binary"]["test"]["auroc"]["n"] == ROWS
+    assert [note["result"] for note in document["notes"]] == ["30 of 150 rows: not binary"]
     with pytest.raises(BadData, match="no row is of the outcome 'binary'"):
         auroc(folder, other)
 

@@ -23,27 +23,27 @@ HOUR = np.timedelta64(1, "h")
 def test_one_patient_with_most_rows_is_reported():
     groups = np.r_[np.zeros(680, int), np.arange(1, 33)]
     y = np.r_[np.ones(60), np.zeros(620), np.ones(8), np.zeros(24)]
-    found = concentration("subject", groups, y)
-    assert (found.groups, found.rows, found.most_rows, found.median_rows) == (33, 712, 680, 1.0)
-    assert found.effective_groups == pytest.approx(712**2 / (680**2 + 32))
-    assert (found.positive_rows, found.positive_groups, found.few) == (68, 9, 10)
-    assert found.share_of_positives == 1.0
-    assert found.share_of_rows == pytest.approx(689 / 712)
+    facts = concentration("subject", groups, y)
+    assert (facts.groups, facts.rows, facts.most_rows, facts.median_rows) == (33, 712, 680, 1.0)
+    assert facts.effective_groups == pytest.approx(712**2 / (680**2 + 32))
+    assert (facts.positive_rows, facts.positive_groups, facts.few) == (68, 9, 10)
+    assert facts.share_of_positives == 1.0
+    assert facts.share_of_rows == pytest.approx(689 / 712)
 
 
 @given(st.integers(1, 30), st.integers(1, 9))
 def test_groups_of_one_size_are_all_effective(groups, rows):
-    found = concentration("site", np.repeat(np.arange(groups), rows))
-    assert found.effective_groups == pytest.approx(groups)
-    assert found.share_of_positives is None
+    facts = concentration("site", np.repeat(np.arange(groups), rows))
+    assert facts.effective_groups == pytest.approx(groups)
+    assert facts.share_of_positives is None
     assert concentration("site", np.array([])) is None
 
 
 def test_a_row_stands_for_the_time_until_the_next_at_most_a_step():
     subject = np.array([1, 1, 1, 2, 1, 2])
     hours = np.array([0, 1, 2, 5, 9, 6])
-    found = observed_days(subject, START + hours * HOUR)
-    assert found * 24 == pytest.approx([1, 1, 1, 1, 1, 1])
+    days = observed_days(subject, START + hours * HOUR)
+    assert days * 24 == pytest.approx([1, 1, 1, 1, 1, 1])
     close = observed_days(np.zeros(6, int), START + np.array([0, 60, 75, 120, 180, 240]) * np.timedelta64(1, "m"))
     assert close * 1440 == pytest.approx([60, 15, 45, 60, 60, 60])
 
@@ -88,7 +88,7 @@ def test_alerts_a_patient_day_are_those_of_a_grid_of_an_hour():
 
 def test_prevalence_and_concentration_stand_beside_the_scores():
     predictions = table()
-    found = evaluated(predictions)
-    assert found.prevalence["binary"].value == pytest.approx(predictions["boolean_value"].mean())
-    assert found.prevalence["binary"].has_interval
-    assert (found.concentration.group, found.concentration.groups) == ("subject", 30)
+    results = evaluated(predictions)
+    assert results.prevalence["binary"].value == pytest.approx(predictions["boolean_value"].mean())
+    assert results.prevalence["binary"].has_interval
+    assert (results.concentration.group, results.concentration.groups) == ("subject", 30)

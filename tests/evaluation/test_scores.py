@@ -86,13 +86,13 @@ def test_turning_the_answers_turns_auroc(problem):
 def test_scores_at_a_threshold_are_those_of_the_confusion_matrix(problem, tenth):
     y, p = problem
     alert = p >= tenth / 10
-    found = {k: of_all(s, len(y)) for k, s in at_threshold(y, p, tenth / 10).items()}
+    values = {k: of_all(s, len(y)) for k, s in at_threshold(y, p, tenth / 10).items()}
     tn, fp, fn, tp = metrics.confusion_matrix(y, alert, labels=[0, 1]).ravel()
-    assert found["sensitivity"] == pytest.approx(tp / (tp + fn))
-    assert found["specificity"] == pytest.approx(tn / (tn + fp))
-    assert found["alerts_per_100"] == pytest.approx(100 * alert.mean())
-    assert found["ppv"] == pytest.approx(tp / (tp + fp)) if tp + fp else np.isnan(found["ppv"])
-    assert found["npv"] == pytest.approx(tn / (tn + fn)) if tn + fn else np.isnan(found["npv"])
+    assert values["sensitivity"] == pytest.approx(tp / (tp + fn))
+    assert values["specificity"] == pytest.approx(tn / (tn + fp))
+    assert values["alerts_per_100"] == pytest.approx(100 * alert.mean())
+    assert values["ppv"] == pytest.approx(tp / (tp + fp)) if tp + fp else np.isnan(values["ppv"])
+    assert values["npv"] == pytest.approx(tn / (tn + fn)) if tn + fn else np.isnan(values["npv"])
 
 
 @pytest.mark.parametrize("only", [0.0, 1.0])
@@ -104,9 +104,9 @@ def test_one_class_only_is_no_number_and_no_crash(only):
 
 def test_a_resample_without_positives_is_nan_and_the_others_are_not():
     y, p = np.array([0.0, 0.0, 1.0]), np.array([0.1, 0.9, 0.5])
-    found = auroc(y, p)(np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 2.0]]))
-    assert np.isnan(found[0])
-    assert found[1] == 0.5
+    values = auroc(y, p)(np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 2.0]]))
+    assert np.isnan(values[0])
+    assert values[1] == 0.5
 
 
 def test_rows_without_a_number_are_left_out_of_the_mean():

@@ -24,9 +24,9 @@ def evaluated(side, happens, predicted, **settings):
     table = pl.DataFrame({"row_id": rows, "boolean_value": y, "predicted_boolean_probability": predicted})
     table = table.with_columns(model=pl.lit("m"), fold=pl.lit("0"), split=pl.lit("test"))
     how = Evaluation(operating_point={"threshold": 0.4}, subgroups=("side",), **settings)
-    given = {"row_id": rows, "groups": {"subject": rows // 2}, "strata": {"side": side}}
-    found = evaluate(table, Binary(), how, **given, roles={"m": "model"}, chosen="m")
-    return {s.level: s for s in found.subgroups}, y
+    columns = {"row_id": rows, "groups": {"subject": rows // 2}, "strata": {"side": side}}
+    results = evaluate(table, Binary(), how, **columns, roles={"m": "model"}, chosen="m")
+    return {s.level: s for s in results.subgroups}, y
 
 
 def failing(rows=800):
@@ -38,8 +38,8 @@ def failing(rows=800):
 
 
 def test_a_failed_subgroup_shows_level_sensitivity_and_a_clear_gap():
-    found, y = evaluated(*failing())
-    right, left = found["right"], found["left"]
+    subgroups, y = evaluated(*failing())
+    right, left = subgroups["right"], subgroups["left"]
     rows = failing()[0] == "right"
     assert right.positive == y[rows].sum()
     assert right.calibration.observed_expected.value == pytest.approx(y[rows].sum() / failing()[2][rows].sum())
@@ -56,25 +56,25 @@ def test_subgroups_that_are_served_alike_have_no_clear_gap():
     rng = np.random.default_rng(0)
     side = np.array([f"level {k}" for k in rng.integers(8, size=400)]).repeat(2)
     risk = expit(rng.normal(-0.5, 1.2, 800))
-    found, _ = evaluated(side, risk, risk)
-    assert [g.score for s in found.values() for g in s.gaps if g.clear] == []
+    subgroups, _ = evaluated(side, risk, risk)
+    assert [g.score for s in subgroups.values() for g in s.gaps if g.clear] == []
 
 
 def test_a_small_subgroup_is_named_and_not_compared():
     side, happens, predicted = failing()
     side = np.where(np.arange(len(side)) < 20, "few", side)
-    found, _ = evaluated(side, happens, predicted)
-    assert found["few"].too_small
-    assert found["few"].n == 20
-    assert found["few"].gaps == ()
-    assert not found["left"].too_small
+    subgroups, _ = evaluated(side, happens, predicted)
+    assert subgroups["few"].too_small
+    assert subgroups["few"].n == 20
+    assert subgroups["few"].gaps == ()
+    assert not subgroups["left"].too_small
 
 
 def test_rows_without_a_level_are_noted():
     side, happens, predicted = failing()
     with notes.collection() as noted:
-        found, _ = evaluated(np.where(np.arange(len(side)) < 30, "", side), happens, predicted)
-    assert set(found) == {"left", "right"}
+        subgroups, _ = evaluated(np.where(np.arange(len(side)) < 30, "", side), happens, predicted)
+    assert set(subgroups) == {"left", "right"}
     assert [note.result for note in noted] == ["30 of 800 test rows have no side"]
 
 
@@ -85,7 +85,7 @@ def test_false_discovery_rates_are_those_of_benjamini_and_hochberg(p_values):
 
 def test_the_threshold_is_the_one_of_all_rows():
     assert logit(0.4) < 0
-    found, y = evaluated(*failing())
+    subgroups, y = evaluated(*failing())
     side, _, predicted = failing()
     rows = side == "left"
-    assert found["left"].operating["sensitivity"].value == pytest.approx((predicted[rows & y] >= 0.4).mean())
+    assert subgroups["left"].operating["sensitivity"].value == pytest.approx((predicted[rows & y] >= 0.4).mean())

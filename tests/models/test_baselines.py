@@ -107,8 +107,8 @@ def test_odd_training_rows_still_give_an_answer(model, spoilt):
     rows = train.with_column("x", Dense(x, ("signal", "a", "b", "c")), "input")
     rows = rows.with_column("y", Dense(y.astype(np.float32)), "target")
     rows = rows.take([0]) if spoilt == "one row" else rows
-    found = answers(model, rows, test)
-    assert ((found > 0) & (found < 1)).all()
+    y_score = answers(model, rows, test)
+    assert ((y_score > 0) & (y_score < 1)).all()
 
 
 @pytest.mark.parametrize("model", MODELS[1:], ids=lambda m: type(m).__name__)

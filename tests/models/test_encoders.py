@@ -64,11 +64,11 @@ windows = st.lists(st.lists(event, max_size=8, unique_by=lambda e: (e[0], e[1]))
 def test_every_summary_equals_a_plain_recount(rows):
     column = sequence(rows)
     time = np.full(len(rows), 100 * HOUR, "datetime64[us]")
-    found = encoders.summarise(column, CODES, time, (8, 2))
+    summaries = encoders.summarise(column, CODES, time, (8, 2))
     wanted = [
         [recount(row, code, hours)[kind] for hours in (8, 2) for kind in range(7) for code in range(3)] for row in rows
     ]
-    np.testing.assert_allclose(found, np.array(wanted, np.float32), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(summaries, np.array(wanted, np.float32), rtol=1e-5, atol=1e-5)
 
 
 unordered = st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), max_size=8), min_size=1, max_size=5)

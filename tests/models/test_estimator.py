@@ -59,12 +59,12 @@ def test_it_learns_and_answers_from_one_graph(item):
 
 
 def test_settings_are_words_and_numbers_and_make_the_same_estimator():
-    given = make_pipeline(StandardScaler(with_mean=False), LogisticRegression(C=0.1, class_weight="balanced"))
-    settings = config.settings_of(Estimator.of(given))
+    pipeline = make_pipeline(StandardScaler(with_mean=False), LogisticRegression(C=0.1, class_weight="balanced"))
+    settings = config.settings_of(Estimator.of(pipeline))
     assert settings["estimator"] == "sklearn.pipeline.Pipeline"
     again = built({"estimator": settings["estimator"], "params": settings["params"]})
-    assert repr(again) == repr(given)
-    assert config.build(Estimator, settings) == Estimator.of(given)
+    assert repr(again) == repr(pipeline)
+    assert config.build(Estimator, settings) == Estimator.of(pipeline)
 
 
 def test_the_seed_of_the_session_is_the_seed_of_the_forest():

@@ -27,8 +27,8 @@ def test_gaps_and_many_columns_answer_as_the_booster():
     x[rng.random(x.shape) < 0.3] = np.nan
     y = (np.nan_to_num(x[:, 0]) + np.nan_to_num(x[:, 1]) > 0).astype(float)
     booster = boosted(x, y)
-    found = graph(booster, 20)({"x": x})["raw"][:, 0]
-    np.testing.assert_allclose(found, booster.predict(x, raw_score=True), atol=2e-6)
+    raw = graph(booster, 20)({"x": x})["raw"][:, 0]
+    np.testing.assert_allclose(raw, booster.predict(x, raw_score=True), atol=2e-6)
 
 
 @pytest.mark.parametrize("start", [0.1, 1.0, 3.3, 70.0, 1e-3, -0.1, -7.7])
@@ -90,5 +90,5 @@ def test_few_rows_are_divided_all_the_same():
 
 def test_the_graph_names_its_operator_sets_in_one_order_in_any_process():
     x = np.random.default_rng(0).normal(size=(80, 2)).astype(np.float32)
-    made = onnx.load_from_string(graph(boosted(x, (x[:, 0] > 0).astype(float)), 2).graph)
-    assert [item.domain for item in made.opset_import] == ["", "ai.onnx.ml"]
+    model = onnx.load_from_string(graph(boosted(x, (x[:, 0] > 0).astype(float)), 2).graph)
+    assert [item.domain for item in model.opset_import] == ["", "ai.onnx.ml"]

@@ -56,8 +56,8 @@ def test_what_is_far_from_every_row_is_named_and_what_no_row_lacked_where_it_is_
     rng = np.random.default_rng(0)
     age, speed = rng.integers(18, 95, 2000), rng.normal(5, 1, 2000)
     limits = limits_of(samples(age=dense(age), speed=dense(speed)), samples(age=dense(age), speed=dense(speed)))
-    asked = samples(age=dense([5, 50, np.nan, 40]), speed=dense([5, 97, 5, np.nan]))
-    assert limits.outside_of(asked) == ["age", "speed", "age missing", "speed missing"]
+    rows = samples(age=dense([5, 50, np.nan, 40]), speed=dense([5, 97, 5, np.nan]))
+    assert limits.outside_of(rows) == ["age", "speed", "age missing", "speed missing"]
 
 
 def test_no_bound_is_the_extreme_of_a_single_row():
@@ -72,8 +72,8 @@ def test_events_are_bounded_code_by_code_and_by_their_number():
     usual = samples(events=events(rows))
     limits = limits_of(usual, usual)
     assert set(limits.inputs["events"].ranges) == {"HR", "MAP"}
-    asked = [[(0, 80), (1, 400)], [(0, 80), (1, 60)], [(0, np.nan)], [(0, 80)] * 90]
-    assert limits.outside_of(samples(events=events(asked))) == [
+    windows = [[(0, 80), (1, 400)], [(0, 80), (1, 60)], [(0, np.nan)], [(0, 80)] * 90]
+    assert limits.outside_of(samples(events=events(windows))) == [
         "MAP",
         None,
         "MAP missing",
@@ -104,8 +104,8 @@ def test_what_is_missing_throughout_a_source_is_named_in_its_rows_or_noted(finis
     with notes.collection() as noted:
         table = predict(finished.package, without)
     assert set(table["outside"].to_list()) == {"age missing"}
-    told = {n.check: n.result for n in noted}
-    assert told["inputs that no row has"] == f"lactate, in {rows.height:,} rows"
+    results = {n.check: n.result for n in noted}
+    assert results["inputs that no row has"] == f"lactate, in {rows.height:,} rows"
 
 
 @pytest.fixture
@@ -117,21 +117,21 @@ def odd_rows(finished: Report) -> pl.DataFrame:
 
 def test_a_prediction_names_what_lies_outside_and_counts_it_on_screen(finished: Report, odd_rows: pl.DataFrame) -> None:
     with notes.collection() as noted:
-        found = predict(finished.package, odd_rows)
-    assert found["outside"].to_list() == [None, "age", None, None]
-    assert found["refused"].null_count() == 4
-    assert found["predicted_boolean_probability"].null_count() == 0
+        predictions = predict(finished.package, odd_rows)
+    assert predictions["outside"].to_list() == [None, "age", None, None]
+    assert predictions["refused"].null_count() == 4
+    assert predictions["predicted_boolean_probability"].null_count() == 0
     assert [(n.check, n.result) for n in noted] == [("inputs outside the package's limits", "1 of 4 rows (age 1)")]
 
 
 def test_a_study_may_ask_that_such_a_row_is_refused(finished: Report, odd_rows: pl.DataFrame) -> None:
     package = ModelPackage.open(finished.package)
     strict = replace(package, limits=replace(package.limits, outside="refuse"))
-    found, usual = predict(strict, odd_rows), predict(package, odd_rows)
-    assert found["refused"].to_list() == [None, "outside the limits of the package: age", None, None]
-    assert found["predicted_boolean_probability"].is_null().to_list() == [False, True, False, False]
-    answered = found["refused"].is_null()
-    assert found.filter(answered).drop("refused").equals(usual.filter(answered).drop("refused"))
+    predictions, usual = predict(strict, odd_rows), predict(package, odd_rows)
+    assert predictions["refused"].to_list() == [None, "outside the limits of the package: age", None, None]
+    assert predictions["predicted_boolean_probability"].is_null().to_list() == [False, True, False, False]
+    answered = predictions["refused"].is_null()
+    assert predictions.filter(answered).drop("refused").equals(usual.filter(answered).drop("refused"))
 
 
 def test_the_file_of_limits_is_what_was_learned(finished: Report) -> None:

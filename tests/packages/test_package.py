@@ -77,17 +77,17 @@ def test_a_package_of_another_format_says_what_to_do(package: Path, number: obje
 def test_members_that_encode_alike_share_one_encoding(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = ModelPackage.open(package)
+    opened = ModelPackage.open(package)
     source = opened_source(patients(30), None, tmp_path / "source")
-    rows = assemble(made.question, source, select_rows(made.question, source, live=True), live=True)
-    one, *rest = made.members
+    rows = assemble(opened.question, source, select_rows(opened.question, source, live=True), live=True)
+    one, *rest = opened.members
     members = [one, replace(one, state=State({**one.state.values, "seen": 1})), *rest, one]
-    expected = mean([member.answer(rows, made.question.outcome) for member in members]).values
+    expected = mean([member.answer(rows, opened.question.outcome) for member in members]).values
     encoded, calls = Fitted.encoded, []
     monkeypatch.setattr(Fitted, "encoded", lambda m, rows: calls.append(m) or encoded(m, rows))
-    found = replace(made, members=members, calibration={}).answer(rows).values
+    answers = replace(opened, members=members, calibration={}).answer(rows).values
     assert len(calls) == 2
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(answers, expected)
 
 
 def test_a_folder_that_is_no_package_says_so(tmp_path: Path) -> None:
@@ -119,11 +119,11 @@ def test_one_row_out_for_each_row_in_and_in_its_order(finished: Report, tmp_path
     rows = pl.read_parquet(finished.folder / "source.parquet").drop("died")
     order = np.random.default_rng(1).permutation(rows.height).tolist()
     rows[order].write_csv(tmp_path / "rows.csv")
-    found = predict(finished.package, tmp_path / "rows.csv")
+    predictions = predict(finished.package, tmp_path / "rows.csv")
     stored = finished.predictions().filter(pl.col("fold") == "package")
-    assert found["row_id"].to_list() == list(range(rows.height))
+    assert predictions["row_id"].to_list() == list(range(rows.height))
     wanted = stored["predicted_boolean_probability"][order]
-    assert (found["predicted_boolean_probability"] - wanted).abs().max() <= 1e-6
+    assert (predictions["predicted_boolean_probability"] - wanted).abs().max() <= 1e-6
 
 
 def test_the_threshold_and_the_calibration_stand_in_the_package(finished: Report, package: Path) -> None:
@@ -160,9 +160,9 @@ def test_one_cell_of_text_refuses_its_own_row_and_no_other(finished: Report, pac
     name = next(c for c in rows.columns if rows[c].dtype.is_float())
     typed = rows.with_columns(pl.col(name).cast(pl.String))
     typed[2, name] = "see notes"
-    found = predict(package, typed)
-    assert found["refused"].to_list() == [None, None, f"column {name!r} holds text, not a number", None, None]
-    probability = found["predicted_boolean_probability"]
+    predictions = predict(package, typed)
+    assert predictions["refused"].to_list() == [None, None, f"column {name!r} holds text, not a number", None, None]
+    probability = predictions["predicted_boolean_probability"]
     assert probability.null_count() == 1
     wanted = predict(package, rows)["predicted_boolean_probability"]
     assert (probability - wanted).drop_nulls().abs().max() < 1e-6
@@ -178,18 +178,18 @@ def test_a_cell_of_text_or_an_infinite_one_of_a_csv_refuses_its_own_row(
         typed = rows.with_columns(pl.format(" {}", name))
         typed[2, name] = wrong
         typed.write_csv(tmp_path / "rows.csv")
-        found = predict(package, tmp_path / "rows.csv")
-        assert found["refused"].is_not_null().arg_true().to_list() == [2]
-        assert found["predicted_boolean_probability"].is_null().arg_true().to_list() == [2]
-        assert (found["predicted_boolean_probability"] - wanted).abs().max() < 1e-6
+        predictions = predict(package, tmp_path / "rows.csv")
+        assert predictions["refused"].is_not_null().arg_true().to_list() == [2]
+        assert predictions["predicted_boolean_probability"].is_null().arg_true().to_list() == [2]
+        assert (predictions["predicted_boolean_probability"] - wanted).abs().max() < 1e-6
 
 
 def test_rows_of_which_none_can_be_read_still_give_the_columns_of_an_answer(finished: Report, package: Path) -> None:
     rows = pl.read_parquet(finished.folder / "source.parquet").drop("died").head(2)
     name = next(c for c in rows.columns if rows[c].dtype.is_float())
-    found = predict(package, rows.with_columns(pl.lit("no").alias(name)))
-    assert found["refused"].null_count() == 0
-    assert found.schema == predict(package, rows).schema
+    predictions = predict(package, rows.with_columns(pl.lit("no").alias(name)))
+    assert predictions["refused"].null_count() == 0
+    assert predictions.schema == predict(package, rows).schema
 
 
 def test_a_timeline_that_is_read_in_parts_is_answered_as_in_whole(tmp_path: Path, monkeypatch) -> None:
@@ -207,11 +207,11 @@ def test_a_timeline_that_is_read_in_parts_is_answered_as_in_whole(tmp_path: Path
     samples = samples.with_column("y", Dense((samples.groups["subject"] > 20).astype(np.float32), ("y",)), "target")
     model = Gbm(rounds=20, min_leaf=1)
     fitted = model.fit(samples, samples, Binary(), Session()).named("gbm")
-    held = ModelPackage(question, [fitted], {}, limits=limits_of(samples, samples))
-    whole = held.predict(source, at=when)
+    in_memory = ModelPackage(question, [fitted], {}, limits=limits_of(samples, samples))
+    whole = in_memory.predict(source, at=when)
     monkeypatch.setattr("polyclinic.packages.package.BYTES_READ", 1)
     monkeypatch.setattr("polyclinic.areas.records.inputs.PART", 1)
-    parts = held.predict(source, at=when)
+    parts = in_memory.predict(source, at=when)
     assert whole["subject_id"].to_list() == list(range(1, 41))
     assert whole["predicted_boolean_probability"].n_unique() > 2
     assert_frame_equal(parts, whole)

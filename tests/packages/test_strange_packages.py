@@ -159,11 +159,11 @@ def test_a_damaged_zip_is_one_error_wherever_the_damage_is(package: Path) -> Non
             copy[at] = rng.integers(0, 256)
         broken.write_bytes(copy)
         try:
-            found = contents.read_contents(broken)
+            files = contents.read_contents(broken)
             verify(broken)
         except BadPackage:
             continue
-        assert found == whole  # only a time or a comment of the archive was changed
+        assert files == whole  # only a time or a comment of the archive was changed
 
 
 # -- documents that were sealed again --------------------------------------------------------------------------------

@@ -38,8 +38,8 @@ def test_rows_with_such_a_level_are_counted_by_column_without_a_patients_value(p
     with notes.collection() as collected:
         table = predict(package, rows)
     assert table["outside"].to_list() == [None, "ward", "ward", "ward missing", "ward"]
-    (found,) = [entry for entry in collected if entry.check == "ward"]
-    assert found.result == "3 rows hold a level not seen in training (pattern 'a', 'aaa'; known: 'A', 'B', 'C ')"
+    (entry,) = [entry for entry in collected if entry.check == "ward"]
+    assert entry.result == "3 rows hold a level not seen in training (pattern 'a', 'aaa'; known: 'A', 'B', 'C ')"
     assert "ZZZ" not in str(collected)
     assert table["predicted_boolean_probability"].null_count() == 0
 

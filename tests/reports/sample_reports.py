@@ -127,12 +127,12 @@ def imaging() -> dict[str, Any]:
         "targets": {"mask": {"voxels": {"1": 310_000, "2": 290_000}}},
     }
     for model, value in (("unet", 0.86), ("atlas", 0.62)):
-        found = {
+        scores = {
             "dice": score(value, 0.01, 40),
             "dice//1": score(value + 0.01, 0.01, 40),
             "dice//2": score(value - 0.01, 0.01, 40),
         }
-        report["models"][model] = {"mask": {"validation": found, "test": found}}
+        report["models"][model] = {"mask": {"validation": scores, "test": scores}}
     report["comparisons"] = [difference("unet", "atlas", "mask", "dice", 0.24, 0.02)]
     report["gates"] = [
         {"gate": "better than atlas", "state": "passed", "measured": "0.240 (0.220 to 0.260)", "wanted": "above 0"}
@@ -143,12 +143,12 @@ def imaging() -> dict[str, Any]:
 
 def constant(report: dict[str, Any], model: str) -> dict[str, Any]:
     """The report with a model that answers each row of a fold alike; pooled, its rank score is not 0.5 to the digit."""
-    for found in report["models"][model].values():
-        if found.get("folds"):
-            found["test"]["auroc"] = score(0.44, 0.05)
-            found["folds"] = [{**fold, "auroc": score(0.5, 0.0)} for fold in found["folds"]]
+    for results in report["models"][model].values():
+        if results.get("folds"):
+            results["test"]["auroc"] = score(0.44, 0.05)
+            results["folds"] = [{**fold, "auroc": score(0.5, 0.0)} for fold in results["folds"]]
         else:
-            found["test"]["auroc"] = score(0.5, 0.0)
+            results["test"]["auroc"] = score(0.5, 0.0)
     return report
 
 
@@ -238,12 +238,12 @@ def table_one() -> list[dict[str, Any]]:
 def binary_scores(values: tuple[float, ...], shift: int) -> dict[str, Any]:
     named = dict(zip(("auroc", "auprc", "brier"), values, strict=True))
     half = {"auroc": 0.025, "auprc": 0.06, "brier": 0.011}
-    found = {k: score(v, half[k]) for k, v in named.items()}
+    scores = {k: score(v, half[k]) for k, v in named.items()}
     folds = [
         {k: score(round(v + 0.5 * half[k] * math.sin(1.7 * f + shift), 4), half[k]) for k, v in named.items()}
         for f in range(5)
     ]
-    return {"validation": found, "test": found, "folds": folds}
+    return {"validation": scores, "test": scores, "folds": folds}
 
 
 def difference(a: str, b: str, outcome: str, name: str, value: float, half: float) -> dict[str, Any]:

@@ -180,12 +180,12 @@ SPREAD |= {"share_of_rows": 0.41, "share_of_positives": 0.55, "positive_rows": 1
 def test_a_few_patients_that_decide_are_named(effective, is_uneven):
     report = records()
     section(report, "evidence")["concentration"] |= SPREAD | {"effective_groups": effective}
-    found = texts(report)
-    assert ("Few decide" in found) == is_uneven
+    cautions = texts(report)
+    assert ("Few decide" in cautions) == is_uneven
     if is_uneven:
         expected = "The 10 patients with most rows hold 41 % of the rows and 55 % of the positive ones"
-        assert found["Few decide"].startswith(expected)
-        assert "carry as much evidence as 40.0 of one size" in found["Few decide"]
+        assert cautions["Few decide"].startswith(expected)
+        assert "carry as much evidence as 40.0 of one size" in cautions["Few decide"]
 
 
 def test_intervals_that_are_worth_little_are_said_to_be():

@@ -168,13 +168,13 @@ def test_small_counts_are_suppressed_in_cohort_table_1_and_subgroups():
     report = records()
     report["cohort"]["splits"][0]["groups"] = {"subject": 4}
     report["cohort"]["attrition"][0] |= {"rows": 3, "groups": {"subject": 2}}
-    seen = suppressed(report)
-    assert seen["cohort"]["attrition"][0]["rows"] == "<5"
-    assert seen["cohort"]["attrition"][0]["groups"] == {"subject": "<5"}
-    assert seen["cohort"]["splits"][0]["groups"] == {"subject": "<5"}
-    assert seen["cohort"]["splits"][0]["fold"] == "0"
-    assert seen["subgroups"][3]["groups"] == "<5"
-    assert seen["cohort"]["missing"] == report["cohort"]["missing"]
+    shown = suppressed(report)
+    assert shown["cohort"]["attrition"][0]["rows"] == "<5"
+    assert shown["cohort"]["attrition"][0]["groups"] == {"subject": "<5"}
+    assert shown["cohort"]["splits"][0]["groups"] == {"subject": "<5"}
+    assert shown["cohort"]["splits"][0]["fold"] == "0"
+    assert shown["subgroups"][3]["groups"] == "<5"
+    assert shown["cohort"]["missing"] == report["cohort"]["missing"]
 
 
 def test_the_share_of_a_suppressed_count_is_suppressed_with_it():
@@ -186,17 +186,17 @@ def test_the_share_of_a_suppressed_count_is_suppressed_with_it():
 def test_a_suppressed_subgroup_shows_no_score():
     report = records()
     report["subgroups"][0] |= {"n": 3, "groups": 1, "calibration": {"slope": {"value": 1.0}}}
-    seen = suppressed(report)["subgroups"][0]
-    auroc = seen["scores"]["auroc"]
+    shown = suppressed(report)["subgroups"][0]
+    auroc = shown["scores"]["auroc"]
     assert (auroc["value"], auroc["low"], auroc["high"], auroc["n"]) == (None, None, None, "<5")
-    assert seen["too_small"]
-    assert seen["calibration"] is None
+    assert shown["too_small"]
+    assert shown["calibration"] is None
 
 
 @given(st.integers(0, 30), st.integers(2, 20))
 def test_no_count_of_somebody_below_the_least_cell_is_ever_shown(n, least):
     report = imaging()
     report["cohort"] |= {"rows": n, "groups": {"image": n}, "targets": {"mask": {"positive": n}}}
-    seen = suppressed(report, least)["cohort"]
+    hidden = suppressed(report, least)["cohort"]
     shown = f"<{least}" if 0 < n < least else n  # nobody is nobody's secret
-    assert (seen["rows"], seen["groups"]["image"], seen["targets"]["mask"]["positive"]) == (shown, shown, shown)
+    assert (hidden["rows"], hidden["groups"]["image"], hidden["targets"]["mask"]["positive"]) == (shown, shown, shown)

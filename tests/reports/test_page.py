@@ -218,9 +218,9 @@ def browser() -> Iterator[Any]:
         pytest.skip("needs Chromium (apt-get install chromium)")
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield found
-        found.close()
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -234,19 +234,19 @@ def written(pages, tmp_path_factory) -> Path:
 def opened(browser: Any, path: Path, *, width: int = 1100, scheme: str = "light") -> tuple[Any, list[str]]:
     """A page, its requests to the network and its errors."""
     page = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900}).new_page()
-    seen: list[str] = []
-    page.on("request", lambda r: seen.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
-    page.on("console", lambda m: seen.append(m.text))
-    page.on("pageerror", lambda e: seen.append(str(e)))
+    problems: list[str] = []
+    page.on("request", lambda r: problems.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
+    page.on("console", lambda m: problems.append(m.text))
+    page.on("pageerror", lambda e: problems.append(str(e)))
     page.goto(path.as_uri())
-    return page, seen
+    return page, problems
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_on_a_phone_nothing_is_wider_than_the_screen_and_nothing_is_fetched(browser, written, kind):
-    page, seen = opened(browser, written / f"{kind}.html", width=360)
+    page, problems = opened(browser, written / f"{kind}.html", width=360)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert seen == []
+    assert problems == []
 
 
 WIDER = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.ariaLabel)"
@@ -313,9 +313,9 @@ def contrast(a: list[float], b: list[float]) -> float:
 def test_light_and_dark_differ_and_every_colour_of_words_can_be_read_in_both(browser, written):
     tones = {s: opened(browser, written / "records.html", scheme=s)[0].evaluate(TONES) for s in ("light", "dark")}
     assert tones["light"]["paper"] != tones["dark"]["paper"]
-    for found in tones.values():
-        words = {name: tone for name, tone in found.items() if name not in ("paper", "ground")}
-        assert all(contrast(tone, found[ground]) >= 4.5 for tone in words.values() for ground in ("paper", "ground"))
+    for colours in tones.values():
+        words = {name: tone for name, tone in colours.items() if name not in ("paper", "ground")}
+        assert all(contrast(tone, colours[ground]) >= 4.5 for tone in words.values() for ground in ("paper", "ground"))
 
 
 def test_finding_cautions_and_figure_begin_on_the_first_screen(browser, written):

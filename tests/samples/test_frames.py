@@ -51,9 +51,9 @@ def test_the_columns_that_name_groups_are_what_rows_are_called() -> None:
 @pytest.mark.parametrize("codes", [["250.00", "401.9", "V28", None], [250.0, 401.9, 7.0, None], [250, 401, None, 7]])
 def test_a_code_that_a_file_holds_as_a_number_is_the_same_level(codes) -> None:
     how = TableInputs(use=("icd",), categories={"icd": ("250.00", "401.9", "V27")})
-    found = how.columns(None, pl.DataFrame({"icd": codes}), None).columns["icd"].values
-    assert found.argmax(axis=1)[0] == 0
-    assert found.sum(axis=1).tolist() == [1, float(codes[1] in ("401.9", 401.9)), 0, 0]
+    flags = how.columns(None, pl.DataFrame({"icd": codes}), None).columns["icd"].values
+    assert flags.argmax(axis=1)[0] == 0
+    assert flags.sum(axis=1).tolist() == [1, float(codes[1] in ("401.9", 401.9)), 0, 0]
 
 
 def test_a_misspelt_column_is_named_with_the_nearest() -> None:

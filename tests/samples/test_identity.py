@@ -28,10 +28,10 @@ class Named(Inputs):
 
 @given(names)
 def test_names_of_files_are_unique_and_cannot_leave_their_folder(cases):
-    found = file_names(cases, list(range(len(cases))))
-    assert len({name.lower() for name in found}) == len(cases)
-    assert all(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name) for name in found)
-    assert all(len(name) <= 200 for name in found)
+    names = file_names(cases, list(range(len(cases))))
+    assert len({name.lower() for name in names}) == len(cases)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name) for name in names)
+    assert all(len(name) <= 200 for name in names)
 
 
 def test_a_case_with_a_plain_name_keeps_it_and_equal_ones_get_their_row_number():
@@ -46,17 +46,17 @@ def test_a_case_with_a_plain_name_keeps_it_and_equal_ones_get_their_row_number()
 
 def test_the_first_inputs_that_know_a_name_have_their_word_and_columns_of_the_table_itself_are_left_out():
     rows = pl.DataFrame({"row_id": [4, 5], "case": ["x", "y"], "fold": ["1", "2"], "home": [7, 8]})
-    found = Identity.of([Named("case", "fold"), Named("home")], rows)
-    assert found.columns(np.array([5, 4])).to_dict(as_series=False) == {"case": ["y", "x"], "home": [8, 7]}
-    assert found.file_names == {4: "x", 5: "y"}
+    identity = Identity.of([Named("case", "fold"), Named("home")], rows)
+    assert identity.columns(np.array([5, 4])).to_dict(as_series=False) == {"case": ["y", "x"], "home": [8, 7]}
+    assert identity.file_names == {4: "x", 5: "y"}
     assert Identity.of([Named()], rows).columns(np.array([4])).width == 0
 
 
 def test_the_identity_stands_behind_the_row_id_in_place_of_what_was_empty():
     table = pl.DataFrame({"row_id": [0], "subject_id": [None], "model": ["m"]})
-    made = with_identity(table, pl.DataFrame({"subject_id": ["007"], "case": ["x"]}))
-    assert made.columns == ["row_id", "subject_id", "case", "model"]
-    assert made["subject_id"].to_list() == ["007"]
+    labelled = with_identity(table, pl.DataFrame({"subject_id": ["007"], "case": ["x"]}))
+    assert labelled.columns == ["row_id", "subject_id", "case", "model"]
+    assert labelled["subject_id"].to_list() == ["007"]
 
 
 def test_identity_and_names_stay_with_their_rows_on_disk_too(tmp_path):

@@ -27,10 +27,10 @@ many = st.lists(st.integers(0, 30), min_size=60, max_size=200).filter(lambda s: 
 @given(many, st.integers(2, 5), st.integers(0, 99))
 def test_every_labelled_row_is_held_out_once_and_groups_stay_apart(subjects, folds, seed) -> None:
     samples = rows_of(subjects, missing=5)
-    found = split(samples, Split(folds=folds), seed)
-    held_out = np.sort(np.concatenate([f.test for f in found]))
+    parts = split(samples, Split(folds=folds), seed)
+    held_out = np.sort(np.concatenate([f.test for f in parts]))
     assert held_out.tolist() == np.flatnonzero(samples.labelled).tolist()
-    for fold in found:
+    for fold in parts:
         sides = [set(samples.groups["subject"][p].tolist()) for p in (fold.train, fold.validation, fold.test)]
         assert not (sides[0] & sides[1])
         assert not (sides[0] & sides[2])
@@ -101,8 +101,8 @@ def test_a_file_that_puts_a_patient_on_both_sides_is_refused(tmp_path) -> None:
 def test_a_file_of_folds_holds_each_out_once(tmp_path) -> None:
     folds = [i % 3 for i in range(30)]
     pl.DataFrame({"subject": list(range(30)), "fold": folds}).write_csv(tmp_path / "folds.csv")
-    found = split(rows_of(list(range(30))), Split(file=str(tmp_path / "folds.csv")), 0)
-    assert [f.test.tolist() for f in found] == [[i for i in range(30) if i % 3 == k] for k in range(3)]
+    parts = split(rows_of(list(range(30))), Split(file=str(tmp_path / "folds.csv")), 0)
+    assert [f.test.tolist() for f in parts] == [[i for i in range(30) if i % 3 == k] for k in range(3)]
 
 
 @pytest.mark.parametrize("folds", [3, 5])

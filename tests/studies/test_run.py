@@ -210,9 +210,9 @@ def test_rows_that_a_split_file_does_not_name_are_a_step_of_their_own(tmp_path: 
     keys = frame[:210].select("patient").with_columns(parts).unique(maintain_order=True)
     keys.write_csv(tmp_path / "split.csv")
     how = {"separate": ["patient"], "file": str(tmp_path / "split.csv")}
-    made = run(study(frame, split=how, models=["logistic"], baselines=[], gates={}), out=tmp_path / "run")
-    steps = {s.step: s.rows for s in made.document.cohort.attrition}
-    assert made.document.cohort.rows == steps["named in the split file"] == 210
+    report = run(study(frame, split=how, models=["logistic"], baselines=[], gates={}), out=tmp_path / "run")
+    steps = {s.step: s.rows for s in report.document.cohort.attrition}
+    assert report.document.cohort.rows == steps["named in the split file"] == 210
 
 
 def test_patients_that_the_split_does_not_keep_apart_are_warned_of(tmp_path: Path) -> None:
@@ -220,10 +220,10 @@ def test_patients_that_the_split_does_not_keep_apart_are_warned_of(tmp_path: Pat
     small = {"models": ["logistic"], "baselines": [], "gates": {}}
     named = {"table": {"groups": ["patient", "site"]}}
     apart = {"separate": ["site"], "folds": 2}
-    made = run(study(frame, split=apart, inputs=named, **small), out=tmp_path / "run").document
-    found = {s.check: s.result for s in made.sanity}
-    assert found == {"patients learned from and held out": "80 of 80"}
-    assert "patients learned from and held out" in [c.title for c in made.cautions]
+    document = run(study(frame, split=apart, inputs=named, **small), out=tmp_path / "run").document
+    results = {s.check: s.result for s in document.sanity}
+    assert results == {"patients learned from and held out": "80 of 80"}
+    assert "patients learned from and held out" in [c.title for c in document.cautions]
     assert not run(study(patients(240), **small), out=tmp_path / "apart").document.sanity
 
 

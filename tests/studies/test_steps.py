@@ -58,8 +58,8 @@ def test_notes_of_a_step_are_noted_again_when_it_is_reused(tmp_path):
 
 def test_how_long_it_took_is_kept_with_it(tmp_path):
     assert Steps(tmp_path).seconds_of("fit") is None
-    made = take(tmp_path)[0]
-    assert take(tmp_path)[0].seconds == made.seconds == Steps(tmp_path).seconds_of("fit")
+    step = take(tmp_path)[0]
+    assert take(tmp_path)[0].seconds == step.seconds == Steps(tmp_path).seconds_of("fit")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -157,7 +157,7 @@ SHIPPED = config.plain(load_study("hypotension").document())
 def keys_of(node: object) -> list[tuple[object, ...]]:
     """The keys to every value of a document."""
     inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return [found for key, value in inner for found in [(key,), *((key, *rest) for rest in keys_of(value))]]
+    return [path for key, value in inner for path in [(key,), *((key, *rest) for rest in keys_of(value))]]
 
 
 @given(
@@ -189,5 +189,5 @@ def test_a_setting_out_of_range_is_refused_before_anything_runs(tmp_path: Path, 
 
 
 def test_one_model_need_not_be_a_list(tmp_path: Path) -> None:
-    found = load_study(written(tmp_path, GOOD.replace("[gbm]", "gbm")))
-    assert [c.name for c in found.candidates] == ["gbm"]
+    study = load_study(written(tmp_path, GOOD.replace("[gbm]", "gbm")))
+    assert [c.name for c in study.candidates] == ["gbm"]

@@ -39,15 +39,15 @@ def rows(seed: int = 0) -> tuple[Samples, np.ndarray]:
 
 def fits_of(folder: Path, folds: list[Fold], probability: np.ndarray) -> list[FoldFit]:
     """Fold models that have answered already."""
-    made = []
+    fits = []
     for number, fold in enumerate(folds):
         step: Any = SimpleNamespace(folder=folder / fold.name)
         step.folder.mkdir(parents=True, exist_ok=True)
         for part in ("validation", "test"):
             # every fold model answers a little differently
             np.save(step.folder / f"{part}.npy", probability[getattr(fold, part)][:, None] * (1 - 0.01 * number))
-        made.append(FoldFit(CANDIDATE, fold, step))
-    return made
+        fits.append(FoldFit(CANDIDATE, fold, step))
+    return fits
 
 
 def tuned(folder: Path, samples: Samples, probability: np.ndarray) -> Tuned:
@@ -89,13 +89,13 @@ def test_the_labels_of_the_other_folds_do_change_it(tmp_path) -> None:
 
 def test_what_ships_is_learned_from_all_validation_answers(tmp_path) -> None:
     samples, probability = rows()
-    made = tuned(tmp_path, samples, probability)
-    place = np.concatenate([f.fold.validation for f in made.fits])
-    answers = np.concatenate([f.answers("validation").values[:, 0] for f in made.fits])
+    candidate = tuned(tmp_path, samples, probability)
+    place = np.concatenate([f.fold.validation for f in candidate.fits])
+    answers = np.concatenate([f.answers("validation").values[:, 0] for f in candidate.fits])
     assert sorted(place) == list(range(480))
     shipped = Binary().calibrate(Binary().link(_raw(answers)), samples.y[place], samples.groups["subject"][place])
-    assert set(shipped) == set(made.calibration) == {"slope", "intercept"}
-    assert made.threshold not in {a.threshold for a in made.by_fold.values()}
+    assert set(shipped) == set(candidate.calibration) == {"slope", "intercept"}
+    assert candidate.threshold not in {a.threshold for a in candidate.by_fold.values()}
 
 
 def _raw(probability: np.ndarray) -> Any:
@@ -106,11 +106,11 @@ def _raw(probability: np.ndarray) -> Any:
 
 def test_an_alert_is_a_probability_at_or_above_the_threshold_of_its_own_fold(tmp_path) -> None:
     samples, probability = rows()
-    made = tuned(tmp_path, samples, probability)
-    alerts = made.table["predicted_boolean_probability"] >= made.table["threshold"]
-    assert (alerts == made.table["predicted_boolean_value"]).all()
-    for name, adjustment in made.by_fold.items():
-        assert made.table.filter(fold=name, split="test")["threshold"].unique().to_list() == [adjustment.threshold]
+    candidate = tuned(tmp_path, samples, probability)
+    alerts = candidate.table["predicted_boolean_probability"] >= candidate.table["threshold"]
+    assert (alerts == candidate.table["predicted_boolean_value"]).all()
+    for name, adjustment in candidate.by_fold.items():
+        assert candidate.table.filter(fold=name, split="test")["threshold"].unique().to_list() == [adjustment.threshold]
 
 
 def test_a_validation_row_is_treated_as_the_test_row_that_it_is_in_another_fold(tmp_path) -> None:
@@ -122,18 +122,18 @@ def test_a_validation_row_is_treated_as_the_test_row_that_it_is_in_another_fold(
 
 def test_the_operating_point_is_kept_on_the_rows_that_it_was_chosen_on(tmp_path) -> None:
     samples, probability = rows()
-    made = tuned(tmp_path, samples, probability)
-    validation = made.table.filter(split="validation", boolean_value=False)
+    candidate = tuned(tmp_path, samples, probability)
+    validation = candidate.table.filter(split="validation", boolean_value=False)
     assert 1 - validation["predicted_boolean_value"].mean() == pytest.approx(0.8, abs=0.04)
 
 
 def test_one_split_has_one_adjustment_and_it_ships(tmp_path) -> None:
     samples, probability = rows()
     folds = split(samples, Split(), 1)
-    made = tune(PLAN, samples, fits_of(tmp_path, folds, probability), Binary(), tmp_path)
-    assert made.by_fold["0"].calibration == made.calibration
-    assert made.by_fold["0"].threshold == made.threshold
-    assert made.table["threshold"].n_unique() == 1
+    candidate = tune(PLAN, samples, fits_of(tmp_path, folds, probability), Binary(), tmp_path)
+    assert candidate.by_fold["0"].calibration == candidate.calibration
+    assert candidate.by_fold["0"].threshold == candidate.threshold
+    assert candidate.table["threshold"].n_unique() == 1
 
 
 def test_a_fold_that_only_one_class_decides_for_is_refused_before_any_fit() -> None:

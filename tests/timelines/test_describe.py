@@ -76,10 +76,10 @@ def test_a_folder_of_another_layout_gets_one_sentence_that_says_what_to_do(meds,
 
 def test_a_table_keeps_the_zone_of_its_times(tmp_path):
     (tmp_path / "rows.csv").write_text("x,t\n1,2024-11-03T01:45:00-05:00\n2,2024-11-03T01:15:00-06:00\n")
-    made = ingest("table", tmp_path / "rows.csv", tmp_path / "out", zone="America/Chicago")
-    assert made.rows()["t"].is_sorted()
-    assert made.rows()["t"].dt.strftime("%H:%M%z").to_list() == ["01:45-0500", "01:15-0600"]
-    assert made.summary()["zone"] == "America/Chicago"
+    table = ingest("table", tmp_path / "rows.csv", tmp_path / "out", zone="America/Chicago")
+    assert table.rows()["t"].is_sorted()
+    assert table.rows()["t"].dt.strftime("%H:%M%z").to_list() == ["01:45-0500", "01:15-0600"]
+    assert table.summary()["zone"] == "America/Chicago"
 
 
 def test_a_link_that_leads_out_of_the_folder_is_refused(meds, tmp_path):

@@ -66,8 +66,8 @@ def test_a_patient_who_is_a_number_in_one_table_and_text_in_another_is_one(tmp_p
     )
     vitals = pl.DataFrame({"patient": [7], "taken": [datetime(2024, 1, 1)], "kind": ["hr"], "reading": [60.0]})
     vitals.write_parquet(folder / "vitals.parquet")
-    made = ingest("csv", folder, tmp_path / "out", mapping=tmp_path / "mapping.yaml")
-    assert made.scan().collect()["subject_id"].n_unique() == 2
+    timeline = ingest("csv", folder, tmp_path / "out", mapping=tmp_path / "mapping.yaml")
+    assert timeline.scan().collect()["subject_id"].n_unique() == 2
 
 
 def test_a_stay_of_two_patients_is_a_contradiction_that_is_counted_and_whose_rows_are_nobodys(tmp_path):
@@ -77,11 +77,11 @@ def test_a_stay_of_two_patients_is_a_contradiction_that_is_counted_and_whose_row
     )
     vitals = "stay,taken,kind,reading\n10,2024-01-01 10:00,hr,70\n11,2024-01-01 10:00,hr,80\n"
     with notes.collection() as collected:
-        made = read(tmp_path, stays=stays, vitals=vitals)
+        timeline = read(tmp_path, stays=stays, vitals=vitals)
     results = [n.result for n in collected if n.check == "contradictions in the source"]
     assert results == ["1 stay: a stay of two patients"]
-    assert made.scan().filter(pl.col("code").str.starts_with("VITAL")).collect()["numeric_value"].to_list() == [80]
-    summary = made.summary()
+    assert timeline.scan().filter(pl.col("code").str.starts_with("VITAL")).collect()["numeric_value"].to_list() == [80]
+    summary = timeline.summary()
     assert (summary["rows_in"], summary["used"], summary["quarantined"]) == (5, 2, 3)
     assert {r["reason"] for r in summary["reasons"]} == {"a stay of two patients"}
     ids = pl.read_parquet(tmp_path / "out" / "quarantine" / "contradictory_ids.parquet")
@@ -91,28 +91,32 @@ def test_a_stay_of_two_patients_is_a_contradiction_that_is_counted_and_whose_row
 def test_a_code_assigned_after_discharge_is_known_at_the_end_of_that_day_and_without_one_never(tmp_path):
     stays = STAYS + "1,10,2024-01-01 08:00,2024-01-03 09:00,f\n2,11,2024-01-01 08:00,,m\n"
     codes = "stay,coded,code\n10,2024-01-01,A\n11,2024-01-01,B\n10,2024-01-09,C\n"
-    made = read(tmp_path, stays=stays, codes=codes)
+    timeline = read(tmp_path, stays=stays, codes=codes)
     known = dict(
-        made.scan().filter(pl.col("code").str.starts_with("ICD")).select("code", "available_time").collect().iter_rows()
+        timeline.scan()
+        .filter(pl.col("code").str.starts_with("ICD"))
+        .select("code", "available_time")
+        .collect()
+        .iter_rows()
     )
     last = {"A": (2024, 1, 3), "B": (9999, 12, 31), "C": (2024, 1, 9)}
     assert {code.removeprefix("ICD//"): (t.year, t.month, t.day) for code, t in known.items()} == last
-    assert made.summary()["noted"]["never known, without discharged"] == 1
+    assert timeline.summary()["noted"]["never known, without discharged"] == 1
 
 
 def test_labels_may_name_subjects_as_the_source_does_or_by_their_numbers(tmp_path):
     stays = STAYS + "007,10,2024-01-01 08:00,2024-01-03 09:00,f\n7,11,2024-01-01 08:00,2024-01-02 09:00,m\n"
-    made = read(tmp_path, stays=stays)
+    timeline = read(tmp_path, stays=stays)
     for ids in (["007", "7"], [number_of("007"), number_of("7")], [str(number_of("007")), "7"]):
         index = pl.DataFrame({"subject_id": ids, "prediction_time": [datetime(2024, 1, 2)] * 2})
-        assert set(as_index(index, made)["subject_id"]) == {number_of("007"), number_of("7")}
+        assert set(as_index(index, timeline)["subject_id"]) == {number_of("007"), number_of("7")}
 
 
 def test_integers_of_the_source_are_the_numbers_of_its_subjects_and_007_is_somebody_else(tmp_path):
     stays = STAYS + "6,10,2024-01-01 08:00,2024-01-03 09:00,f\n7,11,2024-01-01 08:00,2024-01-02 09:00,m\n"
-    made = read(tmp_path, stays=stays)
+    timeline = read(tmp_path, stays=stays)
     index = pl.DataFrame({"subject_id": ["007", "7"], "prediction_time": [datetime(2024, 1, 2)] * 2})
-    assert set(as_index(index, made)["subject_id"]) == {number_of("007"), 7}
+    assert set(as_index(index, timeline)["subject_id"]) == {number_of("007"), 7}
 
 
 def test_two_tables_of_which_one_has_text_for_numbers_are_joined_as_text():

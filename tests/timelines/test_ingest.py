@@ -63,11 +63,15 @@ def test_an_infinite_number_is_quarantined_and_named_in_the_summary(meds, tmp_pa
     row = pl.int_range(pl.len())
     value = pl.when(row == 30).then(float("-inf")).when(row == 31).then(1e300).otherwise("numeric_value")
     pl.read_parquet(path).with_columns(numeric_value=value).write_parquet(path)
-    made = ingest("meds", meds, tmp_path / "out")
-    assert (made.summary()["rows_in"], made.summary()["used"], made.summary()["quarantined"]) == (400, 397, 3)
+    timeline = ingest("meds", meds, tmp_path / "out")
+    assert (timeline.summary()["rows_in"], timeline.summary()["used"], timeline.summary()["quarantined"]) == (
+        400,
+        397,
+        3,
+    )
     named = {"file": "data/train/0.parquet", "column": "numeric_value", "reason": "an infinite number"}
-    assert named | {"count": 2, "first_row": 30} in made.summary()["reasons"]
-    assert made.scan().collect()["numeric_value"].is_infinite().sum() == 0
+    assert named | {"count": 2, "first_row": 30} in timeline.summary()["reasons"]
+    assert timeline.scan().collect()["numeric_value"].is_infinite().sum() == 0
 
 
 def test_two_runs_give_the_same_bytes(meds, tmp_path):
@@ -151,8 +155,8 @@ def test_files_in_different_zones_are_named(meds, tmp_path):
         frame.write_parquet(file)
     with pytest.raises(BadData, match=r"mixed zones: Europe/Berlin in data/train/0\.parquet: time; UTC in "):
         ingest("meds", meds, tmp_path / "out")
-    made = ingest("meds", meds, tmp_path / "out", zone="Etc/GMT-2").scan().select(pl.col("time").min()).collect()
-    assert made.item() == datetime(2100, 1, 1, 1)  # midnight in Berlin, told one hour further east
+    first = ingest("meds", meds, tmp_path / "out", zone="Etc/GMT-2").scan().select(pl.col("time").min()).collect()
+    assert first.item() == datetime(2100, 1, 1, 1)  # midnight in Berlin, told one hour further east
 
 
 def test_a_folder_that_was_never_ingested_says_what_to_do(tmp_path):
@@ -199,9 +203,9 @@ def test_an_ingest_that_refused_every_row_is_described_all_the_same(tmp_path):
     (tmp_path / "meds" / "data").mkdir(parents=True)
     events = pl.DataFrame({"subject_id": [None], "time": [datetime(2100, 1, 1)], "code": ["A"]})
     events.cast({"subject_id": pl.Int64}).write_parquet(tmp_path / "meds" / "data" / "0.parquet")
-    made = ingest("meds", tmp_path / "meds", tmp_path / "out", max_quarantined=1.0)
-    told = made.describe()
-    assert (told["subjects"], told["events"], told["ingest"]["quarantined"]) == (0, 0, 1)
+    timeline = ingest("meds", tmp_path / "meds", tmp_path / "out", max_quarantined=1.0)
+    facts = timeline.describe()
+    assert (facts["subjects"], facts["events"], facts["ingest"]["quarantined"]) == (0, 0, 1)
 
 
 def test_a_meds_folder_whose_subjects_are_text_is_to_be_ingested_first(tmp_path):

@@ -20,10 +20,10 @@ def ages(mistakes: int, rows: int = 200) -> str:
 
 
 def test_text_in_a_number_column_is_quarantined_and_the_rows_keep_their_numbers(tmp_path):
-    made = table(tmp_path, ages(2))
-    assert made.rows().schema["age"].is_numeric()
-    assert made.rows()["row_id"].to_list() == list(range(2, 200))
-    summary = made.summary()
+    stored = table(tmp_path, ages(2))
+    assert stored.rows().schema["age"].is_numeric()
+    assert stored.rows()["row_id"].to_list() == list(range(2, 200))
+    summary = stored.summary()
     assert (summary["rows_in"], summary["used"], summary["quarantined"]) == (200, 198, 2)
     refused = pl.read_parquet(tmp_path / "out" / "quarantine" / "a.csv.parquet")
     assert refused.select("row", "column").rows() == [(0, "age"), (1, "age")]
@@ -50,15 +50,15 @@ def test_more_than_a_few_stop_with_the_column_and_the_first_row(tmp_path):
 
 @pytest.mark.parametrize("mistakes", [3, 12, 100])
 def test_a_column_with_more_text_than_may_be_quarantined_stays_text(tmp_path, mistakes):
-    made = table(tmp_path, ages(mistakes))
-    assert made.rows().schema["age"] == pl.String
-    assert made.summary()["quarantined"] == 0
+    stored = table(tmp_path, ages(mistakes))
+    assert stored.rows().schema["age"] == pl.String
+    assert stored.summary()["quarantined"] == 0
 
 
 def test_codes_of_which_a_few_are_no_numbers_are_kept_as_they_stand(tmp_path):
     codes = ["V27" if i % 17 == 0 else f"{i}.00" for i in range(200)]
-    made = table(tmp_path, "icd\n" + "\n".join(codes))
-    assert made.rows()["icd"].to_list() == codes
+    stored = table(tmp_path, "icd\n" + "\n".join(codes))
+    assert stored.rows()["icd"].to_list() == codes
 
 
 def test_the_bound_says_how_much_text_a_number_column_may_hold(tmp_path):
@@ -76,8 +76,8 @@ def test_missing_words_are_missing(tmp_path):
 def test_parquet_keeps_its_types_and_a_code_of_digits_stays_text(tmp_path):
     frame = pl.DataFrame({"code": ["00" + str(i) for i in range(10)], "y": range(10)})
     frame.write_parquet(tmp_path / "a.parquet")
-    made = ingest("table", tmp_path / "a.parquet", tmp_path / "out").rows()
-    assert made.select("code", "y").equals(frame)
+    rows = ingest("table", tmp_path / "a.parquet", tmp_path / "out").rows()
+    assert rows.select("code", "y").equals(frame)
 
 
 def test_a_parquet_table_that_was_cut_short_is_named(tmp_path):
@@ -88,12 +88,12 @@ def test_a_parquet_table_that_was_cut_short_is_named(tmp_path):
 
 
 def test_it_says_what_it_holds(tmp_path):
-    made = table(tmp_path, ages(2))
-    facts = made.describe()
+    stored = table(tmp_path, ages(2))
+    facts = stored.describe()
     assert facts["rows"] == 198
     assert {c["column"] for c in facts["columns"]} == {"row_id", "name", "age"}
     assert facts["ingest"]["quarantined"] == 2
-    assert "<table>" in made._repr_html_()
+    assert "<table>" in stored._repr_html_()
 
 
 def test_times_are_on_one_clock(tmp_path):
@@ -114,9 +114,9 @@ def test_a_table_with_another_separator_is_refused_with_that_reason(tmp_path):
 
 
 def test_a_column_of_the_source_that_is_called_row_id_is_left_out_whatever_it_holds(tmp_path):
-    made = table(tmp_path, "row_id,x\n 7,1\n 8,2\n")
-    assert made.rows().rows() == [(0, 1), (1, 2)]
-    assert made.summary()["noted"] == {"column 'row_id' of the source left out": 2}
+    stored = table(tmp_path, "row_id,x\n 7,1\n 8,2\n")
+    assert stored.rows().rows() == [(0, 1), (1, 2)]
+    assert stored.summary()["noted"] == {"column 'row_id' of the source left out": 2}
 
 
 def test_a_name_that_two_columns_share_is_an_error(tmp_path):
@@ -129,7 +129,7 @@ def test_a_name_that_two_columns_share_is_an_error(tmp_path):
 def test_a_table_is_read_in_the_encodings_that_say_what_they_are(tmp_path, encoding):
     (tmp_path / "rows.csv").write_text("id,größe\nä1,60\n", encoding=encoding)
     rows = ingest("table", tmp_path / "rows.csv", tmp_path / "out").rows()
-    assert rows.rows(named=True) == [{"row_id": 0, "id": "ä1", "größe": 60}]
+    assert stored.rows(named=True) == [{"row_id": 0, "id": "ä1", "größe": 60}]
 
 
 @pytest.mark.parametrize("rest", ["7,8", "7,", "7,8,9"])

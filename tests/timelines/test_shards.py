@@ -63,9 +63,9 @@ def test_events_of_one_instant_and_code_keep_the_order_of_the_source(tmp_path):
 
 def test_a_shard_depends_on_the_subject_alone_and_neighbours_spread():
     subjects = np.arange(10_000)
-    found = shard_of(subjects, 8)
-    assert np.array_equal(found[::-1], shard_of(subjects[::-1], 8))
-    assert np.bincount(found, minlength=8).min() > 1_100
+    shards = shard_of(subjects, 8)
+    assert np.array_equal(shards[::-1], shard_of(subjects[::-1], 8))
+    assert np.bincount(shards, minlength=8).min() > 1_100
 
 
 @given(st.lists(st.text(max_size=5), unique=True, max_size=20))

@@ -84,8 +84,8 @@ def test_an_end_without_a_begin_is_passed_over() -> None:
 def test_steps_of_the_flow_are_counted() -> None:
     stay = [(1, 0, "IN"), (1, 6, "OUT")]
     events = timeline(*stay, (1, 0.5, "MAP", 80.0), (1, 3.5, "MAP", 60.0), (1, 3.7, "MAP", 900.0))
-    found = extract(parse_task(TASK), events)
-    assert [(s.step, s.rows) for s in found.attrition] == [
+    cohort = extract(parse_task(TASK), events)
+    assert [(s.step, s.rows) for s in cohort.attrition] == [
         ("intervals from icu_in to icu_out", 1),
         ("index times", 6),
         ("no recent map", 2),
@@ -94,9 +94,9 @@ def test_steps_of_the_flow_are_counted() -> None:
         ("unlabelled: fewer than 1 map in target", 1),
         ("labelled", 1),
     ]
-    assert found.labels.rows() == [(1, hour(2), True)]
-    assert found.index["newest//map"].to_list() == [80.0, 80.0]
-    assert found.set_aside == {"MAP": {"readings": 3, "outside": 1, "tied": 0}}
+    assert cohort.labels.rows() == [(1, hour(2), True)]
+    assert cohort.index["newest//map"].to_list() == [80.0, 80.0]
+    assert cohort.set_aside == {"MAP": {"readings": 3, "outside": 1, "tied": 0}}
 
 
 def test_a_value_counts_from_when_it_was_known() -> None:
@@ -114,17 +114,17 @@ def test_an_older_value_that_comes_late_does_not_replace_a_newer_one() -> None:
 
 def test_at_gives_the_subjects_who_are_there_at_that_time() -> None:
     events = timeline((1, 0, "IN"), (1, 5, "OUT"), (2, 0, "IN"), (2, 1, "OUT"), (1, 1, "MAP", 70.0))
-    found = extract(parse_task(TASK), events, at=hour(2.5))
-    assert found.index.select("subject_id", "prediction_time", "newest//map").rows() == [(1, hour(2.5), 70.0)]
+    cohort = extract(parse_task(TASK), events, at=hour(2.5))
+    assert cohort.index.select("subject_id", "prediction_time", "newest//map").rows() == [(1, hour(2.5), 70.0)]
 
 
 def test_labels_come_from_a_file(tmp_path: Path) -> None:
     rows = {"subject_id": [1, 2], "prediction_time": [hour(1), hour(2)], "boolean_value": [True, None]}
     pl.DataFrame(rows).write_parquet(tmp_path / "labels.parquet")
     task = parse_task({"labels": "labels.parquet"}, str(tmp_path / "task.yaml"))
-    found = extract(task, timeline((1, 0, "A"), (2, 0, "A")))
-    assert found.index["boolean_value"].to_list() == [True, None]
-    assert found.labels.rows() == [(1, hour(1), True)]
+    cohort = extract(task, timeline((1, 0, "A"), (2, 0, "A")))
+    assert cohort.index["boolean_value"].to_list() == [True, None]
+    assert cohort.labels.rows() == [(1, hour(1), True)]
 
 
 def test_ties_and_ranges_hold_for_any_reader_of_events() -> None:
@@ -209,9 +209,9 @@ def test_a_predicate_that_no_event_fulfils_is_reported() -> None:
     task = TASK["predicates"] | {"fast": {"code": "HR", "value_min": 200}, "gone": {"code": "MAPP"}}
     windows = {"before": {"end": "trigger", "start": "end - 2h", "has": {"fast": "(None, 0)", "gone": "(None, 0)"}}}
     events = timeline((1, 0, "IN"), (1, 6, "OUT"), (1, 0.5, "MAP", 80.0), (1, 1, "HR", 90.0), (1, 3.5, "MAP", 60.0))
-    found = extract(parse_task({**TASK, "predicates": task, "windows": TASK["windows"] | windows}), events)
-    assert found.unmatched == ("fast", "gone")
-    (warning,) = found.warnings()
+    cohort = extract(parse_task({**TASK, "predicates": task, "windows": TASK["windows"] | windows}), events)
+    assert cohort.unmatched == ("fast", "gone")
+    (warning,) = cohort.warnings()
     assert "MAPP (gone, nearest: MAP)" in warning["result"]
     assert "fast: its code occurs" in warning["result"]
     assert extract(parse_task(TASK), events).warnings() == []
