@@ -1,4 +1,4 @@
-"""`every`, `at_risk`, `values`, `labels` and `at`: when to ask, by what was known."""
+"""`every`, `at_risk`, `values`, `labels` and `at`: index times by what was known then."""
 
 from __future__ import annotations
 

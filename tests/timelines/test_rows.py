@@ -129,7 +129,7 @@ def test_a_name_that_two_columns_share_is_an_error(tmp_path):
 def test_a_table_is_read_in_the_encodings_that_say_what_they_are(tmp_path, encoding):
     (tmp_path / "rows.csv").write_text("id,größe\nä1,60\n", encoding=encoding)
     rows = ingest("table", tmp_path / "rows.csv", tmp_path / "out").rows()
-    assert stored.rows(named=True) == [{"row_id": 0, "id": "ä1", "größe": 60}]
+    assert rows.rows(named=True) == [{"row_id": 0, "id": "ä1", "größe": 60}]
 
 
 @pytest.mark.parametrize("rest", ["7,8", "7,", "7,8,9"])
