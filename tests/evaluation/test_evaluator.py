@@ -353,9 +353,7 @@ def test_what_cannot_be_evaluated_says_what_where_and_what_to_do(files):
     assert "no row of the predictions" in refused(files, risk.with_columns(pl.col("subject_id") + 5000))
     assert "as another" in refused(files, pl.concat([risk, risk]))
     assert "did you mean 'site'" in refused(files, risk, group="sit")
-    assert "300 rows are labelled, 0 of them positive" in refused(
-        files, risk, labels.with_columns(boolean_value=0)
-    )
+    assert "300 rows are labelled, 0 of them positive" in refused(files, risk, labels.with_columns(boolean_value=0))
     assert "values other than 0, 1" in refused(files, risk, labels.with_columns(pl.col("boolean_value") * 2))
 
 
