@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeGuard, TypeVar, cast
 
 from polyclinic import config, registry
 from polyclinic.cohorts.durations import duration
@@ -21,7 +21,9 @@ _SIDES = ("start", "end")
 _SOURCES = ("trigger", "every", "labels")
 _COUNT = r"\s*(?:([+-]?\d+)|None|null|)\s*"
 
-Rule = Callable[[Any], Any]
+T = TypeVar("T")
+Rule: TypeAlias = Callable[[object], object]
+"""Reads the value under a key: gives what the task holds there, or raises `UsageError`."""
 
 
 def load_task(task: str | Path, predicates: Path | None = None) -> Task:
@@ -52,7 +54,7 @@ def load_task(task: str | Path, predicates: Path | None = None) -> Task:
     return parse_task(document, str(path))
 
 
-def parse_task(document: Any, file: str = "<task>") -> Task:
+def parse_task(document: object, file: str = "<task>") -> Task:
     """A task from a document that was already read.
 
     Parameters
@@ -82,15 +84,15 @@ def task_keys() -> dict[str, tuple[str, ...]]:
 
 def completed(document: Any, predicates: Path) -> Any:
     """The document with the predicates of a second file, which replace its own of the same name."""
-    given = TaskParser(config.read(predicates), str(predicates))
-    given.known(given.document, (*_PREDICATES, *_BESIDE))
+    parser = TaskParser(config.read(predicates), str(predicates))
+    parser.known(parser.document, (*_PREDICATES, *_BESIDE))
     for key in _PREDICATES:
-        more = given.under(key, given.mapping, given.document.get(key) or {})
+        more = parser.under(key, parser.mapping, parser.document.get(key) or {})
         if more and isinstance(document, Mapping):
             document[key] = document.get(key) or {}  # type: ignore[index]
             document[key].update(more)
             for name in more:
-                own = config.place(given.document, (key, name), str(predicates))
+                own = config.place(parser.document, (key, name), str(predicates))
                 config.came_from(document, (key, name), str(predicates), own.line)
     return document
 
@@ -104,50 +106,52 @@ class TaskParser:
 
     document: Any
     file: str
-    found: dict[str, Predicate] = field(default_factory=dict)
+    predicates: dict[str, Predicate] = field(default_factory=dict)
     path: list[str] = field(default_factory=list)
 
     def at(self, *more: str) -> Place:
         return config.place(self.document, (*self.path, *more), self.file)
 
-    def must(self, holds: Any, what: str, fix: str, *more: str) -> None:
-        if not holds:
+    def require(self, condition: object, what: str, fix: str, *more: str) -> None:
+        """Raise `UsageError` at the key that is being read unless the condition is true."""
+        if not condition:
             raise UsageError(what, at=self.at(*more), fix=fix)
 
-    def be(self, holds: Any, given: Any, kind: str) -> Any:
-        """What is given, where it is of the kind that its key wants."""
-        self.must(holds, f"{self.path[-1]} must be {kind}, not {given!r}", f"write {kind}")
-        return config.plain(given)
+    def of_kind(self, fits: object, value: T, kind: str) -> T:
+        """The value, where it is of the kind that its key wants."""
+        self.require(fits, f"{self.path[-1]} must be {kind}, not {value!r}", f"write {kind}")
+        return cast("T", config.plain(value))
 
-    def one_of(self, known: Iterable[str], kind: str, name: Any, *more: str) -> str:
+    def one_of(self, known: Iterable[str], kind: str, name: object, *more: str) -> str:
         if str(name) not in (names := list(known)):
             raise UnknownName(kind, str(name), names, at=self.at(*more))
         return str(name)
 
-    def mapping(self, given: Any) -> dict[str, Any]:
+    def mapping(self, value: object) -> dict[str, object]:
         what = f"{'.'.join(self.path) or 'a task'} must hold key: value lines"
-        self.must(isinstance(given, Mapping), what, "write a key, a colon and what it stands for")
-        return {str(name): value for name, value in given.items()}
+        self.require(isinstance(value, Mapping), what, "write a key, a colon and what it stands for")
+        return {str(name): one for name, one in cast("Mapping[object, object]", value).items()}
 
-    def known(self, given: Any, names: Sequence[str]) -> dict[str, Any]:
-        found = self.mapping(given)
-        config.known_keys(found, names, node=self.document, keys=tuple(self.path), file=self.file)
-        return found
+    def known(self, value: object, names: Sequence[str]) -> dict[str, object]:
+        settings = self.mapping(value)
+        config.known_keys(settings, names, node=self.document, keys=tuple(self.path), file=self.file)
+        return settings
 
-    def under(self, key: str, rule: Rule, given: Any) -> Any:
+    def under(self, key: str, rule: Rule, value: object) -> Any:
+        # Popped only where the rule succeeds: an error ends the reading, and its place is the path as it was then.
         self.path.append(key)
-        found = rule(given)
+        result = rule(value)
         self.path.pop()
-        return found
+        return result
 
-    def read(self, given: Any, rules: Mapping[str, Rule]) -> dict[str, Any]:
-        """What is given, each key read by its rule; a key without a value is left to its default."""
-        found = self.known(given, list(rules))
-        return {k: self.under(k, rule, found[k]) for k, rule in rules.items() if found.get(k) is not None}
+    def read(self, value: object, rules: Mapping[str, Rule]) -> dict[str, Any]:
+        """The keys of a mapping, each read by its rule; a key without a value is left to its default."""
+        settings = self.known(value, list(rules))
+        return {k: self.under(k, rule, settings[k]) for k, rule in rules.items() if settings.get(k) is not None}
 
-    def each(self, rule: Rule, given: Any) -> dict[str, Any]:
+    def each(self, rule: Rule, value: object) -> dict[str, Any]:
         """A mapping whose keys are names of the user's own, all read by one rule."""
-        return {name: self.under(name, rule, one) for name, one in self.mapping(given).items()}
+        return {name: self.under(name, rule, one) for name, one in self.mapping(value).items()}
 
     def rules(self) -> dict[str, dict[str, Rule]]:
         """Every key that a task may have, and what reads its value, by the part of the task in which it stands."""
@@ -183,25 +187,29 @@ class TaskParser:
         }
 
     def task(self) -> Task:
-        given = {k: v for k, v in self.mapping(self.document).items() if k not in _BESIDE}
-        found = self.read(given, self.rules()["task"])
-        _, demographics = (found.pop(key, {}) for key in _PREDICATES)
-        document = config.plain(self.document) | {k: str(v) for k, v in found.items() if k == "labels"}
-        task = Task(document=document, predicates=self.found, **found.pop("at_risk", {}), **found)
+        keys = {k: v for k, v in self.mapping(self.document).items() if k not in _BESIDE}
+        settings = self.read(keys, self.rules()["task"])
+        # Predicates were collected in `self.predicates` as they were read: later ones and windows name earlier ones.
+        _, demographics = (settings.pop(key, {}) for key in _PREDICATES)
+        document = config.plain(self.document) | {k: str(v) for k, v in settings.items() if k == "labels"}
+        task = Task(document=document, predicates=self.predicates, **settings.pop("at_risk", {}), **settings)
         self.check_source(task)
         self.check_derived(task)
         self.check_windows(task)
         # A static predicate is a criterion only where something names it, or where it is a demographic (as in ACES).
         used = {*task.window_predicates, *demographics}
-        return replace(task, predicates={n: p for n, p in self.found.items() if n in used or not p.static})
+        return replace(task, predicates={n: p for n, p in self.predicates.items() if n in used or not p.static})
 
     def check_source(self, task: Task) -> None:
-        given = [k for k in _SOURCES if self.document.get(k) is not None]
-        what = f"a task has its index times from one of trigger, every or labels; this one has {' and '.join(given) or 'none'}"
-        self.must(len(given) == 1, what, "keep one of them", *given[-1:])
+        sources = [k for k in _SOURCES if self.document.get(k) is not None]
+        named = " and ".join(sources) or "none"
+        what = f"a task has its index times from one of trigger, every or labels; this one has {named}"
+        self.require(len(sources) == 1, what, "keep one of them", *sources[-1:])
         for name in task.statics:
             fix = "use it in an expr or under patient_demographics"
-            self.must(name not in task.named_in_windows, f"{name} is static: it has no time", fix, "predicates", name)
+            self.require(
+                name not in task.named_in_windows, f"{name} is static: it has no time", fix, "predicates", name
+            )
 
     # predicates ------------------------------------------------------------------------------------------------------
 
@@ -209,81 +217,82 @@ class TaskParser:
         for name, predicate in task.predicates.items():
             keys = ("predicates", name, "expr")
             for part in predicate.names() if isinstance(predicate, Derived) else ():
-                self.one_of(self.found, "predicate", part, *keys)
-                around = name in inputs_of(self.found, [part])
-                self.must(not around, f"{name} is derived from itself", "break the circle", *keys)
+                self.one_of(self.predicates, "predicate", part, *keys)
+                around = name in inputs_of(self.predicates, [part])
+                self.require(not around, f"{name} is derived from itself", "break the circle", *keys)
 
     def name(self, kind: str, *taken: str) -> str:
         name = self.path[-1]
         free = re.fullmatch(r"\w+", name) and name not in taken
-        self.must(free, f"a {kind} cannot be called {name!r}", "use letters, digits and _")
+        self.require(free, f"a {kind} cannot be called {name!r}", "use letters, digits and _")
         return name
 
-    def one_predicate(self, given: Any) -> None:
+    def one_predicate(self, value: object) -> None:
         name = self.name("predicate")
-        says = isinstance(given, Mapping) and (given.get("code") or given.get("expr"))
-        self.must(says, f"{name} must say `code` or `expr`", f"write {name}: {{code: …}}")
-        if given.get("expr") is not None:
-            read = self.read(given, self.rules()["derived predicate"])
-            self.found[name] = replace(read["expr"], static=read.get("static", False))
+        keys = self.mapping(value) if isinstance(value, Mapping) else {}
+        complete = keys.get("code") or keys.get("expr")
+        self.require(complete, f"{name} must say `code` or `expr`", f"write {name}: {{code: …}}")
+        if keys.get("expr") is not None:
+            read = self.read(keys, self.rules()["derived predicate"])
+            self.predicates[name] = replace(read["expr"], static=read.get("static", False))
             return
         rules = self.rules()["predicate"]
-        own = self.read({k: v for k, v in given.items() if k in rules}, rules)
-        more = {k: v for k, v in given.items() if k not in rules}
+        own = self.read({k: v for k, v in keys.items() if k in rules}, rules)
+        more = {k: v for k, v in keys.items() if k not in rules}
         columns = config.plain(own.pop("other_cols", {}) | more)
         static = own.pop("static", False) or self.path[0] == "patient_demographics"
-        self.found[name] = Plain(**own, static=static, columns=columns)
+        self.predicates[name] = Plain(**own, static=static, columns=columns)
 
-    def expression(self, given: Any) -> Derived:
-        return read_expression(str(given), self.at())
+    def expression(self, value: object) -> Derived:
+        return read_expression(str(value), self.at())
 
-    def code(self, given: Any) -> Any:
-        if not (isinstance(given, Mapping) and len(given) == 1):
-            return self.be(isinstance(given, str), given, "a code, {regex: …} or {any: [A, B]}")
-        written = {k: "" if v is None else v for k, v in given.items()}
-        return self.read(written, self.rules()["code"])
+    def code(self, value: object) -> object:
+        if not (isinstance(value, Mapping) and len(value) == 1):
+            return self.of_kind(isinstance(value, str), value, "a code, {regex: …} or {any: [A, B]}")
+        filled = {k: "" if v is None else v for k, v in value.items()}
+        return self.read(filled, self.rules()["code"])
 
-    def pattern(self, given: Any) -> str:
-        return read_pattern(given, self.at())
+    def pattern(self, value: object) -> str:
+        return read_pattern(value, self.at())
 
-    def codes(self, given: Any) -> Any:
-        return self.be(given and _several(given), given, "a list of codes")
+    def codes(self, value: object) -> object:
+        return self.of_kind(value and _is_list(value), value, "a list of codes")
 
-    def predicate(self, name: Any) -> str:
-        return str(name) if name in SPECIAL else self.one_of(self.found, "predicate", name)
+    def predicate(self, name: object) -> str:
+        return str(name) if name in SPECIAL else self.one_of(self.predicates, "predicate", name)
 
-    def plain_predicate(self, name: Any) -> str:
-        plain = isinstance(self.found.get(self.predicate(name)), Plain)
-        self.must(plain, f"{name} is not a plain predicate", "name a predicate with a code")
+    def plain_predicate(self, name: object) -> str:
+        plain = isinstance(self.predicates.get(self.predicate(name)), Plain)
+        self.require(plain, f"{name} is not a plain predicate", "name a predicate with a code")
         return str(name)
 
     # windows ---------------------------------------------------------------------------------------------------------
 
-    def window(self, given: Any) -> Window:
+    def window(self, value: object) -> Window:
         name = self.name("window", TRIGGER)
-        found = self.read(given, self.rules()["window"])
-        self.must({*_SIDES} & set(found), f"window {name} has no start and no end", "hang one on trigger")
-        window = Window(**found)
+        settings = self.read(value, self.rules()["window"])
+        self.require({*_SIDES} & set(settings), f"window {name} has no start and no end", "hang one on trigger")
+        window = Window(**settings)
         start, end = window.start.point == "end", window.end.point == "start"
-        self.must(start != end, f"window {name}: one end must hang on the other", "such as end: start + 24h")
+        self.require(start != end, f"window {name}: one end must hang on the other", "such as end: start + 24h")
         wrong = window.start.backwards is False if start else window.end.backwards
-        self.must(not wrong, f"window {name} ends before it starts", "turn the sign or the arrow")
+        self.require(not wrong, f"window {name} ends before it starts", "turn the sign or the arrow")
         return window
 
-    def bound(self, given: Any) -> Bound:
-        text = str(given)
-        found = re.fullmatch(r"\s*(\w+(?:\.\w+)?)\s*(?:(->|<-|\+|-)\s*(.*?)\s*)?", text, re.DOTALL)
+    def bound(self, value: object) -> Bound:
+        text = str(value)
+        match = re.fullmatch(r"\s*(\w+(?:\.\w+)?)\s*(?:(->|<-|\+|-)\s*(.*?)\s*)?", text, re.DOTALL)
         fix = "such as trigger + 24h, start -> discharge, gap.end"
-        self.must(found, f"{text!r} is no end of a window", fix)
-        point, sign, rest = found.groups() if found else ()
+        self.require(match, f"{text!r} is no end of a window", fix)
+        point, sign, rest = match.groups() if match else ()
         self.check_point(point)
         if sign in ("->", "<-"):
             event = self.predicate(rest)
             lost = (sign, event) in (("->", "_RECORD_START"), ("<-", "_RECORD_END"))
-            self.must(not lost, f"{event} cannot be reached by {sign}", "turn the arrow")
+            self.require(not lost, f"{event} cannot be reached by {sign}", "turn the arrow")
             return Bound(point, event=event, before=sign == "<-")
         one = not re.search(r"[+-]", rest or "")
-        self.must(one, f"{text!r} has more than one sign", "write one span, such as start + 1 day 2 hours")
+        self.require(one, f"{text!r} has more than one sign", "write one span, such as start + 1 day 2 hours")
         span = duration(rest, at=self.at()) if sign else timedelta(0)
         return Bound(point, offset=-span if sign == "-" else span)
 
@@ -293,73 +302,74 @@ class TaskParser:
         self.one_of(known, "window" if side else "point", window)
         self.one_of(_SIDES, "end of a window", side or "end")
         itself = f"the {point} of a window cannot hang on itself"
-        self.must(point != self.path[-1], itself, "hang it on trigger or another window")
+        self.require(point != self.path[-1], itself, "hang it on trigger or another window")
 
     def check_windows(self, task: Task) -> None:
         for key in ("label", "index_timestamp"):
             names = [n for n, w in task.windows.items() if getattr(w, key)]
             what = f"only one window can have {key}: {', '.join(names)}"
-            self.must(len(names) < 2, what, "keep one", "windows", *names[-1:], key)
+            self.require(len(names) < 2, what, "keep one", "windows", *names[-1:], key)
         for name in task.windows:
-            seen = [name]
-            while (on := task.windows[seen[-1]].hangs_on) != TRIGGER:
-                what = f"windows hang on each other in a circle: {' → '.join([*seen, on])}"
-                self.must(on not in seen, what, "hang one of them on trigger", "windows", name)
-                seen.append(on)
+            chain = [name]
+            while (on := task.windows[chain[-1]].hangs_on) != TRIGGER:
+                what = f"windows hang on each other in a circle: {' → '.join([*chain, on])}"
+                self.require(on not in chain, what, "hang one of them on trigger", "windows", name)
+                chain.append(on)
 
     # values of one kind ----------------------------------------------------------------------------------------------
 
-    def counts(self, given: Any) -> tuple[int | None, int | None]:
+    def counts(self, value: object) -> tuple[int | None, int | None]:
         self.predicate(self.path[-1])
-        text = ",".join(map(str, given)) if _several(given) else str(given)
-        found = re.fullmatch(rf"[(\[\s]*{_COUNT},{_COUNT}[)\]\s]*", text)
-        low, high = (None if n is None else int(n) for n in (found.groups() if found else (None, None)))
+        text = ",".join(map(str, value)) if _is_list(value) else str(value)
+        match = re.fullmatch(rf"[(\[\s]*{_COUNT},{_COUNT}[)\]\s]*", text)
+        low, high = (None if n is None else int(n) for n in (match.groups() if match else (None, None)))
         limits = low is not None if high is None else low is None or low <= high
         what = f"{text!r} is no range of counts, limits nothing, or nothing fits it"
-        self.must(limits, what, "write (1, None), (None, 0) or (2, 5), within braces in quotes")
+        self.require(limits, what, "write (1, None), (None, 0) or (2, 5), within braces in quotes")
         return low, high
 
-    def truth(self, given: Any) -> bool:
-        return bool(self.be(isinstance(given, bool), given, "true or false"))
+    def truth(self, value: object) -> bool:
+        return bool(self.of_kind(isinstance(value, bool), value, "true or false"))
 
-    def number(self, given: Any) -> Any:
-        return self.be(_is_number(given), given, "a number")
+    def number(self, value: object) -> object:
+        return self.of_kind(_is_number(value), value, "a number")
 
-    def span(self, given: Any) -> timedelta:
-        found = duration(str(given), at=self.at())
-        self.must(found >= timedelta(0), f"{self.path[-1]} cannot be negative", "turn the sign")
-        return found
+    def span(self, value: object) -> timedelta:
+        span = duration(str(value), at=self.at())
+        self.require(span >= timedelta(0), f"{self.path[-1]} cannot be negative", "turn the sign")
+        return span
 
     # our own keys ----------------------------------------------------------------------------------------------------
 
-    def limits(self, given: Any) -> Any:
-        two = _several(given) and len(given) == 2 and all(map(_is_number, given))
-        return self.be(two and given[0] <= given[1], given, "[lowest, highest], such as [20, 200]")
+    def limits(self, value: object) -> object:
+        rising = _is_list(value) and len(value) == 2 and all(map(_is_number, value)) and value[0] <= value[1]
+        return self.of_kind(rising, value, "[lowest, highest], such as [20, 200]")
 
-    def every(self, given: Any) -> Every:
-        found = self.read(given, self.rules()["every"])
-        self.must("while" in found, "every needs while: [begin, end]", "name two predicates", "while")
-        self.must(found.get("step"), "every needs a step of more than nothing", "such as step: 1h", "step")
-        begin, end = found.pop("while")
-        return Every(begin=begin, end=end, **found)
+    def every(self, value: object) -> Every:
+        settings = self.read(value, self.rules()["every"])
+        self.require("while" in settings, "every needs while: [begin, end]", "name two predicates", "while")
+        self.require(settings.get("step"), "every needs a step of more than nothing", "such as step: 1h", "step")
+        begin, end = settings.pop("while")
+        return Every(begin=begin, end=end, **settings)
 
-    def between(self, given: Any) -> list[str]:
-        self.be(_several(given) and len(given) == 2, given, "two predicates: [begin, end]")
-        return [self.plain_predicate(name) for name in given]
+    def between(self, value: object) -> list[str]:
+        pair = value if _is_list(value) and len(value) == 2 else None
+        self.of_kind(pair is not None, value, "two predicates: [begin, end]")
+        return [self.plain_predicate(name) for name in pair or ()]
 
-    def last(self, given: Any) -> Last:
+    def last(self, value: object) -> Last:
         self.plain_predicate(self.path[-1])
-        return Last(**self.read(given, self.rules()["last"]))
+        return Last(**self.read(value, self.rules()["last"]))
 
-    def labels(self, given: Any) -> Path:
-        beside = Path(self.file).parent / str(given)
-        self.must(beside.is_file(), f"no such file: {given}", "name a table of labels beside the task")
+    def labels(self, value: object) -> Path:
+        beside = Path(self.file).parent / str(value)
+        self.require(beside.is_file(), f"no such file: {value}", "name a table of labels beside the task")
         return beside.resolve()
 
 
-def _is_number(given: Any) -> bool:
-    return isinstance(given, int | float) and not isinstance(given, bool)
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _several(given: Any) -> bool:
-    return isinstance(given, Sequence) and not isinstance(given, str)
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, str)
