@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from polyclinic.reports.card import card
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.page import render
 from polyclinic.reports.publishing import in_words
+from polyclinic.reports.wording import plain
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 KINDS = {"records": records, "molecules": molecules, "imaging": imaging}
@@ -174,6 +177,18 @@ def test_a_name_that_is_markup_stays_text():
     html = page_of(report)
     assert "<script>" not in html
     assert "<img" not in html
+
+
+@pytest.mark.parametrize("name", ["$$", "$x", "$x$", "\\frac{1}{0}", "$\\frac{1}{0}$", "_a^b", "{}"])
+def test_no_name_is_read_as_mathematics(name):
+    report = records()
+    for subgroup in report["subgroups"]:
+        subgroup |= {"column": name, "level": name}
+    section(report, "input_importance")["importances"][0]["inputs"] = name
+    report["cohort"]["attrition"][0]["step"] = name
+    text = json.dumps(report).replace('"gbm"', json.dumps(name))
+    html = page_of(json.loads(text))
+    assert html.count(escape(plain(name))) > 5
 
 
 def test_the_least_report_that_the_schema_allows_can_be_drawn():

@@ -12,7 +12,7 @@ from polyclinic.checks.formats import format_checks
 from polyclinic.checks.models import model_checks
 from polyclinic.checks.outcomes import outcome_checks
 from polyclinic.checks.planted import PlantsSource, part, problem
-from polyclinic.errors import CheckFailed, PolyclinicError, UnknownName, UsageError
+from polyclinic.errors import CheckFailed, Place, PolyclinicError, UnknownName, UsageError
 from polyclinic.models.model import Model
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.timelines.ingest import opened
@@ -64,6 +64,9 @@ def arguments_of(
         if source is None and not isinstance(form, PlantsSource):
             fix = "name one with --source, or give the format `planted(folder) -> Path`"
             raise UsageError("this format brings no example to read", fix=fix)
+        if source is not None and not source.exists():
+            what = f"no such file or folder: {source}"
+            raise UsageError(what, at=Place(file=str(source), key="--source"), fix="check the path")
         return form, source or Path(form.planted(folder / "source"))
     item = build_item(kind, name, settings)
     return (item, outcome_for(item, name, outcome)) if kind == "models" else (item,)

@@ -25,5 +25,5 @@ def command(
         output.show_json([vars(r) for r in results])
     else:
         rows = [["passed" if r.passed else "failed", r.check.replace("_", " "), r.why] for r in results]
-        output.table(["", "check", "what to repair"], rows, title=f"{results[0].kind} {name}")
+        output.table(["", "check", "what to repair"], rows, title=f"{results[0].kind.removesuffix('s')} {name}")
     checks.refuse(results)

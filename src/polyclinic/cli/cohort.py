@@ -14,7 +14,9 @@ EXAMPLE = "polyclinic cohort timeline/ mortality.yaml --out labels.parquet"
 
 def command(
     timeline: output.Events,
-    task: Annotated[str, Argument(help="A task: a YAML file (every ACES file is one), or a name.")],
+    task: Annotated[
+        str, Argument(help="A task: a YAML file (every ACES file is one), or a name from `polyclinic list tasks`.")
+    ],
     out: Annotated[Path, Option(help="The .parquet or .csv file of labels to write (MEDS label schema).")],
     predicates: Annotated[Path | None, Option(help="A file of predicates that completes the task.")] = None,
     as_json: output.AsJson = False,

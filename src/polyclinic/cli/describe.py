@@ -12,15 +12,22 @@ EXAMPLE = "polyclinic describe timeline/ --codes creatinine"
 
 def command(
     source: Annotated[
-        Path, Argument(help="An ingested folder, a MEDS data set, a table file, or a source as it lies.")
+        Path,
+        Argument(help="An ingested folder, a MEDS data set, a table file, or data in a format that polyclinic reads."),
     ],
     codes: Annotated[
-        str, Option(metavar="PATTERN", help="List all codes (of a table: columns) that match, capitals or not.")
+        str,
+        Option(
+            metavar="PATTERN",
+            help="List all codes (of a table: columns) that match this regular expression, in upper or lower case.",
+        ),
     ] = "",
-    format_name: Annotated[str | None, Option("--format", help="The format of SOURCE, where it is not plain.")] = None,
+    format_name: Annotated[
+        str | None, Option("--format", help="The format of SOURCE, where it cannot be recognised.")
+    ] = None,
     as_json: output.AsJson = False,
 ) -> None:
-    """Say what is in a timeline, a table, or a source that was not ingested yet."""
+    """Show what a timeline, a table, or a source that was not ingested yet holds."""
     from polyclinic.timelines import describe
     from polyclinic.timelines.ingest import describe_source
 

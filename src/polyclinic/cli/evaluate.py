@@ -11,16 +11,24 @@ EXAMPLE = "polyclinic evaluate mine.csv --labels labels.csv --group subject_id -
 
 
 def command(
-    predictions: Annotated[Path, Argument(help="CSV or Parquet, one row a prediction.")],
+    predictions: Annotated[Path, Argument(help="CSV or Parquet with a probability in each row.")],
     labels: Annotated[
-        Path | None, Option(help="CSV or Parquet with the truth; left out if it stands in PREDICTIONS.")
+        Path | None,
+        Option(
+            help="CSV or Parquet with what happened, joined by the columns that both files have; not needed where PREDICTIONS hold it."
+        ),
     ] = None,
-    group: Annotated[str | None, Option(help="Column whose rows belong together (the patient).")] = None,
+    group: Annotated[
+        str | None, Option(help="The column whose rows belong together (the patient); intervals are over it.")
+    ] = None,
     out: Annotated[Path, Option(help="The folder of the report.")] = Path("runs/evaluation"),
     outcome: Annotated[str, Option(help="A name from `polyclinic list outcomes`.")] = "binary",
     as_json: output.AsJson = False,
 ) -> None:
-    """The same report for predictions made by anything."""
+    """Evaluate predictions that were made by any program: the same report as of a run.
+
+    The probability is the column `predicted_boolean_probability`, or the only one of decimal numbers; the truth is
+    `boolean_value`, or the only column of 0 and 1."""
     from polyclinic.reports.external import evaluate
 
     report = evaluate(predictions, labels=labels, group=group, out=out, outcome=outcome)

@@ -18,7 +18,7 @@ def command(
         float, Option(min=0, max=1, help="Share of rows that may be unreadable before it stops.")
     ] = 0.01,
     zone: Annotated[
-        str | None, Option(help="The clock of the site, such as Europe/Berlin, for times with zones.")
+        str | None, Option(help="The time zone of the site, such as Europe/Berlin, where times have zones.")
     ] = None,
     mapping: Annotated[
         Path | None, Option(help="What the columns of your own event tables mean (YAML), for FORMAT csv.")

@@ -16,7 +16,7 @@ EXAMPLE = "polyclinic list models"
 
 
 def command(
-    kind: Annotated[str | None, Argument(help=f"One of {', '.join(KINDS)}; all of them if left out.")] = None,
+    kind: Annotated[str | None, Argument(help=f"One of {', '.join(KINDS)}; without it, all of them.")] = None,
     as_json: output.AsJson = False,
 ) -> None:
     """List areas, formats, models, outcomes, studies and data sets."""

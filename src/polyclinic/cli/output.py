@@ -13,11 +13,9 @@ from typer import Argument, Option
 AsJson = Annotated[bool, Option("--json", help="Print JSON instead of text.")]
 Events = Annotated[Path, Argument(help="An ingested folder, or a MEDS data set.")]
 Package = Annotated[Path, Argument(help="A model package: the folder `package` of a run, or a .zip of it.")]
-OneKey = Option("--set", metavar="KEY=VALUE", help="Change one key of the study; may stand several times.")
+OneKey = Option("--set", metavar="KEY=VALUE", help="Change one key of the study, as split.folds=3; may be repeated.")
 Settings = Annotated[list[str] | None, OneKey]
-OneSetting = Option(
-    "--set", metavar="KEY=VALUE", help="Change one of its settings, as width=32; may stand several times."
-)
+OneSetting = Option("--set", metavar="KEY=VALUE", help="Change one of its settings, as width=32; may be repeated.")
 OwnSettings = Annotated[list[str] | None, OneSetting]
 
 

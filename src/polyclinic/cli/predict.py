@@ -23,10 +23,17 @@ def command(
     out: Annotated[
         Path | None, Option(help="The .parquet or .csv file to write; without it, the first rows are printed.")
     ] = None,
-    format_name: Annotated[str | None, Option("--format", help="The format of SOURCE, where it is not plain.")] = None,
-    at: Annotated[datetime | None, Option(help="One index time for all, instead of the task's own.")] = None,
+    format_name: Annotated[
+        str | None, Option("--format", help="The format of SOURCE, where it is not the package's own.")
+    ] = None,
+    at: Annotated[
+        datetime | None, Option(help="Predict at this one time for every patient, instead of the times of the task.")
+    ] = None,
     index: Annotated[
-        Path | None, Option(help="Table of index times (subject_id, prediction_time), for a package without a task.")
+        Path | None,
+        Option(
+            help="A table of the times to predict at (subject_id, prediction_time), for a package made from a table of labels."
+        ),
     ] = None,
     as_json: output.AsJson = False,
 ) -> None:

@@ -18,13 +18,15 @@ Study = Annotated[str, Argument(help="A name from `polyclinic list studies`, or 
 AllowCode = Annotated[
     bool, Option("--allow-code", help="Let models name code from outside scikit-learn and LightGBM, and run it.")
 ]
-DryRun = Option("--dry-run", help="List the steps and which are reused; do nothing.")
+DryRun = Option("--dry-run", help="Check the study, list its steps and which are reused; run nothing.")
 EXAMPLE = "polyclinic run hypotension --set split.folds=3 --out runs/hypotension"
 
 
 def command(
     study: Study,
-    out: Annotated[Path | None, Option(help="The folder of the run; runs/NAME if left out.")] = None,
+    out: Annotated[
+        Path | None, Option(help="The folder of the run; without it, runs/ and the name of the study.")
+    ] = None,
     settings: output.Settings = None,
     dry_run: Annotated[bool, DryRun] = False,
     allow_code: AllowCode = False,

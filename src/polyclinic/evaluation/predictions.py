@@ -32,6 +32,7 @@ from polyclinic.samples.prediction_columns import (
     TIME,
     TRUTH,
 )
+from polyclinic.timelines.tables import scan
 from polyclinic.timelines.zones import UTC_OFFSET, on_one_clock
 
 KNOWN_KEYS = ((ROW_ID,), (SUBJECT, TIME))
@@ -325,7 +326,8 @@ def _sole(frame: pl.DataFrame, wanted: str, keys: Sequence[str], group: str | No
         _no_answer(wanted, Place(file=at.file, column=group))
     fitting = [name for name in fitting if name != group]
     if len(fitting) != 1:
-        listed = ", ".join(map(repr, fitting)) or f"none of {', '.join(map(repr, frame.columns))}"
+        every = scan(Path(str(at.file))).collect_schema().names()
+        listed = ", ".join(map(repr, fitting)) or f"none of {', '.join(map(repr, every))}"
         what, holds = "the probability", "a number from 0 to 1"
         if wanted == TRUTH:
             what, holds = "what happened", "true, false or nothing where it is not known"

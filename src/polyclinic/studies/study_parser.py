@@ -91,7 +91,7 @@ def _document(study: str | Path | Mapping[str, object]) -> tuple[object, str]:
         path = registry.entry("studies", str(study)).path()
     document = config.read(path)
     if not isinstance(document, Mapping):
-        at, fix = Place(file=str(path)), "see `polyclinic list studies`"
+        at, fix = Place(file=str(path)), "name the YAML file of a study, or one of `polyclinic list studies`"
         raise UsageError("not a study: there are no keys", at=at, fix=fix)
     return document, str(path)
 

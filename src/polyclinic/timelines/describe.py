@@ -97,18 +97,19 @@ def _matches(column: str, pattern: str) -> pl.Expr:
 def _rows(frame: pl.LazyFrame, pattern: str) -> dict[str, object]:
     """Rows, and of each column its type, how many values are missing and how many differ, and its range."""
     value, schema = selectors.numeric(), frame.collect_schema()
+    rows = frame.select(pl.len()).collect(engine="streaming").item()
     if pattern:
         names = pl.DataFrame({"column": schema.names()}).filter(_matches("column", pattern))["column"]
         frame = frame.select(names.to_list())
     each = pl.all()
     facts = {"missing": each.null_count(), "different": each.n_unique(), "low": value.min(), "high": value.max()}
-    counted = frame.select(pl.len().alias("rows"), *(e.name.prefix(f"{n} ") for n, e in facts.items()))
-    row = counted.collect(engine="streaming").to_dicts()[0]
+    counted = frame.select(*(e.name.prefix(f"{n} ") for n, e in facts.items())).collect(engine="streaming")
+    row = next(iter(counted.to_dicts()), {})
     columns = [
         {"column": c, "type": str(kind), **{n: row.get(f"{n} {c}") for n in facts}}
         for c, kind in frame.collect_schema().items()
     ]
-    return {"kind": "rows", "rows": row["rows"], "columns": columns, "of_columns": len(schema)}
+    return {"kind": "rows", "rows": rows, "columns": columns, "of_columns": len(schema)}
 
 
 def head_of(facts: Mapping[str, Any]) -> str:

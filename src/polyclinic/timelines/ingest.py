@@ -133,7 +133,7 @@ def _expect(name: str, format_: Format, source: Path) -> None:
         return
     wants, hint = getattr(format_, "looks_for", ""), "name the folder that holds them"
     if others := [other for other in _sniffed(source) if other != name]:
-        hint = f"this looks like {' or '.join(others)}: polyclinic ingest {others[0]} …"
+        hint = f"this looks like {' or '.join(others)}: name that format instead"
     raise BadData(f"this is not {name}" + (f": it looked for {wants}" if wants else ""), at=at, fix=hint)
 
 
@@ -263,6 +263,6 @@ def _write_rows(chunks: Iterator[Chunk], out: Path) -> dict[str, object]:
         writer = writer or pq.ParquetWriter(out / "data" / "rows.parquet", table.schema, compression="zstd")
         writer.write_table(table.cast(writer.schema))
     if writer is None:
-        raise BadData("the source has no rows", fix="name a source that holds some")
+        raise BadData("the source is empty: it has no rows", fix="name a source that holds some")
     writer.close()
     return {}
