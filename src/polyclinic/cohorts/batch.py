@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from polyclinic.arrays import Ints
 from polyclinic.cohorts.cohort import Step
 from polyclinic.cohorts.execution import Execution
 from polyclinic.cohorts.grid import (
@@ -23,7 +24,7 @@ from polyclinic.cohorts.grid import (
 from polyclinic.cohorts.index_rows import INDEX, IndexRows, distinct
 from polyclinic.cohorts.plan import Plan, Span
 from polyclinic.cohorts.predicates import ANY, END, START, Derived, Plain, coded
-from polyclinic.cohorts.sorted_times import MICROSECOND, Ints
+from polyclinic.cohorts.sorted_times import MICROSECOND
 from polyclinic.cohorts.task import Last, Task
 from polyclinic.cohorts.values import plausible, set_aside
 from polyclinic.errors import UnknownName

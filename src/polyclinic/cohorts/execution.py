@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from polyclinic.arrays import Ints, Mask
 from polyclinic.cohorts.plan import Plan, Point, Span
-from polyclinic.cohorts.sorted_times import Ints, Mask, following, position, preceding
+from polyclinic.cohorts.sorted_times import following, position, preceding
 from polyclinic.cohorts.task import TRIGGER
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from polyclinic.arrays import Ints, Mask
 from polyclinic.cohorts.predicates import Plain, coded
-from polyclinic.cohorts.sorted_times import MICROSECOND, Ints, Mask, following, position
+from polyclinic.cohorts.sorted_times import MICROSECOND, following, position
 from polyclinic.cohorts.task import Every
 from polyclinic.cohorts.values import plausible_rows
 from polyclinic.timelines.availability import TIMELESS

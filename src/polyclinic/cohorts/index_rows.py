@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from polyclinic.arrays import Array
+from polyclinic.arrays import Array, Ints, Mask
 from polyclinic.cohorts.cohort import KEYS, Step
-from polyclinic.cohorts.sorted_times import Ints, Mask
 
 INDEX = "index times"
 DUPLICATE = -1

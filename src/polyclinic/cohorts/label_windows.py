@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from polyclinic.arrays import Ints
 from polyclinic.cohorts.grid import intervals, readings
 from polyclinic.cohorts.predicates import Plain
-from polyclinic.cohorts.sorted_times import MICROSECOND, Ints, position
+from polyclinic.cohorts.sorted_times import MICROSECOND, position
 from polyclinic.cohorts.task import TRIGGER, Task, Window
 
 DEATH = "MEDS_DEATH"

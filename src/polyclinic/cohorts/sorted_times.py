@@ -4,12 +4,9 @@ from datetime import timedelta
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from polyclinic.arrays import Array
+from polyclinic.arrays import Array, Ints, Mask
 
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 MICROSECOND = timedelta(microseconds=1)
 FEW = 8
 

@@ -6,10 +6,9 @@ from math import prod
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from polyclinic.arrays import Array
+from polyclinic.arrays import Array, Floats32
 from polyclinic.cohorts import sorted_times
 from polyclinic.errors import BadData, Place
 from polyclinic.figures.numbers import how_many
@@ -18,7 +17,6 @@ from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.columns import BLOCK, Index
 from polyclinic.samples.samples import names_of, of_rows
 
-Floats = npt.NDArray[np.float32]
 SAMPLED = 4096
 JUDGED = 1 << 15
 SUMMARIES = ("last", "mean", "min", "max", "count", "slope", "since")
@@ -113,7 +111,7 @@ def names(learned: Mapping[str, Any]) -> list[str]:
     return features or ["nothing"]
 
 
-def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats:
+def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats32:
     """The rows as numbers: float32 [row, feature], NaN where there is none.
 
     Computed some rows at a time, so that what is laid out of overlapping windows stays small. Raises `BadData` for
@@ -142,7 +140,7 @@ def centred(column: Dense, offset: Sequence[float] | None) -> Array:
     return values if offset is None else values.astype(np.float64) - np.asarray(offset)
 
 
-def _refuse_infinite(values: Floats, learned: Mapping[str, object]) -> None:
+def _refuse_infinite(values: Floats32, learned: Mapping[str, object]) -> None:
     infinite = np.isinf(values)
     if not infinite.any():
         return
@@ -217,8 +215,8 @@ def numbers_of(column: Ragged, codes: Sequence[str]) -> Index:
 
 
 def summarise(
-    column: Ragged, codes: list[str], index_times: Array | None, hours: Sequence[float], *, out: Floats | None = None
-) -> Floats:
+    column: Ragged, codes: list[str], index_times: Array | None, hours: Sequence[float], *, out: Floats32 | None = None
+) -> Floats32:
     """Last, mean, lowest and highest value, count, slope an hour, and hours since the last event, of each code.
 
     Parameters

@@ -15,7 +15,8 @@ from polyclinic.arrays import Array
 from polyclinic.errors import UnknownName, UsageError
 from polyclinic.models.linear import written
 from polyclinic.models.model import Session
-from polyclinic.models.table import History, Rows, TableModel
+from polyclinic.models.table import Rows, TableModel
+from polyclinic.packages.fitted import History
 from polyclinic.packages.parts import OnnxPart
 
 OPSET = 18

@@ -12,7 +12,8 @@ from polyclinic import dependencies, openmp, progress
 from polyclinic.arrays import Array
 from polyclinic.models.linear import written
 from polyclinic.models.model import Session
-from polyclinic.models.table import EncodedRows, History, Rows, TableModel
+from polyclinic.models.table import EncodedRows, Rows, TableModel
+from polyclinic.packages.fitted import History
 from polyclinic.packages.parts import OnnxPart
 
 OPSET = 15

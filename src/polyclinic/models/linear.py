@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from polyclinic import dependencies
+from polyclinic.arrays import Floats
 from polyclinic.packages.parts import OnnxPart
 
-Floats = npt.NDArray[np.float64]
 GRAPH = """<ir_version: 10, opset_import: ["": 20]>
 linear (float[row, feature] x) => (float[row, channel] raw)
 {

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from polyclinic import openmp
+from polyclinic.arrays import Floats
 from polyclinic.models.encoders import centre
-from polyclinic.models.linear import Floats, linear, log_odds
+from polyclinic.models.linear import linear, log_odds
 from polyclinic.models.model import Session
-from polyclinic.models.table import History, Rows, TableModel
+from polyclinic.models.table import Rows, TableModel
+from polyclinic.packages.fitted import History
 from polyclinic.packages.parts import OnnxPart
 
 MANY = 500

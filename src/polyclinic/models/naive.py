@@ -11,9 +11,9 @@ from polyclinic.models import encoders
 from polyclinic.models.linear import constant, log_odds
 from polyclinic.models.logistic import BYTES, regression
 from polyclinic.models.model import Session
-from polyclinic.models.table import History, Rows, TwoAnswers
+from polyclinic.models.table import MatrixModel, Rows
 from polyclinic.outcomes.outcome import Outcome
-from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.fitted import Fitted, History
 from polyclinic.packages.parts import OnnxPart
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
@@ -45,7 +45,7 @@ class Naive:
 
 
 @dataclass(frozen=True)
-class LastValue(TwoAnswers):
+class LastValue(MatrixModel):
     """Logistic regression on the newest value alone.
 
     Parameters

@@ -1,6 +1,5 @@
-"""What models of one matrix and two answers do alike: encode, check that the outcome is yes or no, give one answer where all are one."""
+"""What yes-or-no models of one matrix do alike: encode, check that the outcome is yes or no, give one answer where all are one."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, TypeAlias
@@ -9,19 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from polyclinic import memory
-from polyclinic.arrays import Array
+from polyclinic.arrays import Array, Floats32
 from polyclinic.errors import UsageError
 from polyclinic.models import encoders
 from polyclinic.models.linear import constant, log_odds
 from polyclinic.models.model import Model, Session
 from polyclinic.outcomes.outcome import Outcome
-from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.fitted import Fitted, History
 from polyclinic.packages.parts import OnnxPart
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
 
-History: TypeAlias = Sequence[Mapping[str, float]]
-Floats: TypeAlias = npt.NDArray[np.float32]
 FEWER = "take `gbm`, which reads them some at a time, or let the inputs have fewer columns (`coverage`, `hours`)"
 
 
@@ -41,14 +38,14 @@ class EncodedRows:
         """How many features a row has."""
         return int(self.block(slice(0, 1)).shape[1])
 
-    def block(self, rows: slice) -> Floats:
+    def block(self, rows: slice) -> Floats32:
         """The numbers of a stretch of rows."""
         some = self.samples.take(np.arange(len(self))[rows])
         return np.asarray(self.model.encode(some.without_targets(), self.state)["x"])
 
     @cached_property
-    def whole(self) -> Floats:
-        """The numbers of all rows; see `TwoAnswers.in_memory`, which looks whether they fit."""
+    def whole(self) -> Floats32:
+        """The numbers of all rows; see `MatrixModel.in_memory`, which looks whether they fit."""
         return self.block(slice(None))
 
 
@@ -56,8 +53,8 @@ Rows: TypeAlias = tuple[EncodedRows, npt.NDArray[np.float64]]
 """Encoded rows, and their answers: 0 or 1, float64 [row]."""
 
 
-class TwoAnswers(Model, Protocol):
-    """A model of the matrix that `encode` gives as `x`; it brings `prepare`, `encode` and `learned`."""
+class MatrixModel(Model, Protocol):
+    """A yes-or-no model of the matrix that `encode` gives as `x`; it brings `prepare`, `encode` and `learned`."""
 
     def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
         """A graph from `x` to `raw`, the log odds; the losses step by step, where there are steps."""
@@ -74,7 +71,7 @@ class TwoAnswers(Model, Protocol):
 
     def in_memory(
         self, rows: EncodedRows, others: EncodedRows, session: Session, *, each: int
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats32, Floats32]:
         """Two parts in whole; raises `UsageError` where they and what is computed of them exceed the budget of memory.
 
         each: bytes that the fit needs for every number, the number itself included.
@@ -97,7 +94,7 @@ class TwoAnswers(Model, Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableModel(TwoAnswers):
+class TableModel(MatrixModel):
     """Reads every number: dense columns as they are, timed sequences as summaries of each code.
 
     hours: how far back each set of summaries reaches; coverage: a code is used where it occurs within the

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,9 @@ from polyclinic.packages.parts import OnnxPart, Part, Values, load_parts, requir
 from polyclinic.packages.recipe import MemberDocument
 from polyclinic.packages.state import State
 from polyclinic.samples import Samples
+
+History: TypeAlias = Sequence[Mapping[str, float]]
+"""One record an epoch or a tree: its number, and the losses."""
 
 
 class Encoder(Protocol):
@@ -41,7 +44,7 @@ class Fitted:
     parts: Sequence[Part]
     name: str = ""
     batch: int = 4096
-    history: Sequence[Mapping[str, float]] = ()
+    history: History = ()
 
     def raw(self, rows: Samples) -> Raw:
         """What the parts give for these rows."""

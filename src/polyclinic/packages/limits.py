@@ -5,17 +5,14 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from annotated_types import Ge
 
-from polyclinic.arrays import Array
+from polyclinic.arrays import Array, Floats, Ints
 from polyclinic.packages import missing_inputs
 from polyclinic.packages.missing_inputs import MISSING
 from polyclinic.packages.recipe import Strict
 from polyclinic.samples import Column, Dense, Ragged, Samples
 
-Floats: TypeAlias = npt.NDArray[np.float64]
-Rows: TypeAlias = npt.NDArray[np.int64]
 Bounds: TypeAlias = tuple[float, float]
 Policy: TypeAlias = Literal["warn", "refuse"]
 
@@ -105,7 +102,7 @@ class Limits(Strict):
         return [", ".join(names[row]) if row in names else None for row in range(len(rows))]
 
 
-def _outside(name: str, limits: InputLimits, rows: Samples) -> Iterator[tuple[str, Rows]]:
+def _outside(name: str, limits: InputLimits, rows: Samples) -> Iterator[tuple[str, Ints]]:
     """What lies outside in one column: its name, and the rows."""
     column = rows.columns.get(name)
     if isinstance(column, Dense) and limits.ranges and column.values.dtype.kind in "fiu":
@@ -125,7 +122,7 @@ def _outside(name: str, limits: InputLimits, rows: Samples) -> Iterator[tuple[st
             yield f"number of {name}", np.flatnonzero(wrong)
 
 
-def _missing(name: str, limits: InputLimits, rows: Samples) -> Iterator[tuple[str, Rows]]:
+def _missing(name: str, limits: InputLimits, rows: Samples) -> Iterator[tuple[str, Ints]]:
     """What is missing in one column although no row lacked it: its name, and the rows."""
     column = rows.columns.get(name)
     if column is None:
@@ -141,7 +138,7 @@ def _missing(name: str, limits: InputLimits, rows: Samples) -> Iterator[tuple[st
             yield f"{_label(name, fields, label) if fields else label} {MISSING}", at
 
 
-def _codes_outside(column: Ragged, ranges: Mapping[str, Bounds]) -> Iterator[tuple[str, Rows]]:
+def _codes_outside(column: Ragged, ranges: Mapping[str, Bounds]) -> Iterator[tuple[str, Ints]]:
     levels = column.levels["code"]
     low, high = np.full(len(levels), -np.inf), np.full(len(levels), np.inf)
     for number, level in enumerate(levels):
@@ -186,7 +183,7 @@ class _Measured(NamedTuple):
     column: str
     label: str | None
     values: Floats
-    row: Rows
+    row: Ints
 
 
 def limits_of(train: Samples, validation: Samples, *, outside: Policy = "warn") -> Limits:

@@ -4,15 +4,11 @@ A model answers such a row without having learned from one like it. It is named 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from polyclinic.arrays import Ints, Mask
 from polyclinic.samples import Column, Dense, Ragged
-
-Rows: TypeAlias = npt.NDArray[np.int64]
-Mask: TypeAlias = npt.NDArray[np.bool_]
 
 MISSING = "missing"
 CHANCE = 1e-3
@@ -48,7 +44,7 @@ def rounded_down(share: float) -> float:
     return float(np.floor(100 * share) / 100)
 
 
-def missing_labels(column: Column, known: Mapping[str, float]) -> Iterator[tuple[str, Rows]]:
+def missing_labels(column: Column, known: Mapping[str, float]) -> Iterator[tuple[str, Ints]]:
     """The fields or codes that every row had where the package learned, and the rows that lack them."""
     always = [label for label, share in known.items() if share == 1.0]
     for label, rows in _presence(column, always):

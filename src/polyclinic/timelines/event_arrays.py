@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from polyclinic.arrays import Ints, Mask
 from polyclinic.timelines.availability import TIMELESS, instants, known_by
 
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 FEW = 5_000
 """Up to so many events, codes are numbered one by one: starting the two queries would take longer."""
 

@@ -15,7 +15,7 @@ from polyclinic.arrays import Array
 from polyclinic.errors import BadData, UsageError
 from polyclinic.models.model import Augmented, InParts, Model, Network, OwnLoop, Session
 from polyclinic.outcomes.outcome import Outcome
-from polyclinic.packages.fitted import Fitted
+from polyclinic.packages.fitted import Fitted, History
 from polyclinic.packages.state import State
 from polyclinic.samples import File, Ragged, Samples
 from polyclinic.samples.columns import Index
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Batch: TypeAlias = dict[str, Array]
 """Encoded rows, by the names that the model gave them, and `target`."""
-History: TypeAlias = list[dict[str, float]]
 SOME = 4
 
 
@@ -145,7 +144,7 @@ def _epochs(
     drawn = max(1, round(how.share * len(learn.rows)))
     step = stepper(net, learn, how, how.epochs * math.ceil(drawn / how.batch))
     weights = net.state_dict()
-    history: History = []
+    history: list[dict[str, float]] = []
     for epoch in progress.track(range(1, how.epochs + 1), text="epochs", total=how.epochs):
         net.train()
         order = rng.permutation(len(learn.rows))[:drawn]
