@@ -110,7 +110,7 @@ def test_a_quotation_mark_that_is_never_closed_swallows_no_rows_in_silence(tmp_p
 
 def test_a_broken_row_of_a_table_that_is_read_whole_is_an_error_with_its_place(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n1,2\n3\n4,5\n")
-    with pytest.raises(PolyclinicError, match="1 cells where there are 2 columns") as caught:
+    with pytest.raises(PolyclinicError, match="1 cell where there are 2 columns") as caught:
         tables.read_table(tmp_path / "a.csv")
     assert caught.value.at.row == 1
 

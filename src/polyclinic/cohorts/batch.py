@@ -162,10 +162,11 @@ class Batch:
         judged = pl.any_horizontal(*bounded, pl.col("code").is_in(ranged))
         filled = pl.col("unit").is_not_null() & pl.col("numeric_value").is_not_null()
         pairs = self.events.filter(judged & filled).select("code", "unit").unique().collect(engine="streaming")
-        units: dict[str, set[str]] = {}
-        for code, unit in pairs.cast(pl.String).iter_rows():
-            units.setdefault(code, set()).add(unit)
-        return units
+        spellings: dict[str, dict[str, str]] = {}
+        for code, unit in pairs.cast(pl.String).sort("code", "unit").iter_rows():
+            if one := _unit_of(unit):
+                spellings.setdefault(code, {}).setdefault(one, unit.strip())
+        return {code: set(units.values()) for code, units in spellings.items()}
 
     # what is counted -------------------------------------------------------------------------------------------------
 
@@ -308,3 +309,8 @@ class Batch:
                 if span.window.label:
                     rows.label = walk.count(span, span.window.label) > 0
         rows.step("labelled" if self.task.label or self.task.labels else "all criteria hold", past=True)
+
+
+def _unit_of(spelling: str) -> str:
+    """A unit however it is spelt: capitals, blanks and the two signs for micro make no other unit; "" for none."""
+    return "".join(spelling.casefold().split()).replace("\u03bc", "u")  # casefold makes both signs for micro this one

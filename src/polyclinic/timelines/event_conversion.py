@@ -12,9 +12,12 @@ import polars as pl
 from polyclinic.timelines.availability import NEVER
 from polyclinic.timelines.format import (
     CONTRADICTIONS,
+    EARLIER_END,
+    EARLIER_KNOWN,
     EVENTS,
     INFINITE,
     NO_TIME,
+    ROUNDED,
     WORDS,
     Chunk,
     Fault,
@@ -23,6 +26,7 @@ from polyclinic.timelines.format import (
 )
 from polyclinic.timelines.identifiers import as_identifier, common_type
 from polyclinic.timelines.mapping import DAY_OF, Event, Repeats, SourceMap, TableMap
+from polyclinic.timelines.stored_events import is_rounded
 from polyclinic.timelines.tables import Piece, batches, need, scan
 from polyclinic.timelines.zones import MEMORY, UTC_OFFSET, SiteClock, require_one_clock, zones_in
 
@@ -263,7 +267,12 @@ def _repaired(event: Event, chosen: pl.DataFrame, events: pl.DataFrame) -> dict[
     if event.or_text:
         noted["text instead of a number"] = events["numeric_value"].is_null() & events["text_value"].is_not_null()
     if (known := event.known_column) and event.known == known:
-        noted["known before it happened"] = chosen[f"{known} time"] < events["time"]
+        noted[EARLIER_KNOWN] = chosen[f"{known} time"] < events["time"]
+    if event.end:
+        noted[EARLIER_END] = events["end_time"] < events["time"]
+    if event.value and chosen.schema[event.value] != pl.Float32:
+        rounded = is_rounded(_filled(event.value, chosen), chosen.schema[event.value])
+        noted[ROUNDED] = chosen.select(rounded).to_series().fill_null(False)
     if (known or "") and str(event.known).startswith(DAY_OF):
         noted[f"never known, without {known}"] = chosen[f"{known} time"].is_null()
     return {what: int(rows.sum()) for what, rows in noted.items()}
@@ -296,9 +305,13 @@ def _clean(column: str) -> pl.Expr:
 def _number(event: Event, frame: pl.DataFrame) -> pl.Expr | None:
     if event.value is None:
         return None
-    text = frame.schema[event.value] == pl.String
-    value = pl.col(event.value).str.strip_chars() if text else pl.col(event.value)
-    return value.cast(pl.Float32, strict=False)
+    return _filled(event.value, frame).cast(pl.Float32, strict=False)
+
+
+def _filled(column: str, frame: pl.DataFrame) -> pl.Expr:
+    """A column of values, without the blanks around a text."""
+    value = pl.col(column)
+    return value.str.strip_chars() if frame.schema[column] == pl.String else value
 
 
 def _text(event: Event) -> pl.Expr | None:

@@ -31,6 +31,14 @@ EVENTS: dict[str, pl.DataType] = {
 Times are the wall clock of the site; `utc_offset`, minutes, is how far it is ahead of UTC in that row (`zones`)."""
 
 WORDS, INFINITE, NO_TIME = "text in a number column", "an infinite number", "not a time"
+EARLIER_END, EARLIER_KNOWN = "ended before it began", "known before it happened"
+ROUNDED = "a number of more digits than are kept (float32)"
+ODDITIES = {
+    EARLIER_END: "Such an event counts at its beginning.",
+    EARLIER_KNOWN: "Such an event is an input before its own time: see that its times are right.",
+    ROUNDED: "Numbers that differ in their last digits become equal; store what is a code or a date as text or as a time.",
+}
+"""What is noted of events, although they are used → what it means."""
 
 Gives: TypeAlias = Literal["events", "rows"]
 Fault: TypeAlias = tuple[str, str | pl.Expr, pl.Expr | pl.Series]

@@ -9,6 +9,18 @@ import numpy.typing as npt
 import polars as pl
 
 from polyclinic.errors import BadData, Place
+from polyclinic.timelines.tables import NULLS
+
+WIDE = (pl.UInt64, pl.Int128)
+"""Types of integers that int64 does not hold whole."""
+NO_INTEGER = "missing, or no whole number below 2^63"
+WHOLE = 2**53
+"""From here on, float64 does not distinguish neighbouring integers."""
+
+
+def beyond(column: str) -> pl.Expr:
+    """Whether an integer of one of the `WIDE` types is too large for int64."""
+    return pl.col(column).is_not_null() & pl.col(column).cast(pl.Int64, strict=False).is_null()
 
 
 @dataclass
@@ -63,8 +75,17 @@ def common_type(kinds: Iterable[pl.DataType]) -> pl.DataType:
 
 
 def as_identifier(column: str, kind: pl.DataType, common: pl.DataType) -> pl.Expr:
-    """A column of identifiers in their common type; a float that is whole is that integer (7.0 is written for 7)."""
+    """A column of identifiers in their common type: a float that is whole is that integer (7.0 is written for 7); text
+    without the blanks around it, with which databases fill columns up, and null where nothing or `NULLS` stands.
+    """
     name = pl.col(column)
     if kind.is_float():
-        return pl.when(name == name.floor()).then(name.cast(pl.Int64, strict=False)).otherwise(None).cast(common)
-    return name.cast(common)
+        whole = (name == name.floor()) & (name.abs() < WHOLE)
+        return pl.when(whole).then(name.cast(pl.Int64, strict=False)).otherwise(None).cast(common)
+    if kind.is_decimal():
+        number = name.cast(pl.Int64, strict=False)
+        return pl.when(number == name).then(number).otherwise(None).cast(common)
+    if isinstance(kind, (pl.String, pl.Categorical, pl.Enum)):
+        text = name.cast(pl.String).str.strip_chars()
+        return pl.when(~text.is_in(NULLS)).then(text).alias(column)
+    return name.cast(common, strict=kind not in WIDE)

@@ -14,7 +14,7 @@ import polars as pl
 from polyclinic import atomic, notes, progress, registry
 from polyclinic.errors import BadData, Place, PolyclinicError, UsageError
 from polyclinic.figures.numbers import how_many
-from polyclinic.timelines.format import Chunk, Format
+from polyclinic.timelines.format import ODDITIES, Chunk, Format
 from polyclinic.timelines.identifiers import Identifiers
 from polyclinic.timelines.mapped_tables import MappedTables
 from polyclinic.timelines.quarantine import Quarantine
@@ -22,6 +22,7 @@ from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.shards import Shards, write_meds
 from polyclinic.timelines.summary import LAYOUT
 from polyclinic.timelines.summary import PATH as SUMMARY
+from polyclinic.timelines.tables import PACKED_SUFFIXES
 from polyclinic.timelines.timeline import Timeline
 
 SHARD_BYTES, MOST_SHARDS = 16_000_000, 500  # a shard is sorted in memory; each is an open file
@@ -79,6 +80,10 @@ def ingest(
             extra = _write_events(format_name, chunks, part, _shards(source))
         else:
             extra = _write_rows(chunks, part)
+        if format_.gives == "rows" and not (part / "data" / "rows.parquet").is_file():
+            if quarantine.total().quarantined:
+                quarantine.check(0.0)
+            raise BadData("the source is empty: it has no rows", fix="name a source that holds some")
         quarantine.check(max_quarantined)
         quarantine.write()
         head = {"layout": LAYOUT, "kind": format_.gives, "source_format": format_name, "zone": quarantine.zone}
@@ -132,6 +137,7 @@ def _expect(name: str, format_: Format, source: Path) -> None:
     if format_.sniff(source):
         return
     wants, hint = getattr(format_, "looks_for", ""), "name the folder that holds them"
+    hint = "unpack it first, and name what was in it" if source.suffix.lower() in PACKED_SUFFIXES else hint
     if others := [other for other in _sniffed(source) if other != name]:
         hint = f"this looks like {' or '.join(others)}: name that format instead"
     raise BadData(f"this is not {name}" + (f": it looked for {wants}" if wants else ""), at=at, fix=hint)
@@ -172,6 +178,8 @@ def open_source(path: Path | str) -> Timeline | RowTable:
             reasons = "; ".join(f"{n:,} ({why})" for why, n in source.left_out.items())
             why = "These rows are no events. `polyclinic ingest meds` puts them into quarantine, each with its reason."
             notes.note("rows of the MEDS data set that are left out", reasons, why)
+        for what, count in source.noted.items():
+            notes.note("events", f"{how_many(count, 'row')}: {what}", ODDITIES[what])
         return source
     what = "neither an ingested folder nor a MEDS data set: no metadata/summary.json and no Parquet in data/"
     fix = "run `polyclinic ingest FORMAT SOURCE --out OUT` first and name OUT"
@@ -262,7 +270,6 @@ def _write_rows(chunks: Iterator[Chunk], out: Path) -> dict[str, object]:
         table = chunk.frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         writer = writer or pq.ParquetWriter(out / "data" / "rows.parquet", table.schema, compression="zstd")
         writer.write_table(table.cast(writer.schema))
-    if writer is None:
-        raise BadData("the source is empty: it has no rows", fix="name a source that holds some")
-    writer.close()
+    if writer is not None:
+        writer.close()
     return {}

@@ -101,7 +101,7 @@ def _zone_of_dates(mapping: SourceMap, tables: dict[str, Path]) -> str | None:
 def files(source: Path, mapping: SourceMap) -> tuple[dict[str, Path], tuple[Path, ...], tuple[Path, ...]]:
     """Table → file; the table files that the mapping does not know; and the files that are no tables."""
     plain = sorted(p for p in source.iterdir() if not p.is_dir()) if source.is_dir() else [plain_file(source)]
-    readable_files = [plain_file(p) for p in plain if p.suffix.lower() in SUFFIXES]
+    readable_files = [plain_file(p) for p in plain if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
     named: dict[str, Path] = {}
     for path in readable_files:
         name = path.stem.lower().removeprefix(mapping.prefix)

@@ -14,7 +14,17 @@ import polars as pl
 from polyclinic.errors import BadData, PolyclinicError
 from polyclinic.timelines.format import EVENTS, REFUSED, WORDS, Chunk, Gives, without
 from polyclinic.timelines.identifiers import as_identifier, common_type
-from polyclinic.timelines.stored_events import REQUIRED, TIMES, faults, not_a_number, plain, schemas, zones_of
+from polyclinic.timelines.stored_events import (
+    REQUIRED,
+    TIMES,
+    faults,
+    not_a_number,
+    oddities,
+    opened,
+    plain,
+    schemas,
+    zones_of,
+)
 from polyclinic.timelines.summary import read_summary
 from polyclinic.timelines.tables import batches, scan
 from polyclinic.timelines.timeline import Timeline
@@ -48,7 +58,7 @@ class Meds:
         subject = common_type(schema["subject_id"] for schema in files.values())
         for path, schema in files.items():
             for piece in batches(path):
-                ours = piece.frame.select(n for n in EVENTS if n in schema)
+                ours = opened(piece.frame.lazy().select(n for n in EVENTS if n in schema), schema).collect()
                 ids = as_identifier("subject_id", schema["subject_id"], subject)
                 frame = ours.with_columns(ids).insert_column(0, piece.position)
                 yield _chunk(path.relative_to(source).as_posix(), frame, schema, clock)
@@ -62,9 +72,11 @@ def _chunk(file: str, frame: pl.DataFrame, schema: Mapping[str, pl.DataType], cl
     words = _words(sound, schema)
     events = sound.with_columns(e for e in plain(schema, clock) if e.meta.output_name() != "subject_id")
     kept = events.select(n for n in EVENTS if n in events.columns and n != "utc_offset")
-    left = {f"column {n!r} left out": frame.height for n in schema if n not in EVENTS}
+    noted = {f"column {n!r} left out": frame.height for n in schema if n not in EVENTS}
+    odd = sound.select(**{why: odd.sum() for why, odd in oddities(schema, clock).items()})
+    noted |= {why: int(n) for why, n in odd.to_dicts()[0].items() if n} if odd.width else {}
     return Chunk(
-        file, frame.height, kept.height, clock.to_disk(kept, TIMES), refused, cells=words, noted=left, zone=clock.zone
+        file, frame.height, kept.height, clock.to_disk(kept, TIMES), refused, cells=words, noted=noted, zone=clock.zone
     )
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from polyclinic import atomic, notes
 from polyclinic.errors import BadData, Place
 from polyclinic.figures.numbers import how_many
-from polyclinic.timelines.format import CONTRADICTIONS, REFUSED, Chunk
+from polyclinic.timelines.format import CONTRADICTIONS, ODDITIES, REFUSED, Chunk
 
 KEPT_AS_TEXT = "kept as text: column"
 CONTRADICTIONS_FILE = "contradictory_ids.parquet"
@@ -102,6 +102,8 @@ class Quarantine:
             why = f"Their rows are in quarantine; the identifiers stand in quarantine/{CONTRADICTIONS_FILE}."
             notes.note("contradictions in the source", f"{ids.height:,} {column}: {reason}", why, "serious")
         for what, count in sorted(self.total().noted.items()):
+            if what in ODDITIES:
+                notes.note("events", f"{how_many(count, 'row')}: {what}", ODDITIES[what])
             if what.startswith(KEPT_AS_TEXT):
                 notes.note(
                     "columns of codes",

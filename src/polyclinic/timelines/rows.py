@@ -104,6 +104,9 @@ class Table:
         yield from broken_rows_of(path)
         for piece in batches(path):
             yield _chunk(path.name, piece, numbers, times, codes, clock)
+        for other in sorted(source.iterdir()) if source.is_dir() else ():
+            if other != path:
+                yield Chunk(other.name, 0, 0, pl.DataFrame(), noted={"a file that is no table, not read": 1})
 
 
 def columns_of(path: Path, most: float) -> tuple[list[str], list[str]]:

@@ -29,7 +29,17 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".parquet", ".csv", ".tsv", ".smi"}
 TEXT = {".csv": ",", ".txt": ",", ".tsv": "\t", ".smi": "\t"}
-NULLS = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
+BLANKS = ["\t", "\u00a0", *(" " * count for count in range(1, 33))]
+NULLS = ["", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None"]
+"""What stands in a text for nothing, as pandas reads it; white space alone (`BLANKS`) too."""
+PACKED = {
+    b"\x1f\x8b": "packed (gzip)",
+    b"PK": "a workbook or a packed file",
+    b"\x28\xb5": "packed (zstd)",
+    b"BZ": "packed (bzip2)",
+}
+"""How files begin that are no text, whatever their name says."""
+PACKED_SUFFIXES = {".gz", ".zst", ".zip", ".bz2", ".xz", ".7z"}
 ROWS = 250_000
 BLOCK = 4 << 20  # bytes of text parsed at a time, and so the longest row
 LAST = 1 << 20  # bytes at the end of a file in which its last line is looked for
@@ -195,15 +205,18 @@ def head(path: Path) -> list[str]:
     in an unknown encoding, where it gives one name to two columns, or where the last line breaks off.
     """
     mark, encoding = TEXT[path.suffix.lower()], encoding_of(path)
+    _unpacked(path)
     try:
         with path.open(encoding=encoding, newline="") as text:
             line = text.readline(BLOCK)
     except UnicodeError as error:
         raise BadData("the text is not UTF-8, perhaps Latin-1", at=Place(file=path.name), fix=AS_UTF8) from error
-    other = next((m for m in (";", "\t", "|") if m in line), None)
-    if mark == "," and other and mark not in line:
-        what = f"the columns are separated by {other!r}, not by commas"
-        fix = "save it with commas between the columns and points in the numbers"
+    other = next((m for m in (";", "\t", "|", ",") if m in line and path.suffix.lower() != ".smi"), None)
+    if other and mark not in line:
+        wanted = "commas" if mark == "," else "tabs"
+        what = f"the columns are separated by {other!r}, not by {wanted}"
+        fix = f"save it with {wanted} between the columns and points in the numbers"
+        fix += ", or let its name end in .csv" if other == "," else ""
         raise BadData(what, at=Place(file=path.name), fix=fix)
     try:
         names = next(csv.reader([line], delimiter=mark), [])
@@ -211,17 +224,28 @@ def head(path: Path) -> list[str]:
         what, fix = "the first line is no line of column names", "write the names of the columns in the first line"
         raise BadData(what, at=Place(file=path.name), fix=fix) from error
     if not any(names):
-        raise BadData("the file is empty", at=Place(file=path.name), fix="name a file that holds rows")
+        what, fix = "the file is empty, or its first line is", "write the names of the columns in the first line"
+        raise BadData(what, at=Place(file=path.name), fix=fix)
     if any(ord(letter) < ord(" ") for name in names for letter in name):
         fix = "write each name on the first line, in letters, digits and signs"
         raise BadData("the name of a column holds a character that cannot be shown", at=Place(file=path.name), fix=fix)
-    names = [name or f"column_{number}" for number, name in enumerate(names, start=1)]  # an index of pandas has no name
+    names = [name.strip() or f"column_{number}" for number, name in enumerate(names, start=1)]
     if twice := [name for name in names if names.count(name) > 1]:
         fix = "give each column a name of its own"
         raise BadData(f"two columns are called {twice[0]!r}", at=Place(path.name, column=twice[0]), fix=fix)
     if encoding == "utf-8-sig":
         _whole(path, mark, len(names))
     return names
+
+
+def _unpacked(path: Path) -> None:
+    """Raise `BadData` for a file that is no text, whatever its name says."""
+    with path.open("rb") as raw:
+        first = raw.read(4)
+    for mark, kind in PACKED.items():
+        if first.startswith(mark) and not first.isalpha():
+            what, fix = f"this is no text: it is {kind}", "unpack it, or save it as CSV (UTF-8)"
+            raise BadData(what, at=Place(file=path.name), fix=fix)
 
 
 def encoding_of(path: Path) -> str:
@@ -266,7 +290,7 @@ def _pieces(path: Path, broken: list[ShortRow], wanted: Collection[str] | None =
     convert = pc.ConvertOptions(
         column_types=dict.fromkeys(names, pa.large_string()),
         include_columns=[n for n in names if wanted is None or n in wanted],
-        null_values=NULLS,
+        null_values=[*NULLS, *BLANKS],
         strings_can_be_null=True,
     )
     with readable(path):
@@ -411,5 +435,6 @@ def first_file(source: Path) -> Path:
 
 
 def table_files(folder: Path) -> list[Path]:
-    """The table files of a folder, by name."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    """The table files of a folder, by name; hidden files, which systems leave there, are none."""
+    files = folder.iterdir() if folder.is_dir() else ()
+    return sorted(p for p in files if p.suffix.lower() in SUFFIXES and p.name[0] != "." and not p.is_dir())

@@ -72,8 +72,11 @@ class Timeline(Ingested):
             return describe.of_events(self.scan(), self.summary(), codes, self.clock, self.left_out)
 
     def shards(self) -> list[Path]:
-        """The Parquet files, sorted; a subject lies in one of them."""
-        return sorted((self.path / "data").rglob("*.parquet")) if self._some is None else list(self._some)
+        """The Parquet files, sorted; a subject lies in one of them. Hidden files are none: systems leave them there."""
+        if self._some is not None:
+            return list(self._some)
+        files = (p for p in (self.path / "data").rglob("*") if p.suffix.lower() == ".parquet" and p.name[0] != ".")
+        return sorted(p for p in files if not p.is_dir())
 
     def parts(self, size: int) -> Iterator[Self]:
         """The timeline in parts of whole shards, of about so many bytes each; a subject lies in one of the parts."""
@@ -104,6 +107,11 @@ class Timeline(Ingested):
         """Of a MEDS data set that is opened as it is: rows that are no events, by reason; `scan` leaves them out."""
         return {} if self.frame is not None else self.stored.left_out
 
+    @property
+    def noted(self) -> Mapping[str, int]:
+        """Of a MEDS data set that is opened as it is: events that a reader should know of, by what they are."""
+        return {} if self.frame is not None else self.stored.noted
+
     def subject_numbers(self, ids: pl.Series) -> pl.Series:
         """The numbers of subjects that are named by their number, or by their identifier in the source; int64 [row].
 
@@ -116,7 +124,7 @@ class Timeline(Ingested):
             fix = "name subjects by their numbers in the timeline, or by their identifiers in its source"
             what = f"the column 'subject_id' holds {ids.dtype} where subjects are wanted"
             raise BadData(what, at=Place(column="subject_id"), fix=fix)
-        text = ids.cast(pl.String)
+        text = ids.cast(pl.String).str.strip_chars()
         number = text.cast(pl.Int64, strict=False)
         if not table.is_file():  # the source's own identifiers were integers, and are the numbers
             return pl.select(pl.when(number.cast(pl.String) == text).then(number).otherwise(_hashed(text))).to_series()

@@ -17,9 +17,11 @@ import polars as pl
 from polyclinic.errors import BadData, Place, UsageError
 
 NAIVE = "no zone"
-CLOCK = r"\d:\d{2}\S*?(Z|[+-]\d{2}(?::?\d{2})?)?\s*$"
+CLOCK = r"\d:\d{2}\S*?\s*([Zz]|UTC|GMT|[+-](?:0\d|1[0-8])(?::?\d{2})?)?\s*$"
 """A time of day at the end of a text, and its offset from UTC where it has one; bare dates have neither."""
 AS_WRITTEN = (
+    (r"(\d)\s*(?:[Zz]|UTC|GMT)$", "${1}Z"),
+    (r"(:\S+)\s+([+-]\d{2}:?\d{0,2})$", "${1}${2}"),  # a space before the offset
     (r"^(\d{4}-\d{2}-\d{2}) (\d)", "${1}T${2}"),  # a space before the clock
     (r"(T\d{2}:\d{2})($|[Z+-])", "${1}:00${2}"),  # no seconds
     (r"(T\S+[+-]\d{2})(\d{2})?$", "${1}:${2}"),  # +0100, and (with the next) +01
@@ -28,6 +30,9 @@ AS_WRITTEN = (
 """Ways in which programs write times, brought to one: 2024-01-31T08:00:00+01:00."""
 DAY = pl.duration(days=1) - pl.duration(microseconds=1)
 MINUTE = 60_000_000  # microseconds
+MOST_AHEAD = 18 * 60  # minutes; no clock on earth is further from UTC
+FIRST, LAST = datetime(1, 1, 2), datetime(9999, 12, 30)
+"""Between these a time is a date of the calendar in every zone; others are no times."""
 MEMORY = pl.Datetime("us")
 UTC_OFFSET = "utc_offset"
 
@@ -204,10 +209,10 @@ class SiteClock:
 
 def _zone_name(offset: str) -> str:
     """The name of the zone that an offset in a text says."""
-    digits = offset.lstrip("Z").replace(":", "").ljust(5, "0")
     if not offset:
         return NAIVE
-    return "UTC" if digits[1:] == "0000" else f"{digits[:3]}:{digits[3:]}"
+    digits = offset.replace(":", "").ljust(5, "0")
+    return "UTC" if offset[0] not in "+-" or digits[1:] == "0000" else f"{digits[:3]}:{digits[3:]}"
 
 
 def _fixed(zone: str) -> int | None:
@@ -216,6 +221,8 @@ def _fixed(zone: str) -> int | None:
     if parts is None:
         return None
     minutes = int(parts[2]) * 60 + int(parts[3])
+    if minutes > MOST_AHEAD or int(parts[3]) > 59:
+        raise UsageError(f"no time zone {zone!r}", fix="an offset lies between -18:00 and +18:00, such as +05:30")
     return -minutes if parts[1] == "-" else minutes
 
 
@@ -265,7 +272,7 @@ def require_one_clock(zones: Mapping[str, str], declared: str | None) -> str | N
     if len(examples) < 2:
         return next((zone for zone in examples if zone != NAIVE), None)
     named = "; ".join(f"{zone} in {place}" for zone, place in sorted(examples.items()))
-    fix = "declare the clock of the site with --zone, for example --zone Europe/Berlin"
+    fix = "declare the clock of the site at the ingest: `polyclinic ingest … --zone Europe/Berlin`"
     raise BadData(f"the times are in mixed zones: {named}", at=Place(file=min(zones).split(": ")[0]), fix=fix)
 
 
