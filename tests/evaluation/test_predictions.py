@@ -91,6 +91,51 @@ def test_text_beside_integers_is_compared_as_text(files):
         auroc(folder, zeros)
 
 
+def test_text_loses_the_blanks_around_it_and_whole_floats_are_integers(files):
+    folder, predictions = files
+    text = pl.col("subject_id").cast(pl.String)
+    forms = (text + " ", text.cast(pl.Categorical), pl.col("subject_id").cast(pl.Float64))
+    for form in forms:
+        one, other = auroc(folder, predictions.with_columns(form)), auroc(folder, predictions)
+        assert (one["value"], one["n"]) == (other["value"], other["n"])
+
+
+def test_subjects_that_pandas_wrote_as_floats_beside_missing_ones_join(files):
+    folder, predictions = files
+    some = predictions.with_columns(pl.when(pl.col("subject_id") > 3).then(pl.col("subject_id").cast(pl.Float64)))
+    assert auroc(folder, some)["n"] == ROWS - 12
+
+
+@pytest.mark.parametrize("name", ["__index_level_0__", "Unnamed: 0"])
+def test_the_index_of_a_pandas_frame_is_no_key(files, name):
+    folder, predictions = files
+    numbers = pl.Series(name, np.arange(ROWS)[::-1])
+    labels = pl.read_parquet(folder / "labels.parquet").with_row_index(name)
+    labels.write_parquet(folder / "labels.parquet")
+    assert auroc(folder, predictions.with_columns(numbers))["n"] == ROWS
+
+
+@pytest.mark.parametrize(("no", "yes"), [("False", "True"), ("no", "Yes"), ("0.0", "1.0"), ("0", "1"), ("N", "y ")])
+@pytest.mark.parametrize("name", ["boolean_value", "y_true"])
+def test_a_truth_in_words_is_read(files, no, yes, name):
+    folder, predictions = files
+    labels = pl.read_parquet(folder / "labels.parquet")
+    words = pl.when(pl.col("subject_id") == 0).then(pl.lit("NA")).when("boolean_value").then(pl.lit(yes))
+    labels.select("subject_id", "prediction_time", words.otherwise(pl.lit(no)).alias(name)).write_parquet(
+        folder / "labels.parquet"
+    )
+    assert auroc(folder, predictions)["n"] == ROWS - 3
+
+
+def test_a_truth_in_other_words_is_refused(files):
+    folder, predictions = files
+    labels = pl.read_parquet(folder / "labels.parquet")
+    words = pl.when("boolean_value").then(pl.lit("dead")).otherwise(pl.lit("alive"))
+    labels.with_columns(words.alias("boolean_value")).write_parquet(folder / "labels.parquet")
+    with pytest.raises(BadData, match="not yes or no"):
+        auroc(folder, predictions)
+
+
 def test_a_column_of_weights_is_no_probability_and_is_noted(files):
     folder, predictions = files
     weighted, plain = (report(folder, frame) for frame in (predictions.with_columns(weight=pl.lit(0.5)), predictions))

@@ -1,5 +1,6 @@
 """Predictions and labels made elsewhere, brought into the form of the predictions table."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,15 @@ from polyclinic.samples.prediction_columns import (
     TIME,
     TRUTH,
 )
-from polyclinic.timelines.tables import scan
+from polyclinic.timelines.tables import NULLS, scan
 from polyclinic.timelines.zones import UTC_OFFSET, on_one_clock
 
 KNOWN_KEYS = ((ROW_ID,), (SUBJECT, TIME))
+PANDAS_INDEX = re.compile(r"__index_level_\d+__|Unnamed: 0")
+"""What pandas calls the numbers of its rows; they name no row in another file."""
+YES_OR_NO = {"true": True, "yes": True, "y": True, "1": True, "1.0": True}
+YES_OR_NO |= {"false": False, "no": False, "n": False, "0": False, "0.0": False}
+"""How programs write an answer as text, capitals apart."""
 WEIGHTS = ("weight", "weights", "sample_weight")
 NO_ZONE = "no zone"
 
@@ -206,6 +212,7 @@ def _left_out(predicted: pl.DataFrame, matched: pl.DataFrame, without: int) -> l
 def _table(path: Path) -> pl.DataFrame:
     """A CSV or Parquet file; paths in it are taken from its own folder."""
     frame = read_table(path)
+    frame = frame.drop(name for name in frame.columns if PANDAS_INDEX.fullmatch(name))
     if frame.is_empty():
         raise BadData("there are no rows", at=Place(file=str(path)), fix="name a table that holds some")
     here = [c for c in (PATH, REFERENCE) if frame.schema.get(c) == pl.String]
@@ -322,6 +329,8 @@ def _sole(frame: pl.DataFrame, wanted: str, keys: Sequence[str], group: str | No
     known = {*keys, *RUN, *PREDICTED, TRUTH, ROW_ID}
     rest = frame.select(c for c in frame.columns if c not in known and c.lower() not in WEIGHTS)
     fitting = [c.name for c in rest if (_answers(c) is not None if wanted == TRUTH else c.dtype.is_float())]
+    if wanted == TRUTH and fitting in ([], [group]):
+        fitting += [c.name for c in rest if _answers_in_words(c) is not None]
     if fitting == [group]:
         _no_answer(wanted, Place(file=at.file, column=group))
     fitting = [name for name in fitting if name != group]
@@ -342,6 +351,17 @@ def _answers(column: pl.Series) -> pl.Series | None:
         return None
     known = column.cast(pl.Float64).fill_nan(None)
     return known.cast(pl.Boolean) if known.drop_nulls().is_in([0.0, 1.0]).all() else None
+
+
+def _answers_in_words(column: pl.Series) -> pl.Series | None:
+    """True, false and null of a column of text such as yes and no; None where it holds other words."""
+    if not isinstance(column.dtype, (pl.String, pl.Categorical, pl.Enum)):
+        return None
+    words = column.cast(pl.String).str.strip_chars()
+    words = words.set(words.is_in(NULLS), None).str.to_lowercase()
+    if not words.drop_nulls().is_in(list(YES_OR_NO)).all():
+        return None
+    return words.replace_strict(YES_OR_NO, return_dtype=pl.Boolean)
 
 
 def _no_answer(name: str, at: Place) -> None:
@@ -373,7 +393,7 @@ def _without_truth(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str]
     """
     for name in (c for c in (TRUTH, REFERENCE) if c in table.columns and c in truth.columns):
         both = table.unique(keys).join(truth, on=keys, how="inner", suffix=" of the labels")
-        own = _answers(both[name]) if name == TRUTH else both[name]
+        own = _truth_of(both[name]) if name == TRUTH else both[name]
         differing = 0 if own is None else int((own != both[f"{name} of the labels"]).sum())
         if differing and name == TRUTH:
             what = (
@@ -389,11 +409,17 @@ def _without_truth(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str]
     return table.drop(*(c for c in (TRUTH, REFERENCE) if c in truth.columns), strict=False)
 
 
+def _truth_of(column: pl.Series) -> pl.Series | None:
+    """True, false and null, whether they are written as numbers, flags or words."""
+    answers = _answers(column)
+    return _answers_in_words(column) if answers is None else answers
+
+
 def _yes_or_no(truth: pl.DataFrame, name: str, at: Place) -> pl.DataFrame:
     """The truth under its own name, as true, false or null."""
-    answers = _answers(truth[name])
+    answers = _truth_of(truth[name])
     if answers is None:
-        what = "what happened is not yes or no: there are values other than 0, 1, true and false"
+        what = "what happened is not yes or no: there are values other than 0, 1, true, false, yes and no"
         fix = "write true or false, and nothing where it is not known"
         raise BadData(what, at=Place(file=at.file, column=name), fix=fix)
     return truth.rename({name: TRUTH}).with_columns(answers.alias(TRUTH))

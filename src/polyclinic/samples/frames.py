@@ -40,14 +40,28 @@ def _of_pandas(name: str, column: Any) -> pl.Series:
 
 
 def in_one_type(left: pl.DataFrame, right: pl.DataFrame, keys: Iterable[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Two tables whose keys can be joined: an integer meets text as the text that it was, so that 7 and 007 are two."""
+    """Two tables whose keys can be joined: an integer meets text as the text that it was, so that 7 and 007 are two;
+    whole floats are integers, as pandas writes them beside missing ones; text loses the blanks around it.
+    """
     for key in keys:
+        left, right = (frame.with_columns(_key(frame[key])) for frame in (left, right))
         kinds = left.schema[key], right.schema[key]
         if pl.String in kinds and any(kind.is_integer() for kind in kinds):
             left, right = (f.with_columns(pl.col(key).cast(pl.String)) for f in (left, right))
         elif kinds[0] != kinds[1] and all(isinstance(kind, pl.Datetime) for kind in kinds):
             left, right = (f.with_columns(pl.col(key).dt.cast_time_unit("us")) for f in (left, right))
     return left, right
+
+
+def _key(column: pl.Series) -> pl.Series:
+    """A column by which tables are joined, in its plain form."""
+    if isinstance(column.dtype, (pl.String, pl.Categorical, pl.Enum)):
+        return column.cast(pl.String).str.strip_chars()
+    if column.dtype.is_float():
+        whole = column.fill_nan(None)
+        if (whole.drop_nulls() == whole.drop_nulls().floor()).all() and (whole.drop_nulls().abs() < 2**53).all():
+            return whole.cast(pl.Int64)
+    return column
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
