@@ -1,6 +1,6 @@
 """How cost grows with the data: a whole study, an hourly grid, one patient from a cold start, an epoch beside other work.
 
-    python benchmarks/scale.py study [--copies 1 10 50]      a study of boosted trees on copies of the ICU demo
+    python benchmarks/scale.py study [--copies 1 20 100]     a study of boosted trees on copies of the ICU demo
     python benchmarks/scale.py grid DATA TASK [--parts 6 1]  an hourly grid over a sixth and over all of a MEDS data set
     python benchmarks/scale.py cold PACKAGE SOURCE AT        `polyclinic predict` for one time, from a fresh process:
         demo/package demo/one_patient "2129-04-06 02:25:00"
@@ -12,6 +12,7 @@ Each line is a fresh process; CPU seconds count first.
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import time
 from pathlib import Path
 
 import polars as pl
-from costs import cost
+from costs import Cost, cost
 
 IDENTIFIERS = ("patient_id", "hospitalization_id", "hospitalization_joined_id", "med_order_id")
 STUDY = """
@@ -52,16 +53,30 @@ def copies(source: Path, out: Path, count: int) -> None:
 
 
 def study(arguments: argparse.Namespace) -> None:
-    """A study of the ICU demo, copied: ingest, cohort, inputs, two fits, package, answers, report."""
+    """A study of the ICU demo, copied: ingest, cohort, inputs, two fits, package, answers, report; and what grows."""
     from polyclinic import datasets
 
+    before: tuple[int, Cost] | None = None
     for count in arguments.copies:
         with tempfile.TemporaryDirectory() as folder:
             source, file = Path(folder) / "clif", Path(folder) / "study.yaml"
             copies(datasets.get("clif-demo"), source, count)
             file.write_text(STUDY.format(source=source), "utf-8")
             run = [sys.executable, "-m", "polyclinic.cli", "run", str(file), "--out", f"{folder}/run"]
-            print(f"x{count:<4d} {cost(run)}", flush=True)
+            spent = cost(run)
+            print(f"x{count:<4d} {spent}   {longest(Path(folder) / 'run')}", flush=True)
+        if before is not None:
+            earlier, less = before
+            growth = f"{spent.cpu / less.cpu:.1f} x the CPU, {spent.peak / less.peak:.1f} x the memory"
+            print(f"x{earlier} to x{count}: {count / earlier:.1f} x the data, {growth}", flush=True)
+        before = count, spent
+
+
+def longest(run: Path, most: int = 5) -> str:
+    """The steps of a run that took longest, with their wall seconds: what grows."""
+    steps = json.loads((run / "report.json").read_text("utf-8"))["steps"]
+    slowest = sorted(steps, key=lambda step: -step["seconds"])[:most]
+    return ", ".join(f"{step['step']} {step['seconds']:.0f} s" for step in slowest)
 
 
 def grid(arguments: argparse.Namespace) -> None:
@@ -156,7 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("study")
-    one.add_argument("--copies", type=int, nargs="+", default=[1, 10, 50])
+    one.add_argument("--copies", type=int, nargs="+", default=[1, 20, 100])
     one.set_defaults(run=study)
     one = commands.add_parser("grid")
     one.add_argument("data", type=Path)
