@@ -92,3 +92,12 @@ def test_the_graph_names_its_operator_sets_in_one_order_in_any_process():
     x = np.random.default_rng(0).normal(size=(80, 2)).astype(np.float32)
     model = onnx.load_from_string(graph(boosted(x, (x[:, 0] > 0).astype(float)), 2).graph)
     assert [item.domain for item in model.opset_import] == ["", "ai.onnx.ml"]
+
+
+def test_a_fit_prints_nothing_where_lightgbm_would_warn_that_it_looks_at_few_rows(monkeypatch, capfd, recwarn):
+    monkeypatch.setattr("polyclinic.models.gbm.SAMPLED", 1)
+    monkeypatch.setattr("polyclinic.models.gbm.FEWEST", 100)
+    rows = Binary().planted(1_000, 1)
+    Gbm(rounds=2).fit(rows, rows, Binary(), Session())
+    assert "".join(capfd.readouterr()) == ""
+    assert not [one for one in recwarn if "Dataset" in str(one.message)]

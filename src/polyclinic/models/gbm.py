@@ -68,7 +68,7 @@ class Gbm(TableModel):
         }
         if FLOAT32 * (len(rows) + len(watched)) * rows.width <= session.memory:
             _ = rows.whole, watched.whole
-        learn = lightgbm.Dataset(in_blocks(rows), y_train, params=how)
+        learn = binned(rows, y_train, how)
         watch = lightgbm.Dataset(in_blocks(watched), y_validation, reference=learn, params=how)
         booster, history = self._boosted(how, learn, watch, len(rows))
         return graph(booster, rows.width), history
@@ -88,6 +88,23 @@ class Gbm(TableModel):
             booster = lightgbm.train(dict(how), learn, self.rounds, callbacks=calls, **sets)
         losses = zip(*(curve[part]["binary_logloss"] for part in sets["valid_names"]), strict=True)
         return booster, [{"epoch": i, "train": a, "validation": b} for i, (a, b) in enumerate(losses, start=1)]
+
+
+def binned(rows: EncodedRows, y_true: Array, how: Mapping[str, Any]) -> Any:
+    """Training rows as LightGBM keeps them: bins, a byte a number."""
+    import lightgbm
+
+    class Quiet(lightgbm.Dataset):
+        """Says nothing while it is built: where LightGBM reads blocks, it forgets the `verbosity` of its settings."""
+
+        forgotten: Mapping[str, Any] = {"verbosity": how["verbosity"]}
+
+        def get_params(self) -> dict[str, Any]:
+            return {**super().get_params(), **self.forgotten}
+
+    dataset = Quiet(in_blocks(rows), y_true, params=dict(how)).construct()
+    dataset.forgotten = {}  # other rows are compared with these by their settings
+    return dataset
 
 
 def in_blocks(rows: EncodedRows) -> object:
