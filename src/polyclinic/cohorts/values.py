@@ -32,7 +32,7 @@ def plausible_rows(events: EventArrays, values: Mapping[str, Any]) -> tuple[npt.
     """Positions of the plausible events, in their order, and the values of all events, ties settled."""
     number, aside = _marked(events, values)
     value, of = events.value, (number, events.time, events.subject)
-    if not any(how.get("ties") for how in values.values()):
+    if not any(rule.get("ties") for rule in values.values()):
         return np.flatnonzero(~aside), value
     heard = [] if events.available is None else [events.available]
     readings = np.flatnonzero((number > 0) & ~aside)
@@ -52,8 +52,8 @@ def set_aside(events: pl.DataFrame, values: Mapping[str, Any]) -> dict[str, dict
     """Code → how many readings, how many outside the plausible range, and instants with more than one reading."""
     counts: dict[str, dict[str, int]] = {}
     arrays = EventArrays.of(events)
-    for code, how in values.items():
-        number, aside = _marked(arrays, {code: {"ties": "min", **how}})
+    for code, rule in values.items():
+        number, aside = _marked(arrays, {code: {"ties": "min", **rule}})
         readings = number > 0
         tied = events.filter(readings & ~aside).group_by("subject_id", "time").len().filter(pl.col("len") > 1)
         counts[code] = {"readings": int(readings.sum()), "outside": int((readings & aside).sum()), "tied": tied.height}
@@ -69,12 +69,12 @@ def _marked(events: EventArrays, values: Mapping[str, Any]) -> tuple[npt.NDArray
     number, aside = np.zeros(len(value), np.int64), np.isinf(value)
     if events.code.null_count():  # MEDS knows no such event
         aside |= events.code.is_null().to_numpy()
-    for n, (code, how) in enumerate(values.items(), start=1):
+    for n, (code, rule) in enumerate(values.items(), start=1):
         mine = (events.code == code).to_numpy().astype(bool) & events.filled
-        if how.get("ties"):
+        if rule.get("ties"):
             number[mine] = n
-        if how.get("plausible"):
-            low, high = how["plausible"]
+        if rule.get("plausible"):
+            low, high = rule["plausible"]
             aside |= mine & ~((value >= low) & (value <= high))
     return number, aside
 
@@ -82,9 +82,9 @@ def _marked(events: EventArrays, values: Mapping[str, Any]) -> tuple[npt.NDArray
 def _settled(value: Array, number: Array, order: Array, first: Array, rules: Mapping[str, Any]) -> Array:
     """The values with, at the first event of each tie, the one that its code's rule takes."""
     ordered, settled, code = value[order], value.copy(), number[order[first]]
-    for n, how in enumerate(rules.values(), start=1):
+    for n, rule in enumerate(rules.values(), start=1):
         if (mine := code == n).any():
-            settled[order[first[mine]]] = REDUCED[how["ties"]](ordered, first)[mine]
+            settled[order[first[mine]]] = REDUCED[rule["ties"]](ordered, first)[mine]
     return settled
 
 

@@ -128,18 +128,26 @@ def _written(value: object, name: str) -> object:
     raise UsageError(what, fix=fix)
 
 
-def names_in(how: Any) -> Iterator[str]:
+def names_in(description: Any) -> Iterator[str]:
     """Every dotted name of an estimator in a description and in its settings, however deep."""
-    if is_description(how):
-        yield str(how["estimator"])
-    nested = how.values() if isinstance(how, Mapping) else how if isinstance(how, (list, tuple)) else ()
+    if is_description(description):
+        yield str(description["estimator"])
+    nested = (
+        description.values()
+        if isinstance(description, Mapping)
+        else description
+        if isinstance(description, (list, tuple))
+        else ()
+    )
     for value in nested:
         yield from names_in(value)
 
 
-def is_description(how: object) -> bool:
+def is_description(description: object) -> bool:
     """Whether a setting describes an estimator: `{estimator: NAME, params: {…}}`."""
-    return isinstance(how, Mapping) and "estimator" in how and set(how) <= {"estimator", "params"}
+    return (
+        isinstance(description, Mapping) and "estimator" in description and set(description) <= {"estimator", "params"}
+    )
 
 
 def check_name(name: str, *, allow_code: bool) -> None:
@@ -176,24 +184,24 @@ def estimator_class(name: str, *, allow_code: bool) -> type[object]:
     return cast("type[Any]", kind)
 
 
-def built(how: Any, *, allow_code: bool = False) -> Any:
+def built(description: Any, *, allow_code: bool = False) -> Any:
     """An estimator from its description; other values as they are, named pairs as pairs.
 
     Raises `UsageError` for a name that is not there or not allowed, or a setting that the estimator does not have.
     """
-    if is_description(how):
-        name = str(how["estimator"])
+    if is_description(description):
+        name = str(description["estimator"])
         kind = estimator_class(name, allow_code=allow_code)
-        params = {k: built(v, allow_code=allow_code) for k, v in how.get("params", {}).items()}
+        params = {k: built(v, allow_code=allow_code) for k, v in description.get("params", {}).items()}
         check_params(kind, name, params)
         try:
             return kind(**params)
         except (TypeError, ValueError) as error:
             raise UsageError(f"cannot make {name!r}: {error}", fix="give settings that it has") from error
-    if isinstance(how, (list, tuple)):
-        values = [built(v, allow_code=allow_code) for v in how]
+    if isinstance(description, (list, tuple)):
+        values = [built(v, allow_code=allow_code) for v in description]
         return tuple(values) if len(values) > 1 and is_estimator(values[1]) else values
-    return how
+    return description
 
 
 def check_params(kind: type[object], name: str, params: Mapping[str, object]) -> None:

@@ -66,7 +66,7 @@ class Fold:
     test: Index
 
 
-def split(samples: Samples, how: Split, seed: int) -> list[Fold]:
+def split(samples: Samples, settings: Split, seed: int) -> list[Fold]:
     """Divide the labelled rows into train, validation and test: one `Fold` a fold, or one in all.
 
     The test parts of folds hold every group once. From three folds on, the validation parts do so, too: that of a fold
@@ -79,18 +79,20 @@ def split(samples: Samples, how: Split, seed: int) -> list[Fold]:
     UnknownName
         `separate` names a group that is not there.
     """
-    units = joined(samples, how.separate)
-    parts = _of_groups(samples, units, how, seed) if how.file is None else _of_file(samples, Path(how.file))
+    units = joined(samples, settings.separate)
+    parts = (
+        _of_groups(samples, units, settings, seed) if settings.file is None else _of_file(samples, Path(settings.file))
+    )
     if len(parts) >= ROTATED:
         folds = [_without_test_and_next(k, parts) for k in range(len(parts))]
-        if how.validation is not None:
+        if settings.validation is not None:
             why = f"each fold is validated on the test part of the next: 1/{len(parts)} of the groups"
             note("split.validation", "has no say where there are three folds or more", why, "detail")
     else:
-        folds = [part if len(part.validation) else _validated(part, units, how, seed) for part in parts]
+        folds = [part if len(part.validation) else _validated(part, units, settings, seed) for part in parts]
     for fold in folds:
         _none_empty(fold)
-        check(fold, samples, how.separate)
+        check(fold, samples, settings.separate)
     return folds
 
 
@@ -156,11 +158,11 @@ def dealt(units: Index, share: Sequence[float], rng: np.random.Generator) -> npt
     return np.asarray(part[inverse], np.int64)
 
 
-def _of_groups(samples: Samples, units: Index, how: Split, seed: int) -> list[Fold]:
+def _of_groups(samples: Samples, units: Index, settings: Split, seed: int) -> list[Fold]:
     """Every unit is in one test part, or some are in the only one; the other rows are training rows still."""
-    rows, count = np.flatnonzero(samples.labelled), how.folds
+    rows, count = np.flatnonzero(samples.labelled), settings.folds
     if count is None:
-        test_parts, shares, least, stream = [1], [1 - how.test, how.test], 3, "test"
+        test_parts, shares, least, stream = [1], [1 - settings.test, settings.test], 3, "test"
         purpose = "a test and a validation part"
     else:
         test_parts, shares, least, stream = [*range(count)], [1 / count] * count, count + 2, "folds"
@@ -174,9 +176,9 @@ def _of_groups(samples: Samples, units: Index, how: Split, seed: int) -> list[Fo
     return [Fold(str(n), rows[part != k], rows[:0], rows[part == k]) for n, k in enumerate(test_parts)]
 
 
-def _validated(fold: Fold, units: Index, how: Split, seed: int) -> Fold:
+def _validated(fold: Fold, units: Index, settings: Split, seed: int) -> Fold:
     """The fold with a validation part, dealt out of its training rows."""
-    rng, share = seeds.generator(seed, "validation", fold.name), how.validation or VALIDATION
+    rng, share = seeds.generator(seed, "validation", fold.name), settings.validation or VALIDATION
     part = dealt(units[fold.train], [1 - share, share], rng)
     return replace(fold, train=fold.train[part == 0], validation=fold.train[part == 1])
 

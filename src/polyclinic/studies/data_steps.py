@@ -194,11 +194,11 @@ class StudySamples:
         """The samples, as memory maps."""
         return store.load(self.step.folder / "samples")
 
-    def folds(self, how: Split, seed: int) -> list[Fold]:
+    def folds(self, settings: Split, seed: int) -> list[Fold]:
         """Training, validation and test rows of each fold."""
-        if how.separate == ("subject",) and "subject" not in self.rows.groups:
-            how = replace(how, separate=tuple(self.rows.groups))
-        return split(self.rows, how, seed)
+        if settings.separate == ("subject",) and "subject" not in self.rows.groups:
+            settings = replace(settings, separate=tuple(self.rows.groups))
+        return split(self.rows, settings, seed)
 
 
 def samples_step(study: Study, source: IngestedSource, cohort: StudyCohort, steps: Steps) -> StudySamples:

@@ -36,8 +36,8 @@ def to_onnx(net: "nn.Module", example: Mapping[str, Array], dynamic: Mapping[str
     shapes = {name: dict.fromkeys((0, *dynamic.get(name, ())), varying) for name in tensors}
     with quiet(), torch.inference_mode(False), torch.no_grad():
         named = {"kwargs": tensors, "input_names": list(tensors), "output_names": ["raw"]}
-        how = {"opset_version": OPSET, "dynamo": True, "external_data": False}
-        program = torch.onnx.export(net, (), **named, dynamic_shapes=shapes, **how)
+        options = {"opset_version": OPSET, "dynamo": True, "external_data": False}
+        program = torch.onnx.export(net, (), **named, dynamic_shapes=shapes, **options)
         expected = net(**tensors).numpy()
     part = OnnxPart(stripped(program.model_proto))
     gap = float(np.abs(part(dict(example))["raw"] - expected).max(initial=0.0))

@@ -138,18 +138,18 @@ def fit_torch(model: TorchModel, train: Samples, validation: Samples, outcome: O
 
 
 def _epochs(
-    net: "nn.Module", learn: LabelledRows, watch: LabelledRows, how: Training, rng: np.random.Generator
+    net: "nn.Module", learn: LabelledRows, watch: LabelledRows, training: Training, rng: np.random.Generator
 ) -> History:
     """Train until validation no longer gains; the network is left with its best weights."""
-    drawn = max(1, round(how.share * len(learn.rows)))
-    step = stepper(net, learn, how, how.epochs * math.ceil(drawn / how.batch))
+    drawn = max(1, round(training.share * len(learn.rows)))
+    step = stepper(net, learn, training, training.epochs * math.ceil(drawn / training.batch))
     weights = net.state_dict()
     history: list[dict[str, float]] = []
-    for epoch in progress.track(range(1, how.epochs + 1), text="epochs", total=how.epochs):
+    for epoch in progress.track(range(1, training.epochs + 1), text="epochs", total=training.epochs):
         net.train()
         order = rng.permutation(len(learn.rows))[:drawn]
-        losses = [step(batch) for batch in learn.batches(order, how.batch, rng)]
-        loss = validation_loss(net, watch, how)
+        losses = [step(batch) for batch in learn.batches(order, training.batch, rng)]
+        loss = validation_loss(net, watch, training)
         if not math.isfinite(loss):
             what = f"the validation loss is {loss} after epoch {epoch}, so nothing can be learned"
             fix = "lower `training.learning_rate`, or look for extreme inputs and missing targets"
@@ -158,26 +158,26 @@ def _epochs(
         best = min(history, key=lambda h: h["validation"])["epoch"]
         if best == epoch:
             weights = copy.deepcopy(net.state_dict())
-        elif epoch - best >= how.patience:
+        elif epoch - best >= training.patience:
             break
     net.load_state_dict(weights)
     return history
 
 
-def stepper(net: "nn.Module", learn: LabelledRows, how: Training, steps: int) -> Callable[[Batch], float]:
+def stepper(net: "nn.Module", learn: LabelledRows, training: Training, steps: int) -> Callable[[Batch], float]:
     """What learns from one batch and gives its loss; `steps` of it are to come."""
     import torch
 
-    optimiser = torch.optim.AdamW(net.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate(how, steps))
-    weigh = row_weights(learn, how)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate(training, steps))
+    weigh = row_weights(learn, training)
 
     def step(batch: Batch) -> float:
         losses, target = losses_of(net, batch, learn.outcome)
         loss = (losses * weigh(target)).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), how.clip)
+        torch.nn.utils.clip_grad_norm_(net.parameters(), training.clip)
         optimiser.step()
         schedule.step()
         return float(loss.detach())
@@ -185,12 +185,12 @@ def stepper(net: "nn.Module", learn: LabelledRows, how: Training, steps: int) ->
     return step
 
 
-def validation_loss(net: "nn.Module", watch: LabelledRows, how: Training) -> float:
+def validation_loss(net: "nn.Module", watch: LabelledRows, training: Training) -> float:
     """Mean loss a row over the validation rows, nothing random."""
     import torch
 
     net.eval()
-    size = how.batch * (1 if watch.files else 8)
+    size = training.batch * (1 if watch.files else 8)
     with torch.inference_mode():
         batches = watch.batches(np.arange(len(watch.rows)), size, None)
         return sum(float(losses_of(net, b, watch.outcome)[0].sum()) for b in batches) / len(watch.rows)
@@ -212,21 +212,21 @@ def arguments(net: "nn.Module", batch: Mapping[str, T]) -> dict[str, T]:
     return {name: batch[name] for name in inspect.signature(net.forward).parameters if name in batch}
 
 
-def rate(how: Training, steps: int) -> Callable[[int], float]:
+def rate(training: Training, steps: int) -> Callable[[int], float]:
     """The learning rate's factor at each step: warm-up, then constant or a cosine to zero."""
-    warm = max(1, round(how.warmup * steps))
+    warm = max(1, round(training.warmup * steps))
 
     def factor(step: int) -> float:
         rising = min(1.0, (step + 1) / warm)
-        falling = 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))) if how.schedule == "cosine" else 1.0
+        falling = 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))) if training.schedule == "cosine" else 1.0
         return rising * falling
 
     return factor
 
 
-def row_weights(learn: LabelledRows, how: Training) -> Callable[["Tensor"], "Tensor | float"]:
+def row_weights(learn: LabelledRows, training: Training) -> Callable[["Tensor"], "Tensor | float"]:
     """Target → weight of its row: 1, or what makes both answers of a binary target count alike."""
-    if how.class_weights == "none":
+    if training.class_weights == "none":
         return lambda target: 1.0
     share = float(np.clip(np.mean(np.asarray(learn.outcome.target(learn.rows), float)), 1e-6, 1 - 1e-6))
     return lambda target: target * (0.5 / share) + (1 - target) * (0.5 / (1 - share))

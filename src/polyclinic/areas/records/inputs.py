@@ -96,7 +96,7 @@ class RecordsInputs(Inputs):
         if names := [name for name in rows.columns if name.startswith(NEWEST)]:
             newest = np.column_stack([rows[name].cast(pl.Float32).to_numpy() for name in names])
             columns["newest"] = Dense(newest, tuple(name.removeprefix(NEWEST) for name in names))
-        return InputColumns(columns, strata={n: stratum(how, every, index_times) for n, how in self.strata.items()})
+        return InputColumns(columns, strata={n: stratum(rule, every, index_times) for n, rule in self.strata.items()})
 
     def _shown(self, source: Timeline, rows: pl.DataFrame, index_times: Index) -> EventArrays:
         """The subjects' events that some window may show, those without a time, and those that give a stratum."""
@@ -106,7 +106,7 @@ class RecordsInputs(Inputs):
         if events.end is not None:
             shown |= events.end != TIMELESS
         if self.strata and len(others := np.flatnonzero(~shown)):
-            patterns = "|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', how.code)})" for how in self.strata.values())
+            patterns = "|".join(f"(?:{re.sub(r'[(](?![?])', '(?:', rule.code)})" for rule in self.strata.values())
             shown[others] = events.code[others].str.contains(patterns).fill_null(False).to_numpy()
         return events if shown.all() else events.take(np.flatnonzero(shown))
 
@@ -128,21 +128,21 @@ def _events_of(source: Timeline, rows: pl.DataFrame) -> EventArrays:
     )
 
 
-def stratum(how: Stratum, known: Ragged, index_times: Index) -> Array:
+def stratum(rule: Stratum, known: Ragged, index_times: Index) -> Array:
     """One stratum of each row, "unknown" where no event known at the index gives it: str [row].
 
     known: of each row, every event known at its index time; index_times: int64 [row], microseconds since 1970.
     """
-    matches = [re.search(how.code, code) for code in known.levels["code"]]
+    matches = [re.search(rule.code, code) for code in known.levels["code"]]
     at = np.flatnonzero(np.array([match is not None for match in matches], bool)[known.values["code"]])
     if not len(at):
         return np.full(len(known), UNKNOWN)
     event = at[np.maximum(np.searchsorted(at, known.stop) - 1, 0)]
     number, value, time = (known.values[field][event] for field in ("code", "value", "time"))
     names = [(match and match.groups() and match.group(match.re.groups)) or UNKNOWN for match in matches]
-    if how.bands:
-        names = [f"{low}–{high - 1}" for low, high in pairwise(how.bands)] + [f"{how.bands[-1]}+"]
+    if rule.bands:
+        names = [f"{low}–{high - 1}" for low, high in pairwise(rule.bands)] + [f"{rule.bands[-1]}+"]
         age = np.where(np.isnan(value), (index_times - time) / YEAR, value)
-        number = np.searchsorted(how.bands, age, side="right") - 1
+        number = np.searchsorted(rule.bands, age, side="right") - 1
     in_window = (event >= known.start) & (event < known.stop)
     return np.array([*names, UNKNOWN])[np.where(in_window, number, -1)]

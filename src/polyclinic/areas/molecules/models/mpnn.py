@@ -169,12 +169,12 @@ def arriving(bonds: Ragged, atoms: int) -> Numbers:
     return table.reshape(len(bonds), atoms, table.shape[1])
 
 
-def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> "nn.Module":
+def network(model: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> "nn.Module":
     """The torch module; forward takes what `encode` gives and returns raw [row, channel]."""
     import torch
     from torch import Tensor, nn
 
-    width, out = how.width, how.dropout
+    width, out = model.width, model.dropout
 
     class Dmpnn(nn.Module):
         def __init__(self) -> None:
@@ -195,13 +195,13 @@ def network(how: Mpnn, sizes: Mapping[str, int], dense: int, channels: int) -> "
             start = self.atom_embedding(kinds).sum(1).index_select(0, source).unflatten(0, (-1, 2))
             start = start + self.bond_embedding(links).sum(1)[:, None]
             hidden = torch.relu(start)
-            for _ in range(how.depth - 1):
+            for _ in range(model.depth - 1):
                 messages = summed(hidden.flatten(0, 1), into).index_select(0, source).unflatten(0, (-1, 2))
                 hidden = torch.relu(start + self.message_proj(messages - hidden.flip(1)))
             state = torch.relu(
                 self.own_embedding(kinds).sum(1) + self.neighbour_proj(summed(hidden.flatten(0, 1), into))
             )
-            return self.readout(torch.cat([summed(state, within) / how.typical, dense], 1))
+            return self.readout(torch.cat([summed(state, within) / model.typical, dense], 1))
 
     return Dmpnn()
 

@@ -190,14 +190,14 @@ def padded(tokens: Ragged, scores: Array, index_times: Array | None, length: int
     return padded
 
 
-def block(how: Transformer) -> "nn.Module":
+def block(model: Transformer) -> "nn.Module":
     """One layer. forward(tokens [row, event, width], mask [row, event]) -> tokens."""
     from torch import Tensor, nn
 
     class Block(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            width = how.width
+            width = model.width
             self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
             self.qkv, self.out_proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
             self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
@@ -207,7 +207,7 @@ def block(how: Transformer) -> "nn.Module":
             return tokens + self.drop_channels(self.mlp(self.norm2(tokens)))
 
         def attention(self, tokens: Tensor, mask: Tensor) -> Tensor:
-            heads = self.qkv(tokens).unflatten(-1, (3, how.heads, how.width // how.heads))
+            heads = self.qkv(tokens).unflatten(-1, (3, model.heads, model.width // model.heads))
             query, key, value = heads.permute(2, 0, 3, 1, 4).unbind(0)
             attend = nn.functional.scaled_dot_product_attention
             attended = attend(query, key, value, attn_mask=mask[:, None, None])
@@ -218,23 +218,23 @@ def block(how: Transformer) -> "nn.Module":
             if not self.training:
                 return tokens
             ones = tokens.new_ones(len(tokens), 1, tokens.shape[-1])
-            return tokens * nn.functional.dropout(ones, how.dropout)
+            return tokens * nn.functional.dropout(ones, model.dropout)
 
     return Block()
 
 
-def network(how: Transformer, codes: int, beside: int, channels: int) -> "nn.Module":
+def network(model: Transformer, codes: int, beside: int, channels: int) -> "nn.Module":
     """The module. forward(code, value, age [row, event], beside [row, number]) -> raw [row, channel]."""
     from torch import Tensor, nn
 
     class EventTransformer(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.code_embedding, self.value_embedding = (nn.Embedding(codes + 1, how.width) for _ in range(2))
-            self.age_mlp = nn.Sequential(nn.Linear(1, 16), nn.GELU(), nn.Linear(16, how.width))
-            self.blocks = nn.ModuleList(block(how) for _ in range(how.layers))
-            self.norm, self.pool = nn.LayerNorm(how.width), nn.Linear(how.width, 1)
-            self.head, self.wide = nn.Linear(how.width, channels), nn.Linear(beside, channels)
+            self.code_embedding, self.value_embedding = (nn.Embedding(codes + 1, model.width) for _ in range(2))
+            self.age_mlp = nn.Sequential(nn.Linear(1, 16), nn.GELU(), nn.Linear(16, model.width))
+            self.blocks = nn.ModuleList(block(model) for _ in range(model.layers))
+            self.norm, self.pool = nn.LayerNorm(model.width), nn.Linear(model.width, 1)
+            self.head, self.wide = nn.Linear(model.width, channels), nn.Linear(beside, channels)
 
         def forward(self, code: Tensor, value: Tensor, age: Tensor, beside: Tensor) -> Tensor:
             mask = (code == 0).to(value.dtype) * MASKED
