@@ -22,7 +22,7 @@ from polyclinic.cohorts.grid import (
     until_now,
 )
 from polyclinic.cohorts.index_rows import INDEX, IndexRows, distinct
-from polyclinic.cohorts.plan import Plan, Span
+from polyclinic.cohorts.plan import Span, WindowPlan
 from polyclinic.cohorts.predicates import ANY, END, START, Derived, Plain, coded
 from polyclinic.cohorts.sorted_times import MICROSECOND
 from polyclinic.cohorts.task import Last, Task
@@ -59,7 +59,7 @@ class Batch:
     """
 
     task: Task
-    plan: Plan
+    plan: WindowPlan
     stored: pl.LazyFrame
     outcome: bool
     at: datetime | None

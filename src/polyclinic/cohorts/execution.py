@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from polyclinic.arrays import Ints, Mask
-from polyclinic.cohorts.plan import Plan, Point, Span
+from polyclinic.cohorts.plan import Point, Span, WindowPlan
 from polyclinic.cohorts.sorted_times import following, position, preceding
 from polyclinic.cohorts.task import TRIGGER
 
@@ -20,7 +20,7 @@ class Execution:
     subject, trigger: int64 [row], microseconds; a point's time is computed at its first use.
     """
 
-    plan: Plan
+    plan: WindowPlan
     instants: pl.DataFrame
     subject: Ints
     trigger: Ints

@@ -51,7 +51,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class WindowPlan:
     """The points and the windows that matter, and the point of the index.
 
     live: whether the index times are known without looking past them.
@@ -75,7 +75,7 @@ class Plan:
 
 
 @lru_cache(maxsize=16)
-def plan(task: Task) -> Plan:
+def plan(task: Task) -> WindowPlan:
     """The plan of a task's windows; made once for a task, which is used over and over for one patient live."""
     points = {f"{n}.{side}": _point(n, side, w) for n, w in task.windows.items() for side in ("start", "end")}
     late = _lateness(points)
@@ -88,7 +88,7 @@ def plan(task: Task) -> Plan:
     parents = {index, *(points[name].parent for name in kept)}
     edges = {n for n in kept - parents if task.trigger and points[n].event in (START, END) and _always(points[n], late)}
     placed = {n: replace(p, whole=n in edges) for n, p in points.items() if n in kept}
-    return Plan(placed, tuple(spans), index, index in behind)
+    return WindowPlan(placed, tuple(spans), index, index in behind)
 
 
 def _point(name: str, side: str, window: Window) -> Point:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from annotated_types import Ge
@@ -10,6 +10,8 @@ from annotated_types import Ge
 from polyclinic.errors import Place, UnknownName
 from polyclinic.evaluation.blocks import Array
 from polyclinic.evaluation.decision import RULES
+
+ModelRole: TypeAlias = Literal["model", "baseline"]
 
 
 @dataclass(frozen=True, kw_only=True)

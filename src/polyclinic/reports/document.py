@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError
 
 from polyclinic.errors import BadData, Place
+from polyclinic.evaluation.settings import ModelRole
 from polyclinic.reports import section as sections
 from polyclinic.reports.cohort_facts import CohortFacts
 from polyclinic.reports.quantities import MIN_CELL, Name, Record, Text
@@ -20,7 +21,6 @@ from polyclinic.reports.results import (
     ModelScores,
     NoteRecord,
     PackageFacts,
-    Role,
     SanityCheck,
     StepRecord,
     Subgroup,
@@ -72,7 +72,7 @@ class ReportDocument(Record):
     command: Text = ""
     cohort: CohortFacts
     chosen: dict[Name, Name]
-    roles: dict[Name, Role] = Field(default_factory=dict)
+    roles: dict[Name, ModelRole] = Field(default_factory=dict)
     models: Annotated[dict[Name, Annotated[dict[Name, ModelScores], Field(max_length=100)]], Field(max_length=200)]
     comparisons: Annotated[list[Comparison], Field(max_length=50_000)]
     choosing: dict[Name, Choosing] = Field(default_factory=dict)

@@ -10,7 +10,6 @@ from polyclinic.reports.quantities import Count, Name, Number, Record, Score, Te
 Scores: TypeAlias = dict[Name, Score]
 AnyScore: TypeAlias = Annotated[Score, BeforeValidator(score_of)]
 """A score; a bare number is one without an interval."""
-Role: TypeAlias = Literal["model", "baseline"]
 GateState: TypeAlias = Literal["passed", "failed", "undecided", "not tested"]
 
 

@@ -13,10 +13,10 @@ from typing import Any, Literal, TypeAlias
 from polyclinic.errors import UsageError
 from polyclinic.evaluation.scores import LOWER_IS_BETTER, range_of
 
-Score: TypeAlias = Mapping[str, Any]
+ScoreEntry: TypeAlias = Mapping[str, Any]
 State: TypeAlias = Literal["passed", "failed", "undecided", "not tested"]
 
-NOTHING: Score = {"value": None, "low": None, "high": None, "n": 0}
+NOTHING: ScoreEntry = {"value": None, "low": None, "high": None, "n": 0}
 GRAVEST: Sequence[State] = ("failed", "undecided", "not tested", "passed")
 """What several subgroups come to: the first of these states that one of them is in."""
 
@@ -82,7 +82,7 @@ class GateResult:
     measured: str
     wanted: str
     why: str
-    numbers: Score
+    numbers: ScoreEntry
 
 
 def judge(gates: Gates, report: Mapping[str, Any]) -> list[GateResult]:
@@ -166,8 +166,8 @@ def _worst(subgroups: Sequence[Mapping[str, Any]], score: str, bound: float, few
     return GateResult(f"{name} ({_named(worst)})", state, _measured(numbers), _words(bounds), why, numbers)
 
 
-def _score(subgroup: Mapping[str, Any], score: str) -> Score:
-    numbers: Score = subgroup["scores"].get(score, NOTHING)
+def _score(subgroup: Mapping[str, Any], score: str) -> ScoreEntry:
+    numbers: ScoreEntry = subgroup["scores"].get(score, NOTHING)
     return numbers
 
 
@@ -186,7 +186,7 @@ def _bounds(score: str, bound: float) -> tuple[float, float]:
     return (-inf, bound) if score in LOWER_IS_BETTER else (bound, inf)
 
 
-def _result(gate: str, score: Score, bounds: tuple[float, float], *, strict: bool = False) -> GateResult:
+def _result(gate: str, score: ScoreEntry, bounds: tuple[float, float], *, strict: bool = False) -> GateResult:
     state = _state(score, bounds, strict=strict)
     why = ""
     if state == "undecided":
@@ -196,7 +196,7 @@ def _result(gate: str, score: Score, bounds: tuple[float, float], *, strict: boo
     return GateResult(gate, state, _measured(score), _words(bounds, strict=strict), why, score)
 
 
-def _state(score: Score, bounds: tuple[float, float], *, strict: bool = False) -> State:
+def _state(score: ScoreEntry, bounds: tuple[float, float], *, strict: bool = False) -> State:
     """strict: whether a bound itself breaks the gate."""
     (least, most), value, low, high = bounds, score["value"], score["low"], score["high"]
     if value is None:
@@ -216,7 +216,7 @@ def _words(bounds: tuple[float, float], *, strict: bool = False) -> str:
     return f"{'above' if strict else 'at least'} {least:g}" if isinf(most) else f"{least:g} to {most:g}"
 
 
-def _measured(score: Score) -> str:
+def _measured(score: ScoreEntry) -> str:
     value, low, high = score["value"], score["low"], score["high"]
     if value is None:
         return "nothing"

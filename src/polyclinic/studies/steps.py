@@ -152,12 +152,12 @@ class Steps:
             make(part)
             seconds = round(time.perf_counter() - began, 2)
             own = tuple(replace(entry, step=name) for entry in collected)
-            Record(seconds, own, fingerprint.of_files(part)).write(part)
+            StepManifest(seconds, own, fingerprint.of_files(part)).write(part)
         return FinishedStep(name, folder, key, seconds, False, own)
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StepManifest:
     """What `step.json` holds: seconds that it took, notes, and relative path → SHA-256 of its files."""
 
     seconds: float
@@ -216,12 +216,12 @@ def _clear(root: Path) -> None:
         progress.say(f"{what}; they may be removed")
 
 
-def _record(folder: Path) -> Record | None:
+def _record(folder: Path) -> StepManifest | None:
     """The record of a step; None where there is none that can be read."""
     try:
         document = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         own = tuple(Note(**note) for note in document["notes"])
-        return Record(float(document["seconds"]), own, dict(document["files"]))
+        return StepManifest(float(document["seconds"]), own, dict(document["files"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from polyclinic import config, registry
 from polyclinic.cohorts.task_parser import load_task
 from polyclinic.documents import check_file_name
 from polyclinic.errors import Place, PolyclinicError, UnknownName, UsageError
+from polyclinic.evaluation.settings import ModelRole
 from polyclinic.models.model import NamesCode
 from polyclinic.packages.question import Question
 from polyclinic.studies.source_check import check_source
@@ -18,7 +19,6 @@ from polyclinic.studies.study import BLOCKS, KEYS, ROLES, Candidate, Study, Stud
 from polyclinic.timelines.ingest import detect
 
 StudyLike: TypeAlias = str | Path | Mapping[str, Any] | Study
-Role: TypeAlias = Literal["model", "baseline"]
 
 SHAPES: dict[str, tuple[Any, str]] = {
     "target": (Mapping, "target: {column: y, kind: binary}"),
@@ -251,7 +251,7 @@ class StudyParser:
         for item, at in several if isinstance(listed, list) else single:
             yield from (({k: v}, at) for k, v in item.items()) if isinstance(item, Mapping) else [(item, at)]
 
-    def _candidate(self, item: object, role: Role, *keys: str | int) -> Candidate:
+    def _candidate(self, item: object, role: ModelRole, *keys: str | int) -> Candidate:
         """One model: an object, a name, or a name with its settings."""
         kind = type(item).__name__
         if isinstance(item, type):
