@@ -35,9 +35,10 @@ def write(pieces: list[pl.DataFrame], folder: Path, shards: int) -> list[pl.Data
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(EVENT, min_size=1, max_size=40), st.integers(1, 4), st.integers(1, 40))
-def test_nothing_is_lost_each_subject_lies_in_one_shard_and_is_sorted(events, shards, cut):
+@given(st.lists(EVENT, min_size=1, max_size=40), st.integers(1, 4), st.integers(1, 40), st.booleans())
+def test_nothing_is_lost_each_subject_lies_in_one_shard_and_is_sorted(events, shards, cut, in_seconds):
     frame = pl.DataFrame(events, SCHEMA, orient="row")
+    frame = frame.with_columns(pl.col("time").dt.truncate("1s")) if in_seconds else frame
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         written = write([frame[:cut], frame[cut:]], root / "two", shards)

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from polyclinic.timelines.availability import NEVER
@@ -32,6 +33,8 @@ from polyclinic.timelines.zones import MEMORY, UTC_OFFSET, SiteClock, require_on
 
 TIMES = ("time", "end_time", "available_time")
 CODE = pl.Categorical()
+SOURCE = "cell "
+"""Before the name of a column of the source, where it stands beside what became of it."""
 CONTRADICTORY = "a stay of two patients"
 
 
@@ -144,13 +147,13 @@ class EventConverter:
     def _table(self, name: str, path: Path) -> Iterator[Chunk]:
         table = self.mapping.tables[name]
         again = None if table.repeats is None else _again(table.repeats, path)
-        for piece in batches(path):
+        wanted = {*table.columns(), *table.wide, *self._identifiers, *(again.columns if again is not None else ())}
+        for piece in batches(path, columns=wanted):
             yield self._chunk(table, path, piece, again)
 
     def _chunk(self, table: TableMap, path: Path, piece: Piece, again: pl.DataFrame | None) -> Chunk:
         rows, non_events = piece.frame.height, Counter[str]()
-        wanted = {*table.columns(), *table.wide, *self._identifiers, *(again.columns if again is not None else ())}
-        frame = piece.frame.select(n for n in piece.frame.columns if n in wanted).insert_column(0, piece.position)
+        frame = piece.frame.clone().insert_column(0, piece.position)
         if table.repeats is not None and again is not None:
             frame = frame.join(again, on=again.columns, how="anti", nulls_equal=True, maintain_order="left")
             non_events[f"repeated under {table.repeats.of}"] = rows - frame.height
@@ -163,22 +166,26 @@ class EventConverter:
         return self._balanced(path.name, rows, [ConvertedEvents(self._none, refused), *converted], non_events)
 
     def _event(self, event: Event, table: TableMap, frame: pl.DataFrame) -> ConvertedEvents:
-        chosen = frame.filter(_conditions(event))
         when = event.time or table.time or "never"
         columns = {
             "subject_id": pl.col(self.mapping.subject),
             "time": _time(when),
             "code": _code(event),
-            "numeric_value": _number(event, chosen),
+            "numeric_value": _number(event, frame),
             "text_value": _text(event),
             "end_time": _time(event.end) if event.end else None,
             "available_time": self._known(event, when),
             "unit": _clean(event.unit) if event.unit else None,
             "path": _clean(event.path) if event.path else None,
         }
-        events = chosen.select("row", **{name: column for name, column in columns.items() if column is not None})
-        faults = self._faults(event, events, chosen, when)
-        return ConvertedEvents(*without(faults, events, "row"), _repaired(event, chosen, events))
+        named = {name: column for name, column in columns.items() if column is not None}
+        # The cells that they came from stand beside them until the faults are known.
+        sources = (name for name in (when, event.end, event.known_column, event.value, event.unit) if name)
+        cells = {f"{SOURCE}{c}": c for name in sources for c in (name, f"{name} time") if c in frame.columns}
+        chosen = frame.lazy().filter(_conditions(event))
+        both = chosen.select("row", **{cell: pl.col(c) for cell, c in cells.items()}, **named).collect()
+        kept, refused = without(self._faults(event, both, when), both, "row")
+        return ConvertedEvents(kept.select("row", *named), refused, _repaired(event, both))
 
     def _known(self, event: Event, when: str) -> pl.Expr | None:
         time, column = _time(when), event.known_column
@@ -193,21 +200,22 @@ class EventConverter:
             return pl.max_horizontal(self.clock.end_of_day(time), day.fill_null(pl.lit(NEVER, MEMORY)))
         return pl.max_horizontal(time, _time(str(column)))
 
-    def _faults(self, event: Event, events: pl.DataFrame, chosen: pl.DataFrame, when: str) -> Iterator[Fault]:
+    def _faults(self, event: Event, both: pl.DataFrame, when: str) -> Iterator[Fault]:
+        """What makes a row no event; both: the events, and beside them the cells that they came from."""
         if when != "never":
-            absent = events["time"].is_null()
-            yield when, "no time", absent & chosen[when].is_null()
+            absent = pl.col("time").is_null()
+            yield when, "no time", absent & _source(when).is_null()
             yield when, NO_TIME, absent
         for column in (event.end, event.known_column):
             if column:
-                yield column, NO_TIME, chosen[f"{column} time"].is_null() & chosen[column].is_not_null()
-        yield event.code[0].lstrip("$"), "no code", (events["code"] == "").fill_null(True)
+                yield column, NO_TIME, _source(f"{column} time").is_null() & _source(column).is_not_null()
+        yield event.code[0].lstrip("$"), "no code", (pl.col("code") == "").fill_null(True)
         if (value_column := event.value) is not None:
-            value, code = pl.col("numeric_value"), pl.col("code").cast(pl.String)
-            yield value_column, WORDS, events["numeric_value"].is_null() & chosen[value_column].is_not_null()
-            for name, (least, most) in self._impossible(events).items():
+            value = pl.col("numeric_value")
+            yield value_column, WORDS, value.is_null() & _source(value_column).is_not_null()
+            for name, (least, most) in self._impossible(both).items():
                 reason = f"{name} is not possible outside {least} to {most}"
-                yield value_column, reason, (code == name) & ((value < least) | (value > most))
+                yield value_column, reason, (pl.col("code") == name) & ((value < least) | (value > most))
             yield value_column, INFINITE, value.is_infinite()
 
     def _impossible(self, events: pl.DataFrame) -> dict[str, tuple[float, float]]:
@@ -238,11 +246,10 @@ class EventConverter:
         events = pl.concat([self._none, *filled], how="diagonal")
         events = events.sort("row", maintain_order=True) if len(filled) > 1 else events
         refused = pl.concat(c.refused for c in converted).sort("row", maintain_order=True)
-        of_used = pl.col("row").is_in(
-            events["row"].unique().implode() if refused.height else pl.Series([[]], dtype=pl.List(pl.Int64))
-        )
+        first = events["row"].to_numpy()  # in their order
+        first = first[np.append(True, first[1:] != first[:-1])[: len(first)]]
+        of_used, used = np.isin(refused["row"].to_numpy(), first, assume_unique=False), len(first)
         lost = refused.filter(~of_used).unique("row", keep="first", maintain_order=True)
-        used = events["row"].n_unique()
         non_events["nothing recorded"] = rows - non_events.total() - used - lost.height
         repaired = sum((Counter(c.repaired) for c in converted), Counter[str]())
         return Chunk(
@@ -258,24 +265,29 @@ class EventConverter:
         )
 
 
-def _repaired(event: Event, chosen: pl.DataFrame, events: pl.DataFrame) -> dict[str, int]:
-    """What is worth knowing of the events, counted."""
-    noted: dict[str, pl.Series] = {}
+def _source(column: str) -> pl.Expr:
+    """A cell of the source, beside the event that it became."""
+    return pl.col(f"{SOURCE}{column}")
+
+
+def _repaired(event: Event, both: pl.DataFrame) -> dict[str, int]:
+    """What is worth knowing of the events, counted; both: as in `_faults`."""
+    noted: dict[str, pl.Expr] = {}
     if event.unit:
-        noted["unit missing"] = chosen[event.unit].is_null()
-        noted["unit trimmed"] = chosen[event.unit] != events["unit"]
+        noted["unit missing"] = _source(event.unit).is_null()
+        noted["unit trimmed"] = _source(event.unit) != pl.col("unit")
     if event.or_text:
-        noted["text instead of a number"] = events["numeric_value"].is_null() & events["text_value"].is_not_null()
+        noted["text instead of a number"] = pl.col("numeric_value").is_null() & pl.col("text_value").is_not_null()
     if (known := event.known_column) and event.known == known:
-        noted[EARLIER_KNOWN] = chosen[f"{known} time"] < events["time"]
+        noted[EARLIER_KNOWN] = _source(f"{known} time") < pl.col("time")
     if event.end:
-        noted[EARLIER_END] = events["end_time"] < events["time"]
-    if event.value and chosen.schema[event.value] != pl.Float32:
-        rounded = is_rounded(_filled(event.value, chosen), chosen.schema[event.value])
-        noted[ROUNDED] = chosen.select(rounded).to_series().fill_null(False)
+        noted[EARLIER_END] = pl.col("end_time") < pl.col("time")
+    if event.value and (kind := both.schema[f"{SOURCE}{event.value}"]) != pl.Float32:
+        noted[ROUNDED] = is_rounded(_filled(f"{SOURCE}{event.value}", both), kind)
     if (known or "") and str(event.known).startswith(DAY_OF):
-        noted[f"never known, without {known}"] = chosen[f"{known} time"].is_null()
-    return {what: int(rows.sum()) for what, rows in noted.items()}
+        noted[f"never known, without {known}"] = _source(f"{known} time").is_null()
+    counts = both.select(rows.sum().alias(what) for what, rows in noted.items()) if noted else both.select()
+    return {what: int(counts[what][0] or 0) for what in noted}
 
 
 def _again(repeats: Repeats, path: Path) -> pl.DataFrame:

@@ -53,17 +53,22 @@ def nothing_refused() -> pl.DataFrame:
 def without(faults: Iterable[Fault], frame: pl.DataFrame, row: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows that have none of the faults, and the refusals of the others, each by its first; row: the position."""
     faults = list(faults)
-    masks = [wrong.alias(str(n)) for n, (_, _, wrong) in enumerate(faults)]
-    if not masks or not any(mask.any() for mask in frame.select(masks).iter_columns()):
+    tests = [wrong if isinstance(wrong, pl.Expr) else pl.lit(wrong) for _, _, wrong in faults]
+    occurs = frame.select(test.any().alias(str(n)) for n, test in enumerate(tests))
+    present = [n for n, column in enumerate(occurs.iter_columns()) if column[0]]
+    if not present:
         return frame, nothing_refused()
-    nothing = pl.lit(None, pl.Struct({"column": pl.String, "reason": pl.String}))
-    by_fault = [
-        pl.when(wrong).then(pl.struct(column=pl.lit(n), reason=pl.lit(why) if isinstance(why, str) else why))
-        for n, why, wrong in faults
-    ]
-    fault = frame.with_columns(fault=pl.coalesce(*by_fault, nothing))["fault"]
-    refused = frame.select(pl.col(row).cast(pl.Int64).alias("row")).hstack(fault.struct.unnest())
-    return frame.filter(fault.is_null()), refused.filter(fault.is_not_null())
+    masks = frame.select(tests[n].fill_null(False).alias(str(n)) for n in present)
+    wrong = masks.select(pl.any_horizontal(str(n) for n in present)).to_series()
+    # Columns and reasons are written for the few rows that have a fault.
+    reasons = (pl.lit(why) if isinstance(why, str) else why for _, why, _ in faults)
+    few = frame.filter(wrong).select(
+        pl.col(row).cast(pl.Int64).alias("row"), *(why.alias(f"reason {n}") for n, why in enumerate(reasons))
+    )
+    few = few.hstack(masks.filter(wrong))
+    column = pl.coalesce(pl.when(str(n)).then(pl.lit(faults[n][0])) for n in present)
+    reason = pl.coalesce(pl.when(str(n)).then(f"reason {n}") for n in present)
+    return frame.filter(~wrong), few.select("row", column=column, reason=reason)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

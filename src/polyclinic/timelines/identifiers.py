@@ -34,13 +34,15 @@ class Identifiers:
         """int64 [row] for text ids; integers stay. Raises `BadData` where two identifiers would share a number."""
         if ids.dtype.is_integer():
             return ids.cast(pl.Int64)
-        for name in set(ids.drop_nulls().unique()) - self.known.keys():
+        names = ids.drop_nulls().unique()
+        for name in set(names) - self.known.keys():
             self.known[name] = number = number_of(name)
             if self.owner.setdefault(number, name) != name:
                 fix = "change one of the two identifiers in the source, or give integers"
                 at = Place(file=file, column="subject_id")
                 raise BadData("two subject identifiers give the same number", at=at, fix=fix)
-        return ids.replace_strict(self.known, default=None, return_dtype=pl.Int64)
+        numbers = [self.known[name] for name in names]
+        return ids.replace_strict(names, numbers, default=None, return_dtype=pl.Int64)
 
     def table(self) -> pl.DataFrame:
         """`source_id`, `subject_id`, sorted by the number."""

@@ -3,15 +3,18 @@
 import base64
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from polyclinic import progress
-from polyclinic.timelines.availability import TIMELESS, instants
+from polyclinic.timelines.availability import TIMELESS, Instants, instants
 from polyclinic.timelines.format import EVENTS
 from polyclinic.timelines.identifiers import shard_of
 from polyclinic.timelines.zones import MINUTE, UTC_OFFSET, SiteClock
@@ -19,6 +22,9 @@ from polyclinic.timelines.zones import MINUTE, UTC_OFFSET, SiteClock
 CORE = ("subject_id", "time", "code", "numeric_value", "text_value")
 TIMES = ("time", "end_time", "available_time")
 FEW = {"code", "unit"}
+SECOND = 1_000_000  # microseconds
+STEPS = ("subject_id", *TIMES)
+"""Columns that rise or nearly so: their differences are short."""
 ORDER = ("subject_id", "time", "code")
 
 
@@ -31,9 +37,10 @@ class Shards:
     def __init__(self, folder: Path, shards: int) -> None:
         self.folder, self.count = folder, shards
         self.spill = folder / ".spill"
-        self.writers: dict[int, Any] = {}
+        self.writers: dict[tuple[int, int], Any] = {}  # by shard, and by how many sets of columns there were
+        self.columns: list[tuple[str, ...]] = [CORE]
         self.files = ExitStack()
-        self.filled: set[str] = set(CORE)
+        self.names = {column: Names() for column in FEW}
 
     def __enter__(self) -> Self:
         self.spill.mkdir(parents=True)
@@ -45,28 +52,52 @@ class Shards:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Spill events to the shards of their subjects."""
+        if frame.is_empty():
+            return
         frame = on_wall_clock(frame)
-        columns = frame.columns
+        filled = {name for name in EVENTS if name in frame.columns and frame[name].null_count() < frame.height}
+        if not filled <= set(self.columns[-1]):  # from here on, what is spilled has more columns
+            self.columns.append(tuple(name for name in EVENTS if name in {*CORE, *self.columns[-1], *filled}))
+        # Codes and units are few: as numbers they are spilled and sorted in half the time.
+        frame = frame.with_columns(self.names[name].numbers(frame[name]) for name in sorted(FEW & filled))
         frame = frame.select(
-            (pl.col(n) if n in columns else pl.lit(None).alias(n)).cast(kind) for n, kind in EVENTS.items()
+            (pl.col(n) if n in filled else pl.lit(None).alias(n)).cast(pl.UInt32 if n in FEW else EVENTS[n])
+            for n in self.columns[-1]
         )
-        self.filled |= {name for name in EVENTS if frame[name].null_count() < frame.height}
-        # Codes and units are few: as numbers with a dictionary they are spilled, sorted and written in half the time.
-        frame = frame.cast(dict.fromkeys(FEW, pl.Categorical))
-        shard = shard_of(frame["subject_id"].to_numpy(), self.count)
-        for (number,), part in frame.with_columns(shard=shard).partition_by("shard", as_dict=True).items():
-            table = part.drop("shard").to_arrow(compat_level=pl.CompatLevel.oldest())
-            self._writer(int(number), table.schema).write_table(table)
+        shard = shard_of(frame["subject_id"].to_numpy(), self.count).astype(np.uint16)
+        order = np.argsort(shard, kind="stable")
+        table = (frame if self.count == 1 else frame[order]).to_arrow(compat_level=pl.CompatLevel.oldest())
+        ends = np.cumsum(np.bincount(shard, minlength=self.count))
+        for number, (first, end) in enumerate(pairwise([0, *ends.tolist()])):
+            if end > first:
+                self._writer(number, table.schema).write_table(table.slice(first, end - first))
 
-    def _writer(self, number: int, schema: object) -> Any:
+    def _writer(self, number: int, schema: Any) -> Any:
         import pyarrow as pa
 
-        if number not in self.writers:
-            sink = self.files.enter_context(pa.OSFile(str(self.spill / str(number)), "wb"))
+        part = number, len(self.columns)
+        if part not in self.writers:
+            sink = self.files.enter_context(pa.OSFile(str(self._spilled(*part)), "wb"))
             options = pa.ipc.IpcWriteOptions(compression="lz4")
             stream = pa.ipc.new_stream(sink, schema, options=options)
-            self.writers[number] = self.files.enter_context(stream)
-        return self.writers[number]
+            self.writers[part] = self.files.enter_context(stream)
+        return self.writers[part]
+
+    def _spilled(self, number: int, generation: int) -> Path:
+        """Where the events of a shard lie that came with one set of columns; a column that nothing fills costs nothing."""
+        return self.spill / f"{number}-{generation}"
+
+    def _read(self, number: int) -> pl.DataFrame:
+        """The spilled events of a shard in the order in which they came, codes and units as ranks."""
+        import pyarrow as pa
+
+        parts = []
+        for _, generation in sorted(part for part in self.writers if part[0] == number):
+            with pa.OSFile(str(self._spilled(number, generation))) as spilled:
+                parts.append(pl.DataFrame(pa.ipc.open_stream(spilled).read_all()))
+        kinds = {name: pl.UInt32() if name in FEW else EVENTS[name] for name in self.columns[-1]}
+        frame = pl.concat([pl.DataFrame(schema=kinds), *parts], how="diagonal")
+        return frame.with_columns(self.names[name].ranks(frame[name]) for name in FEW & set(frame.columns))
 
     def finish(self) -> tuple[dict[str, Any], pl.DataFrame]:
         """Sort and write each shard; columns that no event fills are left out everywhere.
@@ -74,25 +105,60 @@ class Shards:
         Gives what the shards hold (subjects, shards, columns, and by kind of code how many events repeat the subject,
         time and code of another), and the table of codes.
         """
-        import pyarrow as pa
-
-        numbers = sorted(self.writers)
+        numbers = sorted({number for number, _ in self.writers})
         self.files.close()
-        columns = [name for name in EVENTS if name in self.filled]
-        subjects, repeated, codes = 0, Counter[str](), Counter[str]()
+        columns = list(self.columns[-1])
+        few = {name: self.names[name].sorted() for name in FEW if name in columns}
+        subjects, repeated, codes = 0, Counter[str](), np.zeros(len(few["code"]), np.int64)
         for number in progress.track(numbers, text="sorting", total=len(numbers)):
-            with pa.OSFile(str(self.spill / str(number))) as spilled:
-                frame = pl.DataFrame(pa.ipc.open_stream(spilled).read_all())
-            frame = in_order(frame.select(columns).cast(dict.fromkeys(FEW & set(columns), pl.Categorical)))
-            write_meds(frame, self.folder / f"{number}.parquet")
+            frame = in_order(self._read(number))
+            write_meds(frame, self.folder / f"{number}.parquet", few)
             subjects += frame["subject_id"].n_unique()
-            repeated += repeats(frame)
-            codes.update(dict(frame["code"].value_counts().cast({"code": pl.String}).iter_rows()))
-            pa.default_memory_pool().release_unused()
-        counted = pl.DataFrame(sorted(codes.items()), {"code": pl.String, "count": pl.Int64}, orient="row")
+            repeated += repeats(frame, few["code"])
+            codes += np.bincount(frame["code"].to_numpy(), minlength=len(codes))
         text = {"description": pl.lit(None, pl.String), "parent_codes": pl.lit(None, pl.List(pl.String))}
+        counted = pl.DataFrame({"code": few["code"], "count": codes}, {"code": pl.String, "count": pl.Int64})
         facts = {"subjects": subjects, "shards": len(numbers), "columns": columns}
         return facts | {"repeated": dict(sorted(repeated.items()))}, counted.select("code", "count", **text)
+
+
+class Names:
+    """The texts of a column that has few: each gets a number when it first comes."""
+
+    def __init__(self) -> None:
+        self.number: dict[str, int] = {}
+
+    def numbers(self, texts: pl.Series) -> pl.Series:
+        """The number of each text, uint32; null where there is none."""
+        distinct = texts.unique().drop_nulls()
+        names = distinct.cast(pl.String)
+        for name in names.sort():
+            self.number.setdefault(name, len(self.number))
+        each = [self.number[name] for name in names]
+        if texts.dtype != pl.Categorical:
+            return texts.replace_strict(distinct, each, return_dtype=pl.UInt32, default=None)
+        physical = distinct.to_physical().to_numpy()
+        table = np.zeros(int(physical.max(initial=0)) + 1, np.uint32)
+        table[physical] = each
+        return _looked_up(table, texts.to_physical()).alias(texts.name)
+
+    def sorted(self) -> list[str]:
+        """The texts in their order."""
+        return sorted(self.number)
+
+    def ranks(self, numbers: pl.Series) -> pl.Series:
+        """The places of numbered texts in their order, uint32."""
+        table = np.zeros(len(self.number), np.uint32)
+        table[[self.number[name] for name in self.sorted()]] = np.arange(len(table))
+        return _looked_up(table, numbers).alias(numbers.name)
+
+
+def _looked_up(table: npt.NDArray[np.uint32], places: pl.Series) -> pl.Series:
+    """What stands at each place, null where there is none."""
+    if not places.null_count():
+        return pl.Series(table[places.to_numpy()])
+    value = pl.Series(table[places.fill_null(0).to_numpy()] if len(table) else np.zeros(len(places), np.uint32))
+    return pl.select(pl.when(places.is_not_null()).then(value)).to_series()
 
 
 def on_wall_clock(frame: pl.DataFrame) -> pl.DataFrame:
@@ -106,42 +172,82 @@ def on_wall_clock(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def in_order(frame: pl.DataFrame) -> pl.DataFrame:
-    """Events by subject, instant and code, else as they came: of the hour that comes twice, the first stands first."""
-    subject, time = frame["subject_id"].to_numpy(), instants(frame["time"])
+    """Events, their codes as ranks, by subject, instant and code, else as they came: of the hour that comes twice, the
+    first stands first.
+    """
+    subject, time, code = frame["subject_id"].to_numpy(), instants(frame["time"]), frame["code"].to_numpy()
     if UTC_OFFSET in frame.columns:
         ahead = frame[UTC_OFFSET].fill_null(0).cast(pl.Int64).to_numpy() * MINUTE
         time = np.where(time == TIMELESS, time, time - ahead)
-    code = frame["code"].cast(pl.String) if frame["code"].dtype == pl.String else frame["code"]
-    rank = code.cast(pl.Enum(code.unique().cast(pl.String).sort())).to_physical().to_numpy()
-    return frame[np.lexsort((rank, time, subject))]
+    return frame[_stable_order(subject, time, code)]
 
 
-def repeats(frame: pl.DataFrame) -> Counter[str]:
-    """By the first part of the code: events that share subject, time and code with the event before."""
-    names = [name for name in (*ORDER, UTC_OFFSET) if name in frame.columns]
-    keys = frame.select(names).with_columns(pl.col("code").to_physical())
-    again = keys.select(pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in names)).to_series()
-    kinds = frame["code"].filter(again).cast(pl.String).str.split("//").list.first().value_counts(name="len")
-    return Counter(dict(kinds.iter_rows()))
+def _stable_order(subject: Instants, time: Instants, code: npt.NDArray[np.uint32]) -> npt.NDArray[np.intp]:
+    """As `np.lexsort((code, time, subject))`: by one sort of 64 bits where the three fit into them, as whole seconds do."""
+    subjects = np.unique(subject)
+    timed = time != TIMELESS
+    first = int(time[timed].min(initial=0))
+    since = np.where(timed, time - first, -SECOND)
+    widths = [int(n).bit_length() for n in (len(subjects), since.max(initial=0) // SECOND + 1, code.max(initial=0))]
+    if sum(widths) > 62 or (since % SECOND).any():
+        return np.lexsort((code, time, subject))
+    key = np.searchsorted(subjects, subject) << widths[1] | (since // SECOND + 1)
+    return np.argsort(key << widths[2] | code, kind="stable")
 
 
-def write_meds(frame: pl.DataFrame, path: Path) -> None:
-    """A table of events or of codes, in the types of the `meds` schema."""
+def repeats(frame: pl.DataFrame, codes: list[str]) -> Counter[str]:
+    """By the first part of the code: events that share subject, time and code with the event before.
+
+    codes: the texts behind the ranks in the column `code`.
+    """
+    again = np.ones(max(frame.height - 1, 0), np.bool_)
+    for name in (*ORDER, UTC_OFFSET):
+        if name in frame.columns:
+            column = frame[name].to_physical()
+            values, missing = column.fill_null(0).to_numpy(), column.is_null().to_numpy()
+            again &= (values[1:] == values[:-1]) & (missing[1:] == missing[:-1])
+    counts = np.bincount(frame["code"].to_numpy()[1:][again], minlength=len(codes))
+    kinds = Counter[str]()
+    for rank in np.flatnonzero(counts).tolist():
+        kinds[codes[rank].partition("//")[0]] += int(counts[rank])
+    return kinds
+
+
+def write_meds(frame: pl.DataFrame, path: Path, few: Mapping[str, list[str]] | None = None) -> None:
+    """A table of events or of codes, in the types of the `meds` schema.
+
+    few: column → the texts behind its ranks. Such text is written with its dictionary, which is fast; the file says that
+    it is plain text.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     types = {"code": pa.string(), "description": pa.string(), "parent_codes": pa.list_(pa.string())}
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-    fields = ((f.name, types.get(f.name, f.type), f.name not in ("subject_id", "code")) for f in table.schema)
-    schema = pa.schema(
-        [pa.field(n, pa.large_string() if pa.types.is_dictionary(k) else k, null) for n, k, null in fields]
-    )
-    # Text that has a dictionary here is written with it, which is fast, and the file says that it is plain text.
+    for name, texts in (few or {}).items():
+        ranks, used = _used(frame[name], len(texts))
+        names = pa.array([texts[rank] for rank in used], types.get(name, pa.large_string()))
+        column = pa.DictionaryArray.from_arrays(ranks.to_arrow(), names)
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    plain = [(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in table.schema]
+    schema = pa.schema([pa.field(n, types.get(n, kind), n not in ("subject_id", "code")) for n, kind in plain])
     kinds = [
         pa.field(f.name, t.type if pa.types.is_dictionary(t.type) else f.type, f.nullable)
         for f, t in zip(schema, table.schema, strict=True)
     ]
     stored = table.cast(pa.schema(kinds))
-    with pq.ParquetWriter(path, stored.schema, compression="zstd", store_schema=False) as writer:
+    steps = [n for n in STEPS if n in stored.schema.names]
+    encoding = dict.fromkeys(steps, "DELTA_BINARY_PACKED")
+    others = [n for n in stored.schema.names if n not in steps]
+    settings = {"compression": "zstd", "use_dictionary": others, "column_encoding": encoding, "store_schema": False}
+    with pq.ParquetWriter(path, stored.schema, **settings) as writer:
         writer.write_table(stored, row_group_size=500_000)
         writer.add_key_value_metadata({b"ARROW:schema": base64.b64encode(schema.serialize().to_pybytes())})
+
+
+def _used(ranks: pl.Series, size: int) -> tuple[pl.Series, list[int]]:
+    """Ranks among those that occur here, and these: a shard holds no text that none of its events has."""
+    used = np.flatnonzero(np.bincount(ranks.drop_nulls().to_numpy(), minlength=size))
+    table = np.zeros(size, np.uint32)
+    table[used] = np.arange(len(used))
+    return _looked_up(table, ranks), used.tolist()

@@ -372,11 +372,17 @@ class Piece(NamedTuple):
     position: pl.Series
 
 
-def batches(path: Path, rows: int = ROWS) -> Iterator[Piece]:
-    """The file's whole rows, at most `rows` at a time: memory stays flat. Broken rows are left out, and counted."""
-    broken, first = [r.row for r in broken_rows(path)], 0
+def batches(path: Path, rows: int = ROWS, *, columns: Collection[str] | None = None) -> Iterator[Piece]:
+    """The file's whole rows, at most `rows` at a time: memory stays flat. Broken rows are left out, and counted.
+
+    columns: those to read; names that the table lacks are passed over. None: all.
+    """
+    broken, first, table = [r.row for r in broken_rows(path)], 0, scan(path)
     with readable(path):
-        for frame in scan(path).collect_batches(chunk_size=rows, maintain_order=True):
+        known = table.collect_schema().names()
+        if columns is not None and (named := [name for name in known if name in columns]):
+            table = table.select(named)
+        for frame in table.collect_batches(chunk_size=rows, maintain_order=True):
             yield Piece(frame, _positions(first, frame.height, broken))
             first += frame.height
 
