@@ -24,7 +24,8 @@ def is_category(column: Column) -> bool:
 
 def filled(column: Column, *, category: bool) -> Mask:
     """Whether each row has a value in a column: bool [row]; of a category, whether it has a level."""
-    if category and isinstance(column, Dense):
+    # A recipe and its limits come from a stranger: they may contradict each other.
+    if category and isinstance(column, Dense) and column.values.ndim == 2:
         return np.asarray(np.nan_to_num(column.values).any(axis=1), bool)
     return column.present
 
