@@ -143,23 +143,29 @@ def build(
 
     node = mapping if node is None else node
     settings, at = fields(cast(Any, cls)), place(node, keys, file)
-    names = [f.name for f in settings if f.init]
+    names = [key_of(f) for f in settings if f.init]
     if mapping is not None and not isinstance(mapping, Mapping):
         what = f"{at.key or 'this'} must be a mapping of settings"
         raise UsageError(what, at=at, fix=f"write key: value lines; known keys: {', '.join(names)}")
-    values, hints = plain(mapping or {}), get_type_hints(cls)
-    known_keys(values, names, node=node, keys=keys, file=file)
+    document, hints = plain(mapping or {}), get_type_hints(cls)
+    known_keys(document, names, node=node, keys=keys, file=file)
+    values = {item.name: document[key_of(item)] for item in settings if key_of(item) in document}
     for item in settings:
         own = values.get(item.name)
         if isinstance(own, Mapping) and is_dataclass(hints[item.name]):
             default = item.default if item.default_factory is MISSING else item.default_factory()
             own = {**({} if default is MISSING else settings_of(default)), **own}
         if item.name in values:
-            values[item.name] = _nested(hints[item.name], own, node=node, keys=(*keys, item.name), file=file)
+            values[item.name] = _nested(hints[item.name], own, node=node, keys=(*keys, key_of(item)), file=file)
     try:
         return cast(T, _adapter(cast(Any, cls)).validate_python(values))
     except ValidationError as error:
         raise _misfit(error, settings, node, keys, file) from error
+
+
+def key_of(item: "Field[Any]") -> str:
+    """The key under which a field stands in YAML: its name, or what its metadata say (`while` is no name in Python)."""
+    return str(item.metadata.get("key", item.name))
 
 
 def _nested(hint: object, value: object, *, node: object, keys: Keys, file: str) -> Any:
@@ -167,10 +173,13 @@ def _nested(hint: object, value: object, *, node: object, keys: Keys, file: str)
 
     So a key that is not known is named wherever it stands; a value that does not fit is left to the type.
     """
+    if value is None:
+        return value
     for kind in (hint, *get_args(hint)) if isinstance(hint, UnionType) or get_origin(hint) is Union else (hint,):
         inner = get_args(kind)
-        if isinstance(value, Mapping) and isinstance(kind, type) and is_dataclass(kind):
-            return build(kind, value, node=node, keys=keys, file=file)
+        meant = isinstance(value, Mapping) or kind is hint  # of several types, a mapping means the settings
+        if meant and isinstance(kind, type) and is_dataclass(kind) and not isinstance(value, kind):
+            return build(kind, cast(Any, value), node=node, keys=keys, file=file)
         if isinstance(value, Mapping) and get_origin(kind) in (dict, Mapping):
             return {key: _nested(inner[1], one, node=node, keys=(*keys, key), file=file) for key, one in value.items()}
         if isinstance(value, list) and get_origin(kind) in (tuple, list, Sequence):
@@ -190,16 +199,20 @@ def _misfit(
         message = message.replace(theirs, ours)
     names = [item.name for item in settings]
     named = [name for name in names if not first["loc"] and message.startswith(f"{name} ")]
-    at = place(node, (*keys, *named, *first["loc"]), file)
+    written = {item.name: key_of(item) for item in settings}
+    loc = (*(written.get(str(name), name) for name in first["loc"][:1]), *first["loc"][1:])
+    at = place(node, (*keys, *named, *loc), file)
     between = " " if message.startswith((*WORDS.values(),)) else ": "
     what = message if named else f"{at.key or 'this'}{between}{message}"
     wrong = next((item for item in settings if item.name in (*first["loc"][:1], *named)), None)
     if first["type"] == "missing":
         fix = f"add a line `{first['loc'][-1]}: …`"
     else:
-        known = wrong is not None and isinstance(wrong.default, bool | int | float | str | None)
+        known = wrong is not None and isinstance(wrong.default, bool | int | float | str)
         default = f" (the default is {json.dumps(wrong.default)})" if wrong and known else ""
-        fix = f"correct the value{default}; docs/reference describes every key"
+        wanted = message.removeprefix("must be ")
+        todo = f"write {wanted}" if wanted in WORDS.values() else "correct the value"
+        fix = f"{todo}{default}; docs/reference describes every key"
     return UsageError(what, at=at, fix=fix)
 
 

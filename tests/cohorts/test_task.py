@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from polyclinic import config
 from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task_parser import load_task, parse_task
-from polyclinic.errors import Place, UsageError
+from polyclinic.errors import Place, PolyclinicError, UsageError
 
 GOOD = """\
 predicates:
@@ -75,8 +79,8 @@ def test_a_mistake_is_found_with_its_line(tmp_path: Path, old: str, new: str, li
 @pytest.mark.parametrize(
     ("more", "key"),
     [
-        ({"values": {"A": {"plausible": ["low", 9]}}}, "values.A.plausible"),
-        ({"values": {"A": {"plausible": [None, 9]}}}, "values.A.plausible"),
+        ({"values": {"A": {"plausible": ["low", 9]}}}, "values.A.plausible.0"),
+        ({"values": {"A": {"plausible": [None, 9]}}}, "values.A.plausible.0"),
         ({"predicates": {"a": {"code": "A", "other_cols": "ward"}}}, "predicates.a.other_cols"),
         ({"windows": {"w": {"start": "trigger", "end": "start + 1h", "has": [3, 1]}}}, "windows.w.has"),
         ({"at_risk": {"last": 5}}, "at_risk.last"),
@@ -137,3 +141,46 @@ def test_spans_of_time(text: str, hours: float) -> None:
 def test_what_is_no_span_of_time(text: str) -> None:
     with pytest.raises(UsageError, match="not a span of time"):
         duration(text)
+
+
+SHIPPED = config.plain(load_task("hypotension").document)
+COMPLETE = SHIPPED | {
+    "patient_demographics": {"adult": {"code": "AGE", "value_min": 18, "static": True}},
+    "predicates": {**SHIPPED["predicates"], "either": {"expr": "or(map, low)"}, "any": {"code": {"any": ["A", "B"]}}},
+}
+
+
+def keys_of(node: object) -> list[tuple[object, ...]]:
+    """The keys to every value of a document."""
+    inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [own for key, value in inner for own in [(key,), *((key, *rest) for rest in keys_of(value))]]
+
+
+JUNK = [5, -1.5, "x", "", True, None, [], [1], ["x"], {}, {"a": 1}, float("nan"), {"regex": None}, [[1]], {1: {}}]
+
+
+@pytest.mark.parametrize("keys", keys_of(COMPLETE), ids=lambda keys: ".".join(map(str, keys)))
+def test_no_value_in_any_place_of_a_task_is_more_than_an_error_of_ours(keys: tuple[Any, ...]) -> None:
+    parse_task(COMPLETE)
+    for value in JUNK:
+        document = copy.deepcopy(COMPLETE)
+        node: Any = document
+        for key in keys[:-1]:
+            node = node[key]
+        node[keys[-1]] = value
+        with contextlib.suppress(PolyclinicError):
+            parse_task(document)
+
+
+@pytest.mark.parametrize("document", [None, 5, "x", [], [1], {}, {1: 2}, {"windows": None}])
+def test_what_is_no_task_is_an_error_of_ours(document: object) -> None:
+    with pytest.raises(PolyclinicError):
+        parse_task(document)
+
+
+@pytest.mark.parametrize("text", ["", "5\n", "[a]\n", "predicates: 5\n", "windows: {}\n", "predicates: {a: 5}\n"])
+def test_a_second_file_that_holds_no_predicates_is_an_error_of_ours(tmp_path: Path, text: str) -> None:
+    (tmp_path / "task.yaml").write_text("predicates: {a: {code: A}}\ntrigger: a\n", "utf-8")
+    (tmp_path / "more.yaml").write_text(text, "utf-8")
+    with pytest.raises(PolyclinicError):
+        load_task(tmp_path / "task.yaml", tmp_path / "more.yaml")

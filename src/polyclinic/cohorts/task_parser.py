@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from polyclinic import config, registry
 from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.predicates import SPECIAL, Derived, Plain, Predicate, read_expression, read_pattern
 from polyclinic.cohorts.task import TRIGGER, Bound, Every, Last, Task, Window, inputs_of
-from polyclinic.cohorts.values import TIES
+from polyclinic.cohorts.task_document import PARTS, DerivedDocument, PredicateDocument, TaskDocument
 from polyclinic.errors import Place, UnknownName, UsageError
 
 _PREDICATES = ("predicates", "patient_demographics")
@@ -78,22 +78,25 @@ def parse_task(document: object, file: str = "<task>") -> Task:
 
 def task_keys() -> dict[str, tuple[str, ...]]:
     """Every key that a task file may have, by the part in which it stands (`task`, `predicate`, `window`, …)."""
-    keys = {part: tuple(rules) for part, rules in TaskParser({}, "<task>").rules().items()}
-    return {**keys, "task": (*keys["task"], *_BESIDE)}
+    return {part: tuple(map(config.key_of, fields(document))) for part, document in PARTS.items()}
 
 
 def completed(document: Any, predicates: Path) -> Any:
     """The document with the predicates of a second file, which replace its own of the same name."""
-    parser = TaskParser(config.read(predicates), str(predicates))
-    parser.known(parser.document, (*_PREDICATES, *_BESIDE))
+    second, file = config.read(predicates), str(predicates)
+    if second is None:
+        raise UsageError(
+            "the file of predicates is empty", at=Place(file=file), fix="write `predicates:` and some below it"
+        )
+    config.build(TaskDocument, second, file=file)
+    config.known_keys(second, (*_PREDICATES, *_BESIDE), node=second, keys=(), file=file)
     for key in _PREDICATES:
-        more = parser.under(key, parser.mapping, parser.document.get(key) or {})
+        more = second.get(key)
         if more and isinstance(document, Mapping):
             document[key] = document.get(key) or {}  # type: ignore[index]
             document[key].update(more)
             for name in more:
-                own = config.place(parser.document, (key, name), str(predicates))
-                config.came_from(document, (key, name), str(predicates), own.line)
+                config.came_from(document, (key, name), file, config.place(second, (key, name), file).line)
     return document
 
 
@@ -101,7 +104,8 @@ def completed(document: Any, predicates: Path) -> Any:
 class TaskParser:
     """A document, the file it came from, and how it becomes a `Task`.
 
-    A rule reads the value under a key; path: the keys that lead to what is being read.
+    Keys and the shape of values are those of `task_document`; a rule reads what a value means. path: the keys that lead
+    to what is being read.
     """
 
     document: Any
@@ -117,25 +121,15 @@ class TaskParser:
         if not condition:
             raise UsageError(what, at=self.at(*more), fix=fix)
 
-    def of_kind(self, fits: object, value: T, kind: str) -> T:
-        """The value, where it is of the kind that its key wants."""
-        self.require(fits, f"{self.path[-1]} must be {kind}, not {value!r}", f"write {kind}")
-        return cast("T", config.plain(value))
-
     def one_of(self, known: Iterable[str], kind: str, name: object, *more: str) -> str:
         if str(name) not in (names := list(known)):
             raise UnknownName(kind, str(name), names, at=self.at(*more))
         return str(name)
 
-    def mapping(self, value: object) -> dict[str, object]:
-        what = f"{'.'.join(self.path) or 'a task'} must hold key: value lines"
-        self.require(isinstance(value, Mapping), what, "write a key, a colon and what it stands for")
-        return {str(name): one for name, one in cast("Mapping[object, object]", value).items()}
-
-    def known(self, value: object, names: Sequence[str]) -> dict[str, object]:
-        settings = self.mapping(value)
-        config.known_keys(settings, names, node=self.document, keys=tuple(self.path), file=self.file)
-        return settings
+    def built(self, cls: type[T], value: object) -> T:
+        """A part of the document in its shape; raises `UsageError` for a key or a value that does not belong there."""
+        mapping = cast("Mapping[str, Any]", value)
+        return config.build(cls, mapping, node=self.document, keys=tuple(self.path), file=self.file)
 
     def under(self, key: str, rule: Rule, value: object) -> Any:
         # Popped only where the rule succeeds: an error ends the reading, and its place is the path as it was then.
@@ -144,51 +138,35 @@ class TaskParser:
         self.path.pop()
         return result
 
-    def read(self, value: object, rules: Mapping[str, Rule]) -> dict[str, Any]:
-        """The keys of a mapping, each read by its rule; a key without a value is left to its default."""
-        settings = self.known(value, list(rules))
-        return {k: self.under(k, rule, settings[k]) for k, rule in rules.items() if settings.get(k) is not None}
+    def read(self, part: object, rules: Mapping[str, Rule]) -> dict[str, Any]:
+        """The keys of a part that have a value, each read by its rule; one without a rule stays as it is."""
+        keys = {config.key_of(item): getattr(part, item.name) for item in fields(cast(Any, part))}
+        order = [*(key for key in rules if key in keys), *(key for key in keys if key not in rules)]
+        filled = {key: keys[key] for key in order if keys[key] is not None}
+        return {key: self.under(key, rules[key], one) if key in rules else one for key, one in filled.items()}
 
     def each(self, rule: Rule, value: object) -> dict[str, Any]:
         """A mapping whose keys are names of the user's own, all read by one rule."""
-        return {name: self.under(name, rule, one) for name, one in self.mapping(value).items()}
-
-    def rules(self) -> dict[str, dict[str, Rule]]:
-        """Every key that a task may have, and what reads its value, by the part of the task in which it stands."""
-        limits = dict.fromkeys(("value_min", "value_max"), self.number)
-        truths = dict.fromkeys(("value_min_inclusive", "value_max_inclusive", "static"), self.truth)
-        value: dict[str, Rule] = {"plausible": self.limits, "ties": partial(self.one_of, TIES, "rule for ties")}
-        at_risk: dict[str, Rule] = {"last": partial(self.each, self.last)}
         return {
-            "task": {
-                **dict.fromkeys(_PREDICATES, partial(self.each, self.one_predicate)),
-                "kind": str,
-                "trigger": self.predicate,
-                "windows": partial(self.each, self.window),
-                "values": partial(self.each, partial(self.read, rules=value)),
-                "every": self.every,
-                "at_risk": partial(self.read, rules=at_risk),
-                "labels": self.labels,
-            },
-            "predicate": {"code": self.code, **limits, **truths, "other_cols": self.mapping},
-            "derived predicate": {"expr": self.expression, "static": self.truth},
-            "code": {"regex": self.pattern, "any": self.codes},
-            "window": {
-                **dict.fromkeys(_SIDES, self.bound),
-                **dict.fromkeys(("start_inclusive", "end_inclusive"), self.truth),
-                "has": partial(self.each, self.counts),
-                "label": self.predicate,
-                "index_timestamp": partial(self.one_of, _SIDES, "end of a window"),
-            },
-            "values": value,
-            "every": {"step": self.span, "while": self.between, "after": self.span},
-            "at_risk": at_risk,
-            "last": {"within": self.span, **limits},
+            str(name): self.under(str(name), rule, one) for name, one in cast("Mapping[object, object]", value).items()
         }
 
     def task(self) -> Task:
-        keys = {k: v for k, v in self.mapping(self.document).items() if k not in _BESIDE}
-        settings = self.read(keys, self.rules()["task"])
+        mapping = isinstance(self.document, Mapping)
+        self.require(mapping, "a task must hold key: value lines", "write a key, a colon and what it stands for")
+        predicates = partial(self.each, self.one_predicate)
+        rules: dict[str, Rule] = {
+            **dict.fromkeys(_PREDICATES, predicates),
+            "trigger": self.predicate,
+            "windows": partial(self.each, self.window),
+            "values": partial(self.each, partial(self.read, rules={})),
+            "every": self.every,
+            "at_risk": partial(self.read, rules={"last": partial(self.each, self.last)}),
+            "labels": self.labels,
+        }
+        settings = self.read(self.built(TaskDocument, self.document), rules)
+        for key in _BESIDE:
+            settings.pop(key, None)
         # Predicates were collected in `self.predicates` as they were read: later ones and windows name earlier ones.
         _, demographics = (settings.pop(key, {}) for key in _PREDICATES)
         document = config.plain(self.document) | {k: str(v) for k, v in settings.items() if k == "labels"}
@@ -229,17 +207,19 @@ class TaskParser:
 
     def one_predicate(self, value: object) -> None:
         name = self.name("predicate")
-        keys = self.mapping(value) if isinstance(value, Mapping) else {}
+        keys = {str(key): one for key, one in value.items()} if isinstance(value, Mapping) else {}
         complete = keys.get("code") or keys.get("expr")
         self.require(complete, f"{name} must say `code` or `expr`", f"write {name}: {{code: …}}")
         if keys.get("expr") is not None:
-            read = self.read(keys, self.rules()["derived predicate"])
+            read = self.read(self.built(DerivedDocument, keys), {"expr": self.expression})
             self.predicates[name] = replace(read["expr"], static=read.get("static", False))
             return
-        rules = self.rules()["predicate"]
-        own = self.read({k: v for k, v in keys.items() if k in rules}, rules)
-        more = {k: v for k, v in keys.items() if k not in rules}
-        columns = config.plain(own.pop("other_cols", {}) | more)
+        known = [item.name for item in fields(PredicateDocument)]
+        own = self.read(
+            self.built(PredicateDocument, {k: v for k, v in keys.items() if k in known}), {"code": self.code}
+        )
+        more = {k: v for k, v in keys.items() if k not in known}
+        columns = config.plain({**(own.pop("other_cols", None) or {}), **more})
         static = own.pop("static", False) or self.path[0] == "patient_demographics"
         self.predicates[name] = Plain(**own, static=static, columns=columns)
 
@@ -247,16 +227,15 @@ class TaskParser:
         return read_expression(str(value), self.at())
 
     def code(self, value: object) -> object:
-        if not (isinstance(value, Mapping) and len(value) == 1):
-            return self.of_kind(isinstance(value, str), value, "a code, {regex: …} or {any: [A, B]}")
-        filled = {k: "" if v is None else v for k, v in value.items()}
-        return self.read(filled, self.rules()["code"])
+        if isinstance(value, str):
+            return value
+        read = self.read(value, {"regex": self.pattern})
+        self.require(len(read) == 1, "code must be a code, {regex: …} or {any: [A, B]}", "write one of them")
+        self.require(read.get("any", True), "any must be a list of codes", "name a code", "any")
+        return read
 
     def pattern(self, value: object) -> str:
         return read_pattern(value, self.at())
-
-    def codes(self, value: object) -> object:
-        return self.of_kind(value and _is_list(value), value, "a list of codes")
 
     def predicate(self, name: object) -> str:
         return str(name) if name in SPECIAL else self.one_of(self.predicates, "predicate", name)
@@ -270,7 +249,8 @@ class TaskParser:
 
     def window(self, value: object) -> Window:
         name = self.name("window", TRIGGER)
-        settings = self.read(value, self.rules()["window"])
+        bounds = dict.fromkeys(_SIDES, self.bound)
+        settings = self.read(value, {**bounds, "has": partial(self.each, self.counts), "label": self.predicate})
         self.require({*_SIDES} & set(settings), f"window {name} has no start and no end", "hang one on trigger")
         window = Window(**settings)
         start, end = window.start.point == "end", window.end.point == "start"
@@ -328,12 +308,6 @@ class TaskParser:
         self.require(limits, what, "write (1, None), (None, 0) or (2, 5), within braces in quotes")
         return low, high
 
-    def truth(self, value: object) -> bool:
-        return bool(self.of_kind(isinstance(value, bool), value, "true or false"))
-
-    def number(self, value: object) -> object:
-        return self.of_kind(_is_number(value), value, "a number")
-
     def span(self, value: object) -> timedelta:
         span = duration(str(value), at=self.at())
         self.require(span >= timedelta(0), f"{self.path[-1]} cannot be negative", "turn the sign")
@@ -341,34 +315,24 @@ class TaskParser:
 
     # our own keys ----------------------------------------------------------------------------------------------------
 
-    def limits(self, value: object) -> object:
-        rising = _is_list(value) and len(value) == 2 and all(map(_is_number, value)) and value[0] <= value[1]
-        return self.of_kind(rising, value, "[lowest, highest], such as [20, 200]")
-
     def every(self, value: object) -> Every:
-        settings = self.read(value, self.rules()["every"])
+        settings = self.read(value, {"step": self.span, "while": self.between, "after": self.span})
         self.require("while" in settings, "every needs while: [begin, end]", "name two predicates", "while")
         self.require(settings.get("step"), "every needs a step of more than nothing", "such as step: 1h", "step")
         begin, end = settings.pop("while")
         return Every(begin=begin, end=end, **settings)
 
     def between(self, value: object) -> list[str]:
-        pair = value if _is_list(value) and len(value) == 2 else None
-        self.of_kind(pair is not None, value, "two predicates: [begin, end]")
-        return [self.plain_predicate(name) for name in pair or ()]
+        return [self.plain_predicate(name) for name in cast("Sequence[str]", value)]
 
     def last(self, value: object) -> Last:
         self.plain_predicate(self.path[-1])
-        return Last(**self.read(value, self.rules()["last"]))
+        return Last(**self.read(value, {"within": self.span}))
 
     def labels(self, value: object) -> Path:
         beside = Path(self.file).parent / str(value)
         self.require(beside.is_file(), f"no such file: {value}", "name a table of labels beside the task")
         return beside.resolve()
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
