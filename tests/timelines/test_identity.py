@@ -59,6 +59,17 @@ def test_two_patients_whose_identifiers_differ_by_zeros_stay_two_in_every_table(
         assert reading == number_of("7")
 
 
+def test_a_timeline_that_is_ingested_again_still_knows_what_the_source_calls_its_patients(tmp_path):
+    stays = STAYS + "007,0010,2024-01-01 08:00,2024-01-03 09:00,f\n7,10,2024-01-01 09:00,2024-01-02 09:00,m\n"
+    first = read(tmp_path, stays=stays, vitals="stay,taken,kind,reading\n10,2024-01-01 10:00,hr,70\n")
+    again = ingest("meds", first.path, tmp_path / "again")
+    names = pl.Series(["7", "007"])
+    assert again.subject_numbers(names).to_list() == [number_of("7"), number_of("007")]
+    assert set(again.scan().collect()["subject_id"]) == set(again.subject_numbers(names))
+    kept = [pl.read_parquet(one.path / "metadata" / "identifiers.parquet") for one in (first, again)]
+    assert kept[0].equals(kept[1])
+
+
 def test_a_patient_who_is_a_number_in_one_table_and_text_in_another_is_one(tmp_path):
     folder = write(
         tmp_path / "source",

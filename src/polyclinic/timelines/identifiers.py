@@ -3,13 +3,18 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from polyclinic.errors import BadData, Place
-from polyclinic.timelines.tables import NULLS
+from polyclinic.timelines.tables import NULLS, plain_file, readable
+
+KEPT_AT = Path("metadata") / "identifiers.parquet"
+"""Where an ingest keeps them, in the folder that it writes."""
 
 WIDE = (pl.UInt64, pl.Int128)
 """Types of integers that int64 does not hold whole."""
@@ -29,6 +34,17 @@ class Identifiers:
 
     known: dict[str, int] = field(default_factory=dict)
     owner: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def kept_in(cls, source: Path) -> Self:
+        """Those that stand beside a folder that an ingest wrote, so that reading it again loses nobody's own name."""
+        file = source / KEPT_AT
+        if not file.is_file():
+            return cls()
+        with readable(plain_file(file)):
+            names = pl.read_parquet(file, columns=["source_id"])["source_id"].cast(pl.String).drop_nulls().to_list()
+        known = {name: number_of(name) for name in names}
+        return cls(known, {number: name for name, number in known.items()})
 
     def numbers(self, ids: pl.Series, *, file: str) -> pl.Series:
         """int64 [row] for text ids; integers stay. Raises `BadData` where two identifiers would share a number."""

@@ -16,7 +16,7 @@ from polyclinic import atomic, notes, progress, registry
 from polyclinic.errors import BadData, Place, PolyclinicError, UsageError
 from polyclinic.figures.numbers import how_many
 from polyclinic.timelines.format import ODDITIES, Chunk, Format
-from polyclinic.timelines.identifiers import Identifiers
+from polyclinic.timelines.identifiers import KEPT_AT, Identifiers
 from polyclinic.timelines.mapped_tables import MappedTables
 from polyclinic.timelines.quarantine import Quarantine
 from polyclinic.timelines.rows import RowTable
@@ -78,7 +78,7 @@ def ingest(
         read = progress.track(format_.read(source), text=f"reading {source.name}")
         chunks = (chunk for chunk in map(quarantine.add, read) if chunk.frame.width)
         if format_.gives == "events":
-            extra = _write_events(format_name, chunks, part, _shards(source))
+            extra = _write_events(format_name, chunks, part, source)
         else:
             extra = _write_rows(chunks, part)
         if format_.gives == "rows" and not (part / "data" / "rows.parquet").is_file():
@@ -212,9 +212,9 @@ def _shards(source: Path) -> int:
     return min(MOST_SHARDS, math.ceil(size / SHARD_BYTES))
 
 
-def _write_events(name: str, chunks: Iterator[Chunk], out: Path, shards: int) -> dict[str, Any]:
-    identifiers = Identifiers()
-    with Shards(out / "data", shards) as store:
+def _write_events(name: str, chunks: Iterator[Chunk], out: Path, source: Path) -> dict[str, Any]:
+    identifiers = Identifiers.kept_in(source)
+    with Shards(out / "data", _shards(source)) as store:
         for chunk in chunks:
             ids = identifiers.numbers(chunk.frame["subject_id"], file=chunk.file)
             store.add(chunk.frame.with_columns(subject_id=ids))
@@ -223,7 +223,7 @@ def _write_events(name: str, chunks: Iterator[Chunk], out: Path, shards: int) ->
     metadata.mkdir()
     write_meds(codes, metadata / "codes.parquet")
     if identifiers.known:
-        identifiers.table().write_parquet(metadata / "identifiers.parquet")
+        identifiers.table().write_parquet(out / KEPT_AT)
     write_json(metadata / "dataset.json", _dataset(name, shards_hold["columns"]))
     return shards_hold
 

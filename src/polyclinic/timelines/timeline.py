@@ -13,7 +13,7 @@ from polyclinic.errors import BadData, Place
 from polyclinic.timelines import describe
 from polyclinic.timelines.event_arrays import EventArrays
 from polyclinic.timelines.format import EVENTS
-from polyclinic.timelines.identifiers import number_of
+from polyclinic.timelines.identifiers import KEPT_AT, number_of
 from polyclinic.timelines.stored_events import StoredEvents, required
 from polyclinic.timelines.summary import read_summary
 from polyclinic.timelines.tables import readable
@@ -117,7 +117,7 @@ class Timeline(Ingested):
 
         Who is not in the timeline keeps a number of their own.
         """
-        table = self.path / "metadata" / "identifiers.parquet"
+        table = self.path / KEPT_AT
         if ids.dtype.is_integer() and (self.frame is not None or not table.is_file()):
             return ids.cast(pl.Int64)
         if not (ids.dtype.is_integer() or ids.dtype == pl.String):
