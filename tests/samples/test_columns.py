@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyclinic.errors import BadData, UnknownName
+from polyclinic.packages import missing_inputs
 from polyclinic.samples import Dense, Entity, File, Ragged, Samples, store
 from polyclinic.timelines.format import file_reader
 
@@ -123,6 +124,28 @@ def test_rows_with_a_level_are_counted_as_a_loop_counts_them(column: Ragged, dat
     code = np.array(data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)), np.int32)
     coded = Ragged(column.start, column.stop, {"code": code}, {"code": list("abcd")})
     assert coded.rows_with("code").tolist() == [sum(k in set(row) for row in coded.rows("code")) for k in range(4)]
+
+
+@st.composite
+def rising_windows(draw: st.DrawFn) -> Ragged:
+    """Windows of which each begins and ends no sooner than the one before, as those of subjects in time."""
+    size = draw(st.integers(0, 12))
+    code = np.array(draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)), np.int32)
+    windows = draw(st.lists(st.tuples(st.integers(0, size), st.integers(0, size)), max_size=8))
+    bounds = np.sort(np.array(windows, np.int64).reshape(-1, 2), axis=0)
+    return Ragged(bounds.min(axis=1), bounds.max(axis=1), {"code": code}, {"code": list("abcd")})
+
+
+@given(rising_windows())
+def test_rows_with_a_level_are_counted_as_a_loop_counts_them_where_windows_rise(column: Ragged) -> None:
+    assert column.rows_with("code").tolist() == [sum(k in set(row) for row in column.rows("code")) for k in range(4)]
+
+
+@given(rising_windows())
+def test_inputs_that_are_there_are_those_that_a_loop_meets_in_each_window(column: Ragged) -> None:
+    labels = ["c", "a", "of no event"]
+    expected = {n: sum(n in {"abcd"[k] for k in row} for row in column.rows("code")) for n in labels}
+    assert missing_inputs.rows_with(column, dict.fromkeys(labels, 1.0)) == expected
 
 
 @given(ragged(), st.integers(1, 12), st.integers(1, 4))

@@ -73,10 +73,23 @@ def _presence(column: Column, labels: list[str]) -> Iterator[tuple[str, Mask]]:
             if label in position:
                 yield label, np.isfinite(flat[:, position[label]])
     if isinstance(column, Ragged) and labels and "code" in column.values:
-        position = {label: n for n, label in enumerate(labels)}
-        number = np.array([position.get(level, -1) for level in column.levels["code"]], np.int64)
+        yield from zip(labels, _codes_there(column.within(), labels), strict=True)
+
+
+def _codes_there(column: Ragged, labels: list[str]) -> Iterator[Mask]:
+    """Which rows have each of these codes, one code after the other."""
+    position = {label: n for n, label in enumerate(labels)}
+    number = np.array([position.get(level, -1) for level in column.levels["code"]], np.int64)[column.values["code"]]
+    if column.lengths.sum() <= len(number):  # windows do not overlap, as of one patient: laid out, they are no more
         row, place = column.elements()
-        wanted = number[column.values["code"][place]] if len(place) else np.zeros(0, np.int64)
+        wanted = number[place]
         there = np.zeros((len(column), len(labels)), bool)
         there[row[wanted >= 0], wanted[wanted >= 0]] = True
-        yield from zip(labels, there.T, strict=True)
+        yield from there.T
+        return
+    places = np.flatnonzero(number >= 0)
+    places = places[np.argsort(number[places], kind="stable")]
+    ends = np.cumsum(np.bincount(number[number >= 0], minlength=len(labels)))
+    for own in np.split(places, ends[:-1]):  # a row has the code where the last one before its end lies within it
+        newest = np.append(-1, own)[np.searchsorted(own, column.stop)]
+        yield newest >= column.start

@@ -104,15 +104,38 @@ class Ragged:
             first = last
 
     def rows_with(self, name: str) -> Index:
-        """How many rows have each level of a field at least once: int64 [level]."""
+        """How many rows have each level of a field at least once: int64 [level].
+
+        Where windows begin and end in the order of the rows, as they do of subjects in time, each element is looked at
+        once, however many windows it lies in.
+        """
+        if self.falls():
+            return self._rows_with_laid_out(name)
+        part = self.within()
+        level, levels = part.values[name], len(self.levels[name])
+        begun, ended = (np.cumsum(np.bincount(bound, minlength=len(level) + 1)) for bound in (part.start, part.stop))
+        # A row counts an element that is the first of its level there: the level was seen last before the row begins.
+        order = np.argsort(level.astype(np.uint16) if levels < 1 << 16 else level, kind="stable")
+        before = np.full(len(level), -1)
+        same = level[order[1:]] == level[order[:-1]]
+        before[order[1:][same]] = order[:-1][same]
+        later = np.maximum(ended[: len(level)], np.where(before < 0, 0, begun[before]))
+        rows = np.maximum(begun[: len(level)] - later, 0)
+        return np.bincount(level, weights=rows, minlength=levels).astype(np.int64)
+
+    def falls(self) -> bool:
+        """Whether a row begins or ends before the row above it does."""
+        return bool((np.diff(self.start) < 0).any() or (np.diff(self.stop) < 0).any())
+
+    def _rows_with_laid_out(self, name: str) -> Index:
         levels = len(self.levels[name])
         count = np.zeros(levels, np.int64)
         for some in self.blocks(BLOCK, max(1, BLOCK // max(levels, 1))):
             part = replace(self, start=self.start[some], stop=self.stop[some])
             row, position = part.elements()
-            occurs = np.zeros((len(part), levels), bool)
-            occurs[row, self.values[name][position]] = True
-            count += occurs.sum(axis=0)
+            seen = np.zeros((len(part), levels), bool)
+            seen[row, self.values[name][position]] = True
+            count += seen.sum(axis=0)
         return count
 
     def within(self) -> Self:
