@@ -28,11 +28,12 @@ from polyclinic.timelines.format import (
 from polyclinic.timelines.identifiers import as_identifier, common_type
 from polyclinic.timelines.mapping import DAY_OF, Event, Repeats, SourceMap, TableMap
 from polyclinic.timelines.stored_events import is_rounded
-from polyclinic.timelines.tables import Piece, batches, need, scan
+from polyclinic.timelines.tables import ROWS, Piece, batches, need, scan
 from polyclinic.timelines.zones import MEMORY, UTC_OFFSET, SiteClock, require_one_clock, zones_in
 
 TIMES = ("time", "end_time", "available_time")
 CODE = pl.Categorical()
+FEWEST_ROWS = 20_000
 SOURCE = "cell "
 """Before the name of a column of the source, where it stands beside what became of it."""
 CONTRADICTORY = "a stay of two patients"
@@ -148,7 +149,9 @@ class EventConverter:
         table = self.mapping.tables[name]
         again = None if table.repeats is None else _again(table.repeats, path)
         wanted = {*table.columns(), *table.wide, *self._identifiers, *(again.columns if again is not None else ())}
-        for piece in batches(path, columns=wanted):
+        # A row of a wide table gives many events: what is in memory is bounded by these.
+        rows = max(FEWEST_ROWS, ROWS // len(table.all_events))
+        for piece in batches(path, rows, columns=wanted):
             yield self._chunk(table, path, piece, again)
 
     def _chunk(self, table: TableMap, path: Path, piece: Piece, again: pl.DataFrame | None) -> Chunk:
