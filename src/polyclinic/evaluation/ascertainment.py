@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polyclinic.evaluation.blocks import Array
+from polyclinic.arrays import Array
 
 MOST = 4
 """Measurements from which on they are counted together."""

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from polyclinic import seeds
-
-Array: TypeAlias = npt.NDArray[Any]
+from polyclinic.arrays import Array
 
 BLOCKS = 400
 """Left-out parts at most: more would cost time and change an interval by less than a fiftieth of its width."""

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from polyclinic.evaluation.blocks import Array, Blocks
+from polyclinic.arrays import Array
+from polyclinic.evaluation.blocks import Blocks
 from polyclinic.evaluation.estimates import Estimate
 from polyclinic.evaluation.jackknife import jackknife
 from polyclinic.evaluation.scores import ANY, SHARE, Bounded, Score, finite, observed_expected, of_all, ratio
@@ -144,8 +145,8 @@ def _log_odds(y: Array) -> float:
 def bins(probability: Array, count: int = 10) -> npt.NDArray[np.int64]:
     """The bin of each row: `count` bins of like size, equal probabilities in one bin; int64 [row], from 0, none empty."""
     edges = np.unique(np.quantile(probability, np.linspace(0, 1, count + 1)[1:-1]))
-    _, found = np.unique(np.searchsorted(edges, probability, side="right"), return_inverse=True)
-    return np.asarray(found, np.int64)
+    _, number = np.unique(np.searchsorted(edges, probability, side="right"), return_inverse=True)
+    return np.asarray(number, np.int64)
 
 
 @dataclass(frozen=True, slots=True)

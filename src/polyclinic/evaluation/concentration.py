@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polyclinic.evaluation.blocks import Array
+from polyclinic.arrays import Array
 
 FEW = 10
 

@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
+from polyclinic.arrays import Array
 from polyclinic.errors import UnknownName
-from polyclinic.evaluation.blocks import Array
 from polyclinic.evaluation.estimates import Estimate
 
 RULES = ("specificity", "sensitivity", "threshold")

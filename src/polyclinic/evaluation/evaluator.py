@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from polyclinic.arrays import Array
 from polyclinic.evaluation import calibration, decision
-from polyclinic.evaluation.blocks import Array
 from polyclinic.evaluation.choosing import chosen_rows
 from polyclinic.evaluation.concentration import concentration
 from polyclinic.evaluation.estimates import Estimate

@@ -26,7 +26,8 @@ import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 from threadpoolctl import threadpool_limits
 
-from polyclinic.evaluation.blocks import Array, Blocks
+from polyclinic.arrays import Array
+from polyclinic.evaluation.blocks import Blocks
 from polyclinic.evaluation.estimates import ENOUGH_GROUPS, Estimate, Evidence
 from polyclinic.evaluation.scores import Score, bounds_of, finite, of_all, without
 

@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place
-from polyclinic.evaluation.blocks import Array
 from polyclinic.evaluation.scores import auroc, of_all
 from polyclinic.notes import note
 from polyclinic.samples import Dense, Ragged, Samples

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from polyclinic.evaluation.blocks import Array
+from polyclinic.arrays import Array
 from polyclinic.evaluation.scores import NOT_NEGATIVE, Score, ratio
 
 DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")

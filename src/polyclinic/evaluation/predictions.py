@@ -9,8 +9,8 @@ import polars as pl
 from polars import selectors
 
 from polyclinic import progress
+from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place, UnknownName, UsageError
-from polyclinic.evaluation.blocks import Array
 from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
 from polyclinic.samples.frames import in_one_type, read_table

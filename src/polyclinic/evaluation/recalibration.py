@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyclinic import seeds
-from polyclinic.evaluation.blocks import Array
+from polyclinic.arrays import Array
 from polyclinic.evaluation.calibration import RecalibrationLine
 from polyclinic.links import expit, logit
 

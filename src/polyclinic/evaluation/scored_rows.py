@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place
-from polyclinic.evaluation.blocks import Array
 from polyclinic.samples.prediction_columns import PROBABILITY
 
 

@@ -15,7 +15,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from polyclinic.evaluation.blocks import Array, Blocks
+from polyclinic.arrays import Array
+from polyclinic.evaluation.blocks import Blocks
 
 Score: TypeAlias = Callable[[Array], npt.NDArray[np.float64]]
 LeftOut: TypeAlias = Callable[[Blocks], npt.NDArray[np.float64]]

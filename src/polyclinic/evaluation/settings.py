@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 import numpy as np
 from annotated_types import Ge
 
+from polyclinic.arrays import Array
 from polyclinic.errors import Place, UnknownName
-from polyclinic.evaluation.blocks import Array
 from polyclinic.evaluation.decision import RULES
 
 ModelRole: TypeAlias = Literal["model", "baseline"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from polyclinic.evaluation.blocks import Array
+from polyclinic.arrays import Array
 from polyclinic.evaluation.calibration import line
 from polyclinic.evaluation.evaluated import Gap, Subgroup, SubgroupCalibration
 from polyclinic.evaluation.jackknife import jackknife, levels

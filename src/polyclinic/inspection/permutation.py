@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from polyclinic import seeds
-from polyclinic.evaluation.blocks import Array
+from polyclinic.arrays import Array
 from polyclinic.evaluation.estimates import Estimate
 from polyclinic.evaluation.jackknife import jackknife
 from polyclinic.evaluation.scores import LOWER_IS_BETTER
