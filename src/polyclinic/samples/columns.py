@@ -114,7 +114,7 @@ class Ragged:
         part = self.within()
         level, levels = part.values[name], len(self.levels[name])
         begun, ended = (np.cumsum(np.bincount(bound, minlength=len(level) + 1)) for bound in (part.start, part.stop))
-        # A row counts an element that is the first of its level there: the level was seen last before the row begins.
+        # A row counts an element that is the first of its level there: the level occurred last before the row begins.
         order = np.argsort(level.astype(np.uint16) if levels < 1 << 16 else level, kind="stable")
         before = np.full(len(level), -1)
         same = level[order[1:]] == level[order[:-1]]
@@ -133,9 +133,9 @@ class Ragged:
         for some in self.blocks(BLOCK, max(1, BLOCK // max(levels, 1))):
             part = replace(self, start=self.start[some], stop=self.stop[some])
             row, position = part.elements()
-            seen = np.zeros((len(part), levels), bool)
-            seen[row, self.values[name][position]] = True
-            count += seen.sum(axis=0)
+            occurs = np.zeros((len(part), levels), bool)
+            occurs[row, self.values[name][position]] = True
+            count += occurs.sum(axis=0)
         return count
 
     def within(self) -> Self:
