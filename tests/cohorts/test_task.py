@@ -184,3 +184,9 @@ def test_a_second_file_that_holds_no_predicates_is_an_error_of_ours(tmp_path: Pa
     (tmp_path / "more.yaml").write_text(text, "utf-8")
     with pytest.raises(PolyclinicError):
         load_task(tmp_path / "task.yaml", tmp_path / "more.yaml")
+
+
+@pytest.mark.parametrize("text", ["99999999999999999999h", "1001 years", "400000 days", "9" * 5000 + " days"])
+def test_a_span_of_more_than_a_thousand_years_is_none(text):
+    with pytest.raises(UsageError, match="is not a span of time"):
+        duration(text)

@@ -150,3 +150,13 @@ def test_the_labels_of_a_category_do_not_give_themselves_away(pairs):
             ids, {"c": Dense(levels, tuple("abcd")), "y": Dense(y_true)}, {"c": "input", "y": "target"}, {"row": ids}
         )
         screen_inputs(rows)  # raises where an input is the answer
+
+
+def test_a_number_whose_middle_is_the_answer_is_named():
+    samples, rng = planted(400), np.random.default_rng(3)
+    y, n = samples.y, len(samples)
+    middle = np.where(y > 0, rng.normal(0, 0.1, n), rng.choice([-2, 2], n) + rng.normal(0, 0.1, n))
+    column = Dense(middle.astype(np.float32))
+    with notes.collection() as collected:
+        screen_inputs(samples.with_column("middle", column, "input"))
+    assert any(note.result.startswith("middle: its value alone") for note in collected)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import numpy as np
 import polars as pl
 import pytest
 
-from polyclinic import progress
+from polyclinic import notes, progress
 from polyclinic.errors import BadData, UnknownName, UsageError
 from polyclinic.outcomes.binary import Binary
 from polyclinic.samples import Samples
-from polyclinic.samples.frames import read_table, write_table
+from polyclinic.samples.frames import labels, read_table, write_table
 from polyclinic.samples.table_inputs import TableInputs
 
 
@@ -107,7 +109,10 @@ def test_a_number_column_with_some_text_says_how_much_and_what_to_do() -> None:
 
 def test_rows_with_text_or_an_infinite_number_are_named_and_the_others_are_numbers() -> None:
     how, rows = TableInputs(use=("age",)), pl.DataFrame({"age": [" 61 ", "elderly", "1e999", None]})
-    assert how.unreadable(rows) == {1: "column 'age' holds text, not a number", 2: "column 'age' is infinite"}
+    assert how.unreadable(rows) == {
+        1: "column 'age' holds text, not a number",
+        2: "column 'age' is infinite, or too large a number",
+    }
     values = how.columns(None, rows[[0, 3]], None).columns["age"].values
     assert np.array_equal(values, [61, np.nan], equal_nan=True)
 
@@ -183,3 +188,55 @@ def test_a_column_of_a_kind_that_cannot_serve_is_named(column, values) -> None:
 def test_a_target_of_a_kind_that_cannot_serve_is_named(values) -> None:
     with pytest.raises(BadData, match="the target 'died' holds"):
         Binary().column("died", frame().with_columns(died=pl.Series(values)))
+
+
+def test_names_of_groups_lose_the_blanks_around_them() -> None:
+    assert labels(pl.Series(["a", "a ", " a", None])).tolist() == ["a", "a", "a", "unknown"]
+
+
+@pytest.mark.parametrize("name", ["__index_level_0__", "Unnamed: 0", "column_1"])
+def test_a_column_without_a_name_that_numbers_the_rows_is_no_input(name) -> None:
+    rows = pl.DataFrame({name: [0, 1, 2], "x": [1.0, 2.0, 1.0], "y": [0, 1, 0]})
+    with notes.collection() as collected:
+        assert TableInputs().resolved(rows, ["y"]).use == ("x",)
+    assert [(note.check, note.result) for note in collected] == [("columns not read", name)]
+    assert TableInputs(use=(name,)).resolved(rows, ["y"]).use == (name,)
+
+
+def test_rows_that_stand_there_twice_are_noted() -> None:
+    rows = pl.DataFrame({"row_id": [0, 1, 2], "x": [1.0, 1.0, 2.0], "y": [0, 0, 1]})
+    with notes.collection() as collected:
+        TableInputs().resolved(rows, ["y"])
+    assert [note.result for note in collected] == ["1 row repeats another in every column"]
+
+
+def test_integers_that_become_equal_are_noted() -> None:
+    rows = pl.DataFrame({"x": [2**60, 2**60 + 1, 5], "z": [1, 2, 3]})
+    with notes.collection() as collected:
+        TableInputs().resolved(rows, [])
+    assert [(note.check, "1 of its values becomes equal" in note.result) for note in collected] == [
+        ("column 'x'", True)
+    ]
+
+
+def test_groups_that_differ_in_capitals_alone_are_noted() -> None:
+    rows = pl.DataFrame({"x": [1.0, 2.0, 3.0], "who": ["P1", "p1", "p2"]})
+    with notes.collection() as collected:
+        TableInputs(groups=("who",)).resolved(rows, [])
+    assert [note.check for note in collected] == ["column 'who'"]
+
+
+def test_a_number_too_large_for_a_model_refuses_its_row() -> None:
+    rows = pl.DataFrame({"x": [1.0, 1e300, None, float("nan"), float("-inf")]})
+    assert list(TableInputs(use=("x",)).unreadable(rows)) == [1, 4]
+
+
+@pytest.mark.parametrize("values", [[date(2026, 1, 1)], [timedelta(1)], [[1.0]]])
+def test_times_and_lists_are_no_numbers(values) -> None:
+    with pytest.raises(BadData, match="where numbers are wanted"):
+        TableInputs(use=("x",)).unreadable(pl.DataFrame({"x": values}))
+
+
+def test_a_list_is_no_level() -> None:
+    with pytest.raises(BadData, match="where one text a row is wanted"):
+        TableInputs(use=("x",), categories={"x": ("a",)}).outside(pl.DataFrame({"x": [["a"]]}))

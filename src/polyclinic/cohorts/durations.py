@@ -30,13 +30,17 @@ _FORMS = [
 ]
 
 
+MOST_SECONDS = 1000 * 366 * 86400
+"""A thousand years: no record reaches further."""
+
+
 def duration(text: str, *, at: Place | None = None) -> timedelta:
     """The span that a text names, to the second (fractions of a second only where seconds are written so).
 
     >>> duration("1 day 2 hours")
     datetime.timedelta(days=1, seconds=7200)
 
-    Raises `UsageError` where the text is no span of time.
+    Raises `UsageError` where the text is no span of time, or is one of more than a thousand years.
     """
     span = _span(str(text).strip())
     if span is None:
@@ -54,5 +58,7 @@ def _span(text: str) -> timedelta | None:
     parts, size = match.groupdict(), {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60}
     coarse = sum((Decimal(parts.get(name) or 0) * seconds for name, seconds in size.items()), Decimal(0))
     fine = parts.get("seconds") or "0"
+    if coarse + Decimal(fine) > MOST_SECONDS:
+        return None
     span = timedelta(seconds=int(coarse) + int(fine) if fine.isdigit() else float(coarse + Decimal(fine)))
     return -span if text.startswith("-") else span

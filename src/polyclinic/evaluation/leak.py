@@ -1,7 +1,7 @@
 """Inputs that give the answer away: each one is compared with the target by itself, before anything is trained."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -28,6 +28,9 @@ says who cannot have the outcome, as the follow-up status does of patients who d
 
 FEWEST = 10
 """Rows of each class from which on a perfect separation is no chance any more (1 in 92,378 for one column)."""
+
+BINS = 20
+"""Of a number, the share of positives is counted in so many bins of equal size: it may rise and fall again."""
 
 PARTS = 5
 """Parts of the rows: the share of positives of a category is counted in the parts that a row is not in."""
@@ -101,7 +104,9 @@ def _screen(samples: Samples, rows: Array, y_true: Array) -> Iterator[_Screened]
     for name, column in of_rows(samples, Dense).items():
         values = np.asarray(column.values[rows], float).reshape(len(rows), -1)
         for feature, one in zip(names_of(name, column), values.T, strict=True):
-            yield _feature(feature, one, y_true)
+            screened = _feature(feature, one, y_true)
+            by_bins = _by_bins(one, y_true)
+            yield screened if by_bins <= screened.auroc else replace(screened, how="its value", auroc=by_bins)
         if values.shape[1] > 1 and np.isin(values, (0, 1)).all() and (values.sum(axis=1) <= 1).all():
             category = np.where(values.any(axis=1), values.argmax(axis=1), values.shape[1])
             yield _Screened(name, "its level", _by_category(category, y_true), False)
@@ -122,6 +127,16 @@ def _feature(name: str, values: Array, y_true: Array) -> _Screened:
     return _Screened(
         name, "whether it is there" if by_gaps >= by_value else "its value", max(by_value, by_gaps), rules_out
     )
+
+
+def _by_bins(values: Array, y_true: Array) -> float:
+    """A number by the bin that it lies in: the answer may stand in the middle. A gap is a bin, too."""
+    known = values[~np.isnan(values)]
+    if len(np.unique(known)) <= 2:
+        return 0.5
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]))
+    bins = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="right"))
+    return _by_category(bins, y_true)
 
 
 def _codes(column: Ragged, y_true: Array) -> Iterator[_Screened]:

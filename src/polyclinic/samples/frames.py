@@ -86,7 +86,13 @@ def need_columns(frame: pl.DataFrame, names: Sequence[str]) -> None:
 
 
 def as_numbers(series: pl.Series, strict: bool = False) -> pl.Series:
-    """As float64, without spaces around a number; where it is not `strict`, null for text."""
+    """As float64, without spaces around a number; where it is not `strict`, null for text.
+
+    Raises `BadData` for a column of times or lists, which a cast would turn into other numbers or could not read.
+    """
+    if series.dtype.is_temporal() or series.dtype.is_nested() or series.dtype == pl.Binary:
+        what, fix = f"column {series.name!r} holds {series.dtype} where numbers are wanted", "make it a number column"
+        raise BadData(what, at=Place(column=series.name), fix=fix)
     text = series.str.strip_chars() if series.dtype == pl.String else series
     return text.cast(pl.Float64, strict=strict)
 
@@ -102,13 +108,15 @@ def numbers(series: pl.Series) -> Array:
 
 
 def labels(series: pl.Series) -> Array:
-    """Group names: integers stay integers, everything else becomes text; raises `BadData` where it has none."""
+    """Group names: integers stay integers, everything else becomes text, without the blanks around it; raises `BadData`
+    where it has none.
+    """
     if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Duration):
         fix = "name a column of one text, number or time a row"
         raise BadData(f"the column {series.name!r} holds {series.dtype}", at=Place(column=series.name), fix=fix)
     if series.dtype.is_integer() and not series.null_count():
         return series.to_numpy()
-    return series.cast(pl.String).fill_null("unknown").to_numpy().astype(str)
+    return series.cast(pl.String).str.strip_chars().fill_null("unknown").to_numpy().astype(str)
 
 
 def times(series: pl.Series) -> Array:

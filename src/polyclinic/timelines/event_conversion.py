@@ -27,7 +27,7 @@ from polyclinic.timelines.format import (
 )
 from polyclinic.timelines.identifiers import as_identifier, common_type
 from polyclinic.timelines.mapping import DAY_OF, Event, Repeats, SourceMap, TableMap
-from polyclinic.timelines.stored_events import is_rounded
+from polyclinic.timelines.stored_events import is_rounded, require_numbers, require_times
 from polyclinic.timelines.tables import ROWS, Piece, batches, need, scan
 from polyclinic.timelines.zones import MEMORY, UTC_OFFSET, SiteClock, require_one_clock, zones_in
 
@@ -162,6 +162,7 @@ class EventConverter:
             non_events[f"repeated under {table.repeats.of}"] = rows - frame.height
         frame, refused = self._with_subject(frame, path)
         need(table.columns(), frame.schema, path)
+        frame = frame.with_columns(_readable(table, frame, path.name))
         times = ((n, frame.schema[n]) for n in sorted(table.times()))
         frame = frame.with_columns(self.clock.times(n, kind).alias(f"{n} time") for n, kind in times)
         events = (event for event in table.all_events if set(event.wanted) & set(frame.columns))
@@ -213,6 +214,9 @@ class EventConverter:
             if column:
                 yield column, NO_TIME, _source(f"{column} time").is_null() & _source(column).is_not_null()
         yield event.code[0].lstrip("$"), "no code", (pl.col("code") == "").fill_null(True)
+        if event.value and event.parts:  # a value of nothing in particular
+            bare = "//".join(part for part in event.code if not part.startswith("$"))
+            yield event.parts[0], "no code", (pl.col("code") == bare).fill_null(False)
         if (value_column := event.value) is not None:
             value = pl.col("numeric_value")
             yield value_column, WORDS, value.is_null() & _source(value_column).is_not_null()
@@ -266,6 +270,21 @@ class EventConverter:
             +repaired,
             self.clock.zone,
         )
+
+
+def _readable(table: TableMap, frame: pl.DataFrame, file: str) -> list[pl.Expr]:
+    """Categories among the times and values as text; raises `BadData` for a column of a type that cannot be read so."""
+    text = []
+    values = {event.value for event in table.all_events if event.value in frame.columns} - {None}
+    for name in sorted({*table.times(), *map(str, values)}):
+        kind, is_time = frame.schema[name], name in table.times()
+        if isinstance(kind, (pl.Categorical, pl.Enum)):
+            text.append(pl.col(name).cast(pl.String))
+        elif is_time:
+            require_times(name, kind, file)
+        else:
+            require_numbers(name, kind, file)
+    return text
 
 
 def _source(column: str) -> pl.Expr:

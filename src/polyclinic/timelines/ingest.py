@@ -17,7 +17,8 @@ from polyclinic.errors import BadData, Place, PolyclinicError, UsageError
 from polyclinic.figures.numbers import how_many
 from polyclinic.timelines.format import ODDITIES, Chunk, Format
 from polyclinic.timelines.identifiers import KEPT_AT, Identifiers
-from polyclinic.timelines.mapped_tables import MappedTables
+from polyclinic.timelines.lasting_facts import LastingFacts
+from polyclinic.timelines.mapped_tables import MappedTables, files
 from polyclinic.timelines.quarantine import Quarantine
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.shards import Shards, write_meds
@@ -78,7 +79,9 @@ def ingest(
         read = progress.track(format_.read(source), text=f"reading {source.name}")
         chunks = (chunk for chunk in map(quarantine.add, read) if chunk.frame.width)
         if format_.gives == "events":
-            extra = _write_events(format_name, chunks, part, source)
+            facts = LastingFacts()
+            extra = _write_events(format_name, chunks, part, source, facts)
+            quarantine.contradict(facts.contradictions())
         else:
             extra = _write_rows(chunks, part)
         if format_.gives == "rows" and not (part / "data" / "rows.parquet").is_file():
@@ -137,6 +140,8 @@ def _expect(name: str, format_: Format, source: Path) -> None:
         return
     if format_.sniff(source):
         return
+    if isinstance(format_, MappedTables):
+        files(source, format_.source_map)  # a table that lies there twice has an error of its own
     wants, hint = getattr(format_, "looks_for", ""), "name the folder that holds them"
     hint = "unpack it first, and name what was in it" if source.suffix.lower() in PACKED_SUFFIXES else hint
     if others := [other for other in _sniffed(source) if other != name]:
@@ -207,17 +212,19 @@ def write_json(path: Path, value: object) -> None:
 
 
 def _shards(source: Path) -> int:
-    files = [source] if source.is_file() else [p for p in source.rglob("*") if p.is_file()]
-    size = sum(p.stat().st_size * (PACKED if p.suffix.lower() == ".parquet" else 1) for p in files)
+    paths = [source] if source.is_file() else [p for p in source.rglob("*") if p.is_file()]
+    size = sum(p.stat().st_size * (PACKED if p.suffix.lower() == ".parquet" else 1) for p in paths)
     return min(MOST_SHARDS, math.ceil(size / SHARD_BYTES))
 
 
-def _write_events(name: str, chunks: Iterator[Chunk], out: Path, source: Path) -> dict[str, Any]:
+def _write_events(name: str, chunks: Iterator[Chunk], out: Path, source: Path, facts: LastingFacts) -> dict[str, Any]:
     identifiers = Identifiers.kept_in(source)
     with Shards(out / "data", _shards(source)) as store:
         for chunk in chunks:
             ids = identifiers.numbers(chunk.frame["subject_id"], file=chunk.file)
-            store.add(chunk.frame.with_columns(subject_id=ids))
+            events = chunk.frame.with_columns(subject_id=ids)
+            facts.add(events)
+            store.add(events)
         shards_hold, codes = store.finish()
     metadata = out / "metadata"
     metadata.mkdir()

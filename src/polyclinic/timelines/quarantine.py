@@ -11,6 +11,7 @@ from polyclinic import atomic, notes
 from polyclinic.errors import BadData, Place
 from polyclinic.figures.numbers import how_many
 from polyclinic.timelines.format import CONTRADICTIONS, ODDITIES, REFUSED, Chunk
+from polyclinic.timelines.lasting_facts import TWO_VALUES
 
 KEPT_AS_TEXT = "kept as text: column"
 CONTRADICTIONS_FILE = "contradictory_ids.parquet"
@@ -60,10 +61,14 @@ class Quarantine:
         file = pl.lit(chunk.file).alias("file")
         for frame, whole in ((chunk.refused, True), (chunk.cells, False)):
             self.refused.append(frame.select(file, *REFUSED, whole_row=pl.lit(whole)))
-        if not chunk.contradictions.is_empty():
-            self.contradictions.append(chunk.contradictions.select(*CONTRADICTIONS))
+        self.contradict(chunk.contradictions)
         self.zone = self.zone or chunk.zone
         return chunk
+
+    def contradict(self, contradictions: pl.DataFrame) -> None:
+        """Add identifiers of which the source says two things (`CONTRADICTIONS`)."""
+        if not contradictions.is_empty():
+            self.contradictions.append(contradictions.select(*CONTRADICTIONS))
 
     def total(self) -> RowCounts:
         """All files together."""
@@ -99,7 +104,8 @@ class Quarantine:
         """Note what a reader of a report must know of the source: contradictions, broken rows, codes kept as text."""
         contradictions = pl.concat(self.contradictions) if self.contradictions else pl.DataFrame(schema=CONTRADICTIONS)
         for (column, reason), ids in contradictions.partition_by("column", "reason", as_dict=True).items():
-            why = f"Their rows are in quarantine; the identifiers stand in quarantine/{CONTRADICTIONS_FILE}."
+            rows = "All of them are used" if reason == TWO_VALUES else "Their rows are in quarantine"
+            why = f"{rows}; the identifiers stand in quarantine/{CONTRADICTIONS_FILE}."
             notes.note("contradictions in the source", f"{ids.height:,} {column}: {reason}", why, "serious")
         for what, count in sorted(self.total().noted.items()):
             if what in ODDITIES:

@@ -63,14 +63,29 @@ def schemas(root: Path, paths: Sequence[Path]) -> dict[Path, dict[str, pl.DataTy
     return columns
 
 
+def require_times(name: str, kind: pl.DataType, file: str) -> None:
+    """Raise `BadData` for a column whose type holds no times: nobody knows where bare numbers begin to count."""
+    if not (kind in (pl.Null, pl.String, pl.Date) or isinstance(kind, pl.Datetime)):
+        what = f"the column {name!r} holds {kind} where times are wanted"
+        fix = "write timestamps, or text such as 2024-01-31T08:00: nobody can know where bare numbers begin to count"
+        raise BadData(what, at=Place(file, column=name), fix=fix)
+
+
+def require_numbers(name: str, kind: pl.DataType, file: str) -> None:
+    """Raise `BadData` for a column whose type holds neither numbers nor text."""
+    if not (kind in (pl.Null, pl.String, pl.Boolean) or kind.is_numeric()):
+        what = f"the column {name!r} holds {kind} where numbers are wanted"
+        raise BadData(what, at=Place(file, column=name), fix="write numbers")
+
+
 def _readable_type(name: str, kind: pl.DataType, file: str) -> pl.DataType:
     """The type in which a column is read: categories as text, offsets as whole minutes."""
     text = isinstance(kind, (pl.String, pl.Categorical, pl.Enum))
+    wanted, fits, fix = "", True, ""
     if name in TIMES:
-        wanted, fits = "times", text or isinstance(kind, (pl.Datetime, pl.Date))
-        fix = "write timestamps, or text such as 2024-01-31T08:00: nobody can know where bare numbers begin to count"
+        require_times(name, pl.String() if text else kind, file)
     elif name == "numeric_value":
-        wanted, fits, fix = "numbers", text or kind.is_numeric() or kind == pl.Boolean, "write numbers"
+        require_numbers(name, pl.String() if text else kind, file)
     elif name == UTC_OFFSET:
         wanted, fits = "minutes", kind.is_integer() or kind.is_float()
         fix = "write how many minutes the clock of the site is ahead of UTC, such as -300"
