@@ -17,6 +17,7 @@ from polyclinic.links import expit
 from polyclinic.outcomes.outcome import Head, Raw, WeightedScore
 from polyclinic.samples import Column, Dense, Ragged, Role, Samples
 from polyclinic.samples.frames import numbers
+from polyclinic.samples.prediction_columns import PROBABILITY, TRUTH, VALUE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +37,7 @@ class Binary:
     kind: ClassVar[str] = "binary"
     scores: ClassVar[tuple[str, ...]] = ("auroc", "auprc", "brier", "log_loss")
     primary: ClassVar[str] = "auroc"
-    truth_columns: ClassVar[tuple[str, ...]] = ("boolean_value",)
+    truth_columns: ClassVar[tuple[str, ...]] = (TRUTH,)
 
     def column(self, name: str, rows: pl.DataFrame) -> Dense:
         """A column of the table as target, float32: 1, 0, NaN where missing; see `positive`.
@@ -126,18 +127,18 @@ class Binary:
         """`predicted_boolean_probability`, and `predicted_boolean_value` at the threshold (0.5 where there is none)."""
         probability = y_score.values[:, 0].astype(np.float64)
         yes = probability >= (0.5 if threshold is None else threshold)
-        return pl.DataFrame({"predicted_boolean_value": yes, "predicted_boolean_probability": probability})
+        return pl.DataFrame({VALUE: yes, PROBABILITY: probability})
 
     def truth(self, rows: Samples) -> pl.DataFrame:
         """`boolean_value`, null where it is not known."""
         target = self.target(rows) if rows.having("target") else np.full(len(rows), np.nan, np.float32)
-        value = pl.Series("boolean_value", target).fill_nan(None).cast(pl.Boolean)
+        value = pl.Series(TRUTH, target).fill_nan(None).cast(pl.Boolean)
         return pl.DataFrame([value])
 
     def probabilities(self, frame: pl.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """`y_true` (0, 1) and the probability, for the rows of a predictions table that are labelled."""
-        y_true = frame["boolean_value"].cast(float).to_numpy()
-        return y_true, frame["predicted_boolean_probability"].cast(float).to_numpy()
+        y_true = frame[TRUTH].cast(float).to_numpy()
+        return y_true, frame[PROBABILITY].cast(float).to_numpy()
 
     def measures(self, frame: pl.DataFrame) -> dict[str, WeightedScore]:
         """Score name → weighted score of the labelled rows; the scores are registered under these names."""

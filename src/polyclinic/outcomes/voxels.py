@@ -20,6 +20,7 @@ from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place, UsageError
 from polyclinic.outcomes.outcome import Head, Raw, WeightedScore
 from polyclinic.samples import File, Role, Samples
+from polyclinic.samples.prediction_columns import DICE, PATH, REFERENCE
 from polyclinic.samples.samples import of_rows
 from polyclinic.timelines.format import FileReader, file_readers
 
@@ -44,7 +45,7 @@ class Voxels:
     example: ClassVar[dict[str, Any]] = {"labels": {1: "small", 2: "large"}}
     planted_size: ClassVar[int] = 20
     primary: ClassVar[str] = "dice"
-    truth_columns: ClassVar[tuple[str, ...]] = ("reference",)
+    truth_columns: ClassVar[tuple[str, ...]] = (REFERENCE,)
 
     @property
     def names(self) -> dict[int, str]:
@@ -55,7 +56,7 @@ class Voxels:
     @property
     def scores(self) -> tuple[str, ...]:
         """`dice`, and `dice//NAME` for each structure."""
-        return ("dice", *(f"dice//{name}" for name in self.names.values()))
+        return ("dice", *(f"{DICE}{name}" for name in self.names.values()))
 
     def target(self, rows: Samples) -> npt.NDArray[np.object_]:
         """One int64 array of channel numbers [x, y, z] a row. Raises `BadData` for a label that has no name."""
@@ -120,7 +121,7 @@ class Voxels:
         folder.mkdir(parents=True, exist_ok=True)
         for channel, source, name in zip(channels, pictures.references.tolist(), names, strict=True):
             write(numbers[channel].astype(np.int16), source, folder / name)
-        table = pl.DataFrame({"path": [f"{folder.name}/{name}" for name in names]}, {"path": pl.String})
+        table = pl.DataFrame({PATH: [f"{folder.name}/{name}" for name in names]}, {PATH: pl.String})
         if not rows.having("target"):
             return table
         known = np.flatnonzero(rows.labelled).tolist()
@@ -137,7 +138,7 @@ class Voxels:
         """`reference`: the path of the true label picture, null where there is none."""
         pictures = rows.target if rows.having("target") else None
         paths = pictures.references.tolist() if isinstance(pictures, File) else [None] * len(rows)
-        return pl.DataFrame({"reference": [path or None for path in paths]}, {"reference": pl.String})
+        return pl.DataFrame({REFERENCE: [path or None for path in paths]}, {REFERENCE: pl.String})
 
     def measures(self, frame: pl.DataFrame) -> dict[str, WeightedScore]:
         """`dice` is a row's mean over its structures, averaged over rows; `dice//NAME` is one structure's.
@@ -151,7 +152,7 @@ class Voxels:
         return {name: row_mean(column.to_numpy(), (0.0, 1.0)) for name, column in means.items()}
 
     def _read(self, frame: pl.DataFrame) -> Iterator[tuple[Array, Array | None]]:
-        for row, (path, reference) in enumerate(frame.select("path", "reference").iter_rows()):
+        for row, (path, reference) in enumerate(frame.select(PATH, REFERENCE).iter_rows()):
             if not (path and reference):
                 yield np.zeros(0, np.int64), None
                 continue
@@ -169,8 +170,8 @@ class Voxels:
     @classmethod
     def of_table(cls, frame: pl.DataFrame) -> Self:
         """The settings that follow from a table of paths alone: the labels that occur."""
-        named = [c.removeprefix("dice//") for c in frame.columns if c.startswith("dice//")]
-        paths = [p for p in frame["reference"].to_list() if p] if "reference" in frame.columns else []
+        named = [c.removeprefix(DICE) for c in frame.columns if c.startswith(DICE)]
+        paths = [p for p in frame[REFERENCE].to_list() if p] if REFERENCE in frame.columns else []
         if named or not paths:
             return cls(tuple(named))
         pictures = (label_reader(Path(path)).read(path).values for path in dict.fromkeys(paths))

@@ -29,6 +29,19 @@ from polyclinic.packages.verify import check, seal
 from polyclinic.samples import Samples
 from polyclinic.samples.assembly import SelectedRows, assemble, select_rows, unreadable, unseen
 from polyclinic.samples.identity import Identity, with_identity
+from polyclinic.samples.prediction_columns import (
+    EVERY_SPLIT,
+    FOLD,
+    IDENTITY,
+    MODEL,
+    OUTCOME,
+    OUTSIDE,
+    PACKAGE_FOLD,
+    REFUSED,
+    ROW_ID,
+    SPLIT,
+    TIME,
+)
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
 
@@ -118,11 +131,11 @@ class ModelPackage:
         if self.limits.outside == "refuse":
             reasons |= {row: f"outside the limits of the package: {names}" for row, names in outside.items()}
         row_ids = rows["row_id"].to_list()
-        last = {"refused": reasons, "outside": outside}
+        last = {REFUSED: reasons, OUTSIDE: outside}
         columns = [pl.Series(name, [values.get(i) for i in row_ids], pl.String) for name, values in last.items()]
         table = _joined(self._identity(rows, identity), pl.concat(c.answers for c in chunks)).hstack(columns)
         # Where the site has a zone, times leave on its wall clock, with `utc_offset` beside them.
-        return source.clock.to_disk(table, ["prediction_time"]) if isinstance(source, Timeline) else table
+        return source.clock.to_disk(table, [TIME]) if isinstance(source, Timeline) else table
 
     def _expect(self, source: Timeline | RowTable) -> None:
         timed = isinstance(source, Timeline)
@@ -157,11 +170,11 @@ class ModelPackage:
 
     def _identity(self, rows: pl.DataFrame, identity: Identity) -> pl.DataFrame:
         name = self.members[0].name
-        constant = {"outcome": self.question.kind, "model": name, "fold": "package", "split": "all"}
-        absent = {"subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
+        constant = {OUTCOME: self.question.kind, MODEL: name, FOLD: PACKAGE_FOLD, SPLIT: EVERY_SPLIT}
+        absent = {name: kind for name, kind in IDENTITY.items() if name != ROW_ID}
         known = [rows[c] if c in rows else _repeated(c, None, rows.height, kind) for c, kind in absent.items()]
         named = [_repeated(name, value, rows.height) for name, value in constant.items()]
-        return with_identity(pl.DataFrame([rows["row_id"], *known, *named]), identity.columns(rows["row_id"]))
+        return with_identity(pl.DataFrame([rows[ROW_ID], *known, *named]), identity.columns(rows[ROW_ID]))
 
     def save(self, folder: Path, card: str) -> None:
         """Write the package whole or not at all: recipe, parts, state, combination, limits, card, checksums."""

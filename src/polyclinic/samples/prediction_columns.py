@@ -6,7 +6,7 @@ ROW_ID, SUBJECT, TIME = "row_id", "subject_id", "prediction_time"
 OUTCOME, MODEL, FOLD, SPLIT = "outcome", "model", "fold", "split"
 TRUTH, VALUE, PROBABILITY = "boolean_value", "predicted_boolean_value", "predicted_boolean_probability"
 UNCALIBRATED, THRESHOLD = "uncalibrated_probability", "threshold"
-PATH, REFERENCE, REFUSED = "path", "reference", "refused"
+PATH, REFERENCE, REFUSED, OUTSIDE = "path", "reference", "refused", "outside"
 DICE = "dice//"
 
 IDENTITY: dict[str, pl.DataType] = {ROW_ID: pl.Int64(), SUBJECT: pl.Int64(), TIME: pl.Datetime("us")}
@@ -28,5 +28,5 @@ PREDICTED: dict[str, pl.DataType] = {
 LABELS: dict[str, pl.DataType] = {TRUTH: pl.Boolean(), REFERENCE: pl.String()}
 """What happened, by kind of outcome."""
 
-PACKAGE_FOLD = "package"
+PACKAGE_FOLD, EVERY_SPLIT = "package", "all"
 SPLITS = ("train", "validation", "test")

@@ -18,7 +18,19 @@ from polyclinic.outcomes.outcome import Outcome, Raw, concatenate
 from polyclinic.samples import Samples
 from polyclinic.samples.columns import Index
 from polyclinic.samples.identity import with_identity
-from polyclinic.samples.prediction_columns import THRESHOLD, UNCALIBRATED
+from polyclinic.samples.prediction_columns import (
+    FOLD,
+    IDENTITY,
+    MODEL,
+    OUTCOME,
+    PATH,
+    ROW_ID,
+    SPLIT,
+    SUBJECT,
+    THRESHOLD,
+    TIME,
+    UNCALIBRATED,
+)
 from polyclinic.samples.splits import HELD_OUT, Fold
 from polyclinic.studies.fits import FoldFit, checked_target
 from polyclinic.studies.study import Candidate, Study
@@ -163,24 +175,23 @@ def identity(rows: Samples, kind: str, model: str, fold: str, split: str) -> pl.
     """The first columns of the predictions table; what the caller calls the rows stands beside their number."""
     subject = np.asarray(rows.groups.get("subject"))
     number = subject if subject.dtype.kind in "iu" else None
-    known = {"row_id": rows.row_id, "subject_id": number, "prediction_time": rows.time}
-    schema: Any = {"row_id": pl.Int64, "subject_id": pl.Int64, "prediction_time": pl.Datetime("us")}
-    named = {"outcome": kind, "model": model, "fold": fold, "split": split}
-    table = pl.DataFrame(known, schema).with_columns(pl.lit(v).alias(k) for k, v in named.items())
+    known = {ROW_ID: rows.row_id, SUBJECT: number, TIME: rows.time}
+    named = {OUTCOME: kind, MODEL: model, FOLD: fold, SPLIT: split}
+    table = pl.DataFrame(known, IDENTITY).with_columns(pl.lit(v).alias(k) for k, v in named.items())
     return with_identity(table, rows.identity)
 
 
 def linked(table: pl.DataFrame, step: Path, out: Path) -> pl.DataFrame:
     """Give the files of a step a second name under the run, so that the steps may be thrown away."""
-    if "path" not in table.columns:
+    if PATH not in table.columns:
         return table
     target = out / "predictions" / step.name
     moved = []
-    for path in table["path"]:
+    for path in table[PATH]:
         name = target / Path(path).parent.name / Path(path).name
         if not (name.exists() and name.samefile(step / path)):
             name.parent.mkdir(parents=True, exist_ok=True)
             name.unlink(missing_ok=True)
             name.hardlink_to(step / path)
         moved.append(name.relative_to(out).as_posix())
-    return table.with_columns(path=pl.Series(moved, dtype=pl.String))
+    return table.with_columns(pl.Series(PATH, moved, pl.String))
