@@ -1,7 +1,8 @@
 """Predictions and labels made elsewhere, brought into the form of the predictions table."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,37 @@ def labelled(frame: pl.DataFrame, outcome: object) -> pl.DataFrame:
     return frame.drop_nulls(list(getattr(outcome, "truth_columns", ())))
 
 
+@dataclass(frozen=True, eq=False)
+class ReadPredictions:
+    """Predictions from elsewhere, joined with their labels.
+
+    Attributes
+    ----------
+    table
+        The predictions table with the truth.
+    outcome
+        The outcome, with settings that follow from the table where it came as a class.
+    row_id, groups, strata
+        Of the rows, as `evaluate` takes them: int64 [row]; name → [row].
+    cohort, sanity
+        What the report says of them.
+    """
+
+    table: pl.DataFrame
+    outcome: Any
+    row_id: Array
+    groups: Mapping[str, Array]
+    strata: Mapping[str, Array]
+    cohort: Mapping[str, Any]
+    sanity: Sequence[Mapping[str, object]]
+
+
 def read(
     predictions: Path, labels: Path | None, group: str | None, outcome: Any, strata: Sequence[str]
-) -> tuple[pl.DataFrame, Any, dict[str, Any], dict[str, Any]]:
-    """Read, join and check. outcome: an outcome, or its class, whose settings then follow from the table (`of_table`).
+) -> ReadPredictions:
+    """Read, join and check.
 
-    Gives the predictions table with the truth; the outcome; `row_id`, `groups` and `strata` of the rows, as `evaluate`
-    takes them; and what the report says of them, `cohort` and `sanity`.
+    outcome: an outcome, or its class, whose settings then follow from the table (`of_table`).
     """
     here, there, named = Place(file=str(predictions)), Place(file=str(labels or predictions)), REFERENCE
     table = _of_run(_table(predictions), predictions.stem, outcome.kind, here)
@@ -88,15 +113,14 @@ def read(
         _no_answer(name, here)
     groups = {group: _group(about, group, here)} if group else {}
     levels = {name: _column(about, name, here).to_numpy() for name in strata}
-    rows = {"row_id": about["row_id"].to_numpy(), "groups": groups, "strata": levels}
     first = (pl.col(MODEL) == table[MODEL][0]) & (pl.col(SPLIT) == "test")
     predicted, matched = table.filter(first), joined.filter(first)
     without = truth.join(table, on=keys, how="anti").height
     checks = _left_out(predicted, matched, without) + ([] if group else _without_group(matched))
     for check in checks:
         progress.say(f"{check['check']}: {check['result']}")
-    facts = {"cohort": _cohort(predicted, matched, instance, group), "sanity": checks}
-    return joined, instance, rows, facts
+    cohort = _cohort(predicted, matched, instance, group)
+    return ReadPredictions(joined, instance, about[ROW_ID].to_numpy(), groups, levels, cohort, checks)
 
 
 def _without_group(rows: pl.DataFrame) -> list[dict[str, object]]:

@@ -14,6 +14,7 @@ from polyclinic.reports.composition import core_of, sections_of
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.publishing import environment, publish
 from polyclinic.reports.report import Report
+from polyclinic.samples.prediction_columns import MODEL
 
 
 def evaluate(
@@ -63,18 +64,28 @@ def evaluate(
     how = settings or Evaluation()
     truth = files[1] if labels is not None else None
     with notes.collection() as collected:
-        table, kind, rows, facts = predictions_table.read(files[0], truth, group, kind, how.strata)
-        names = table["model"].unique(maintain_order=True).to_list()
-        chosen, choices = best(table, names, kind), best_by_fold(table, names, kind)
-        roles = {name: "model" if name == chosen else "baseline" for name in names}
-        evaluation = evaluator.evaluate(table, kind, how, **rows, roles=roles, chosen=chosen, choices=choices)
+        read = predictions_table.read(files[0], truth, group, kind, how.strata)
+        names = read.table[MODEL].unique(maintain_order=True).to_list()
+        chosen = best(read.table, names, read.outcome)
+        evaluation = evaluator.evaluate(
+            read.table,
+            read.outcome,
+            how,
+            row_id=read.row_id,
+            groups=read.groups,
+            strata=read.strata,
+            roles={name: "model" if name == chosen else "baseline" for name in names},
+            chosen=chosen,
+            choices=best_by_fold(read.table, names, read.outcome),
+        )
     content = {
         "study": files[0].stem,
         "title": f"Evaluation of {files[0].name}",
         "intended_use": "",
         "data": {path.name: fingerprint.of_file(path) for path in files},
         "environment": environment(),
-        **facts,
+        "cohort": read.cohort,
+        "sanity": read.sanity,
         "gates": [],
         **core_of(evaluation),
         "sections": sections_of(evaluation),
