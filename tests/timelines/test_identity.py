@@ -10,9 +10,10 @@ import pytest
 
 from polyclinic import notes
 from polyclinic.cohorts.cohort import as_index
+from polyclinic.errors import BadData
 from polyclinic.samples.frames import in_one_type
 from polyclinic.timelines.identifiers import number_of
-from polyclinic.timelines.ingest import ingest
+from polyclinic.timelines.ingest import ingest, open_source
 
 MAPPING = """
 subject: patient
@@ -141,3 +142,15 @@ def test_a_csv_and_a_parquet_of_the_same_identifiers_give_the_same(tmp_path, tab
     frame = pl.DataFrame({"id": ["1E1", "10", "2E1", "020"], "v": [1, 2, 3, 4]})
     frame.write_csv(tmp_path / table) if table.endswith("csv") else frame.write_parquet(tmp_path / table)
     assert ingest("table", tmp_path / table, tmp_path / "out").rows().select("id", "v").equals(frame)
+
+
+def test_subjects_in_a_table_may_be_whole_floats_or_categories(tmp_path):
+    (tmp_path / "data").mkdir()
+    pl.DataFrame({"subject_id": [7], "time": [datetime(2026, 1, 1)], "code": ["A"]}).write_parquet(
+        tmp_path / "data" / "0.parquet"
+    )
+    timeline = open_source(tmp_path)
+    for ids in (pl.Series([7.0, None]), pl.Series(["7 ", None]).cast(pl.Categorical)):
+        assert timeline.subject_numbers(ids).to_list() == [7, None]
+    with pytest.raises(BadData, match="holds Float64 where subjects are wanted"):
+        timeline.subject_numbers(pl.Series([7.5]))

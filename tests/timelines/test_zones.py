@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyclinic.errors import BadData, UsageError
-from polyclinic.timelines.zones import NAIVE, SiteClock, offset_zone, on_one_clock, require_one_clock, zones_in_frame
+from polyclinic.timelines.zones import (
+    NAIVE,
+    SiteClock,
+    as_time,
+    offset_zone,
+    on_one_clock,
+    require_one_clock,
+    zones_in_frame,
+)
 
 ZONES = st.sampled_from([
     "America/Chicago", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata", "Etc/GMT+5", "UTC", "+05:30"
@@ -169,3 +177,26 @@ def test_a_table_with_a_zone_and_one_without_are_mixed():
     plain = pl.DataFrame({"time": [datetime(2100, 1, 1)]})
     with pytest.raises(BadData, match="mixed zones: UTC in a: time; no zone in b: time"):
         on_one_clock(plain.select(pl.col("time").dt.replace_time_zone("UTC")), plain, "time", ("a", "b"))
+
+
+def test_text_of_which_some_has_a_zone_waits_for_the_clock_of_the_site():
+    text = pl.Series("t", ["2026-01-01 10:00", "2026-01-01 10:00:00 -06:00"])
+    assert as_time(text).dtype == pl.String
+    read = SiteClock("America/Chicago").index_times(text.to_frame(), "t", "f")["t"]
+    assert read.n_unique() == 1
+    with pytest.raises(BadData, match="mixed zones"):
+        SiteClock().index_times(text.to_frame(), "t", "f")
+
+
+def test_text_of_which_some_has_a_zone_meets_no_other_table():
+    mixed = pl.DataFrame({"t": ["2026-01-01 10:00", "2026-01-01 10:00:00 -06:00"]})
+    with pytest.raises(BadData, match="mixed zones: some cells of t have a zone"):
+        on_one_clock(mixed, pl.DataFrame({"t": [datetime(2026, 1, 1)]}), "t", ("f", "g"))
+
+
+def test_offsets_beside_index_times_are_whole_minutes_or_floats_and_no_text():
+    frame = pl.DataFrame({"t": [datetime(2026, 1, 1, 10)], "utc_offset": [-300.0]})
+    read = SiteClock("America/Chicago").index_times(frame, "t", "f")["t"]
+    assert read.to_list() == [datetime(2026, 1, 1, 9)]
+    with pytest.raises(BadData, match="'utc_offset' holds String where minutes are wanted"):
+        SiteClock("America/Chicago").index_times(frame.with_columns(utc_offset=pl.lit("-05:00")), "t", "f")

@@ -13,7 +13,7 @@ from polyclinic.errors import BadData, Place
 from polyclinic.timelines import describe
 from polyclinic.timelines.event_arrays import EventArrays
 from polyclinic.timelines.format import EVENTS
-from polyclinic.timelines.identifiers import KEPT_AT, number_of
+from polyclinic.timelines.identifiers import KEPT_AT, as_identifier, number_of
 from polyclinic.timelines.stored_events import StoredEvents, required
 from polyclinic.timelines.summary import read_summary
 from polyclinic.timelines.tables import readable
@@ -117,6 +117,11 @@ class Timeline(Ingested):
 
         Who is not in the timeline keeps a number of their own.
         """
+        common = pl.String() if isinstance(ids.dtype, (pl.Categorical, pl.Enum)) else pl.Int64()
+        if ids.dtype.is_float() or common == pl.String:  # whole numbers beside missing ones, as pandas writes them
+            whole = ids.to_frame().select(as_identifier(ids.name, ids.dtype, common)).to_series()
+            filled = ids.fill_nan(None) if ids.dtype.is_float() else ids
+            ids = whole if common == pl.String or whole.null_count() == filled.null_count() else ids
         table = self.path / KEPT_AT
         if ids.dtype.is_integer() and (self.frame is not None or not table.is_file()):
             return ids.cast(pl.Int64)

@@ -189,6 +189,7 @@ class SiteClock:
 
         Raises `BadData` for text that is no time, and where the table has a zone and the site has none.
         """
+        frame = _with_whole_offsets(frame, file)
         kind = frame.schema[column]
         zones = zones_in_frame(frame, [column], file)
         offset = UTC_OFFSET in frame.columns and frame.schema[UTC_OFFSET].is_integer()
@@ -227,9 +228,15 @@ def _fixed(zone: str) -> int | None:
 
 
 def as_time(text: pl.Series) -> pl.Series:
-    """A column of text in which every cell is a time: plain, or in UTC where some are written with a zone."""
+    """A column of text in which every cell is a time: plain, or in UTC where all are written with a zone.
+
+    Where some have a zone and others have none, it stays text: only the clock of the site can read both.
+    """
     frame = text.to_frame()
-    zoned = set(zones_in_frame(frame, [text.name], "").values()) - {NAIVE}
+    zones = set(zones_in_frame(frame, [text.name], "").values())
+    zoned = zones - {NAIVE}
+    if zoned and NAIVE in zones:
+        return text
     read = frame.select(SiteClock("UTC" if zoned else None).times(text.name, pl.String()))[text.name]
     return read.dt.replace_time_zone("UTC") if zoned else read
 
@@ -300,7 +307,7 @@ def on_one_clock(
 
     Raises `BadData` where the times of one have a zone and those of the other have none.
     """
-    tables = [_read_times(table, column) for table in (left, right)]
+    tables = [_read_times(table, column, file) for table, file in zip((left, right), files, strict=True)]
     zones = [_zone_beside(table, column) for table in tables]
     if None not in zones:
         clock = SiteClock("UTC")
@@ -313,12 +320,25 @@ def on_one_clock(
     return one, other
 
 
-def _read_times(table: pl.DataFrame, column: str) -> pl.DataFrame:
+def _read_times(table: pl.DataFrame, column: str, file: str) -> pl.DataFrame:
     """The table with its times read, where they are text and all of it is times."""
     if table.schema[column] != pl.String:
         return table
     read = as_time(table[column])
+    if read.dtype == pl.String:
+        what = f"the times are in mixed zones: some cells of {column} have a zone, others have none"
+        fix = "write all of them with their zone, or all on the site's wall clock without one"
+        raise BadData(what, at=Place(file=file, column=column), fix=fix)
     return table if read.null_count() > table[column].null_count() else table.with_columns(read)
+
+
+def _with_whole_offsets(frame: pl.DataFrame, file: str) -> pl.DataFrame:
+    """The table with `utc_offset` in whole minutes, which pandas writes as floats beside missing ones."""
+    kind = frame.schema.get(UTC_OFFSET, pl.Null())
+    if not (kind == pl.Null or kind.is_integer() or kind.is_float()):
+        what, fix = f"the column {UTC_OFFSET!r} holds {kind} where minutes are wanted", "write minutes, such as -300"
+        raise BadData(what, at=Place(file=file, column=UTC_OFFSET), fix=fix)
+    return frame.with_columns(pl.col(UTC_OFFSET).cast(pl.Int64, strict=False)) if kind.is_float() else frame
 
 
 def _zone_beside(table: pl.DataFrame, column: str) -> str | None:
