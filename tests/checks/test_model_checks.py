@@ -125,7 +125,7 @@ def test_a_model_that_knows_the_labels_of_held_out_rows_is_caught(tmp_path, monk
     from polyclinic.checks import planted
 
     problem = planted.shuffled(Binary().planted(600, 7), 1, tmp_path)
-    monkeypatch.setattr(f"{__name__}.SEEN", problem.y)
+    monkeypatch.setattr(f"{__name__}.TARGETS", problem.y)
     with pytest.raises(CheckFailed, match="from shuffled labels it still reaches auroc 1"):
         models.does_not_learn_from_shuffled_labels(KnowsTheAnswer(), Binary(), tmp_path)
 
