@@ -60,12 +60,12 @@ def without(faults: Iterable[Fault], frame: pl.DataFrame, row: str) -> tuple[pl.
         return frame, nothing_refused()
     masks = frame.select(tests[n].fill_null(False).alias(str(n)) for n in present)
     wrong = masks.select(pl.any_horizontal(str(n) for n in present)).to_series()
-    # Columns and reasons are written for the few rows that have a fault.
-    reasons = (pl.lit(why) if isinstance(why, str) else why for _, why, _ in faults)
-    few = frame.filter(wrong).select(
-        pl.col(row).cast(pl.Int64).alias("row"), *(why.alias(f"reason {n}") for n, why in enumerate(reasons))
+    # A reason may be a literal, one a row: it is written before rows are left out, and only where its fault occurs.
+    reasons = {n: pl.lit(why) if isinstance(why, str) else why for n, (_, why, _) in enumerate(faults) if n in present}
+    written = frame.select(
+        pl.col(row).cast(pl.Int64).alias("row"), *(why.alias(f"reason {n}") for n, why in reasons.items())
     )
-    few = few.hstack(masks.filter(wrong))
+    few = written.hstack(masks).filter(wrong)
     column = pl.coalesce(pl.when(str(n)).then(pl.lit(faults[n][0])) for n in present)
     reason = pl.coalesce(pl.when(str(n)).then(f"reason {n}") for n in present)
     return frame.filter(~wrong), few.select("row", column=column, reason=reason)

@@ -253,12 +253,14 @@ def _dataset(name: str, columns: list[str]) -> dict[str, Any]:
 def _types_that_fit(source: Path) -> Iterator[None]:
     """Turn what Polars and Arrow cannot do with the types of a source (a duration as subject) into an error.
 
-    Their own words are not shown: they may quote a value.
+    Their own words are not shown: they may quote a value. A wrong shape or a missing column is polyclinic's own fault.
     """
     import pyarrow as pa
 
     try:
         yield
+    except (pl.exceptions.ShapeError, pl.exceptions.ColumnNotFoundError, pl.exceptions.DuplicateError):
+        raise
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException) as error:
         if "No space left" in str(error):
             raise OSError(errno.ENOSPC, "No space left") from error
