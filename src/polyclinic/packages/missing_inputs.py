@@ -88,7 +88,8 @@ def _codes_there(column: Ragged, labels: list[str]) -> Iterator[Mask]:
         yield from there.T
         return
     places = np.flatnonzero(number >= 0)
-    places = places[np.argsort(number[places], kind="stable")]
+    small = np.uint16 if len(labels) < 1 << 16 else np.int64  # two bytes are sorted by counting them
+    places = places[np.argsort(number[places].astype(small), kind="stable")]
     ends = np.cumsum(np.bincount(number[number >= 0], minlength=len(labels)))
     for own in np.split(places, ends[:-1]):  # a row has the code where the last one before its end lies within it
         newest = np.append(-1, own)[np.searchsorted(own, column.stop)]
