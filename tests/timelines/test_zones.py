@@ -200,3 +200,10 @@ def test_offsets_beside_index_times_are_whole_minutes_or_floats_and_no_text():
     assert read.to_list() == [datetime(2026, 1, 1, 9)]
     with pytest.raises(BadData, match="'utc_offset' holds String where minutes are wanted"):
         SiteClock("America/Chicago").index_times(frame.with_columns(utc_offset=pl.lit("-05:00")), "t", "f")
+
+
+def test_offsets_that_pandas_wrote_as_floats_count_where_two_tables_meet():
+    walls = pl.DataFrame({"t": [datetime(2026, 1, 1, 10)], "utc_offset": [-360.0]})
+    utc = pl.DataFrame({"t": [datetime(2026, 1, 1, 16)]}).with_columns(pl.col("t").dt.replace_time_zone("UTC"))
+    one, other = on_one_clock(walls, utc, "t", ("f", "g"))
+    assert one["t"].to_list() == other["t"].to_list()

@@ -122,10 +122,10 @@ def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats32:
     each = len(learned["hours"]) * len(SUMMARIES) if learned["codes"] else 0
     size = width + each * sum(len(codes) for codes in learned["codes"].values())
     values, at = np.zeros((len(rows), max(size, 1)), np.float32), 0
-    for name, names_ in sorted(learned["dense"].items()):
-        values[:, at : at + len(names_)] = centred(columns[name], learned.get("offset", {}).get(name))
-        at += len(names_)
     with np.errstate(invalid="ignore", over="ignore"):  # of infinite values, which are named below
+        for name, names_ in sorted(learned["dense"].items()):
+            values[:, at : at + len(names_)] = centred(columns[name], learned.get("offset", {}).get(name))
+            at += len(names_)
         for name, codes in sorted(learned["codes"].items()):
             part = values[:, at : at + each * len(codes)]
             summarise(sequence[name], codes, rows.time, learned["hours"], out=part)

@@ -307,7 +307,10 @@ def on_one_clock(
 
     Raises `BadData` where the times of one have a zone and those of the other have none.
     """
-    tables = [_read_times(table, column, file) for table, file in zip((left, right), files, strict=True)]
+    tables = [
+        _with_whole_offsets(_read_times(table, column, file), file)
+        for table, file in zip((left, right), files, strict=True)
+    ]
     zones = [_zone_beside(table, column) for table in tables]
     if None not in zones:
         clock = SiteClock("UTC")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -185,3 +186,10 @@ def test_scaled_numbers_are_reckoned_alike_in_pieces(tmp_path, monkeypatch):
     image.to_filename(tmp_path / "scaled.nii")
     assert np.allclose(volumes.read(tmp_path / "scaled.nii").values, nibabel.load(tmp_path / "scaled.nii").get_fdata())
     assert headers.MOST_VOXELS >= 512**3
+
+
+def test_numbers_beyond_float32_are_infinite_without_a_warning(tmp_path):
+    path = save(tmp_path / "huge.nii", np.full((3, 4, 5), 1e300), np.eye(4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isinf(volumes.read(path).values).all()

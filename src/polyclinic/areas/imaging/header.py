@@ -124,7 +124,8 @@ def read(path: Path, head: Header) -> npt.NDArray[np.float32]:
     if len(raw) < prod(head.shape):
         raise refused(path, "it is cut short")
     if (head.slope, head.intercept) == (1.0, 0.0):
-        values = raw.astype(np.float32)
+        with np.errstate(over="ignore"):  # what float32 does not hold is infinite, as the docstring says
+            values = raw.astype(np.float32)
     else:
         values = np.empty(len(raw), np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
