@@ -61,7 +61,16 @@ def test_a_column_is_compared_and_a_missing_value_is_no():
 
 
 @pytest.mark.parametrize(
-    "wrong", ["age", {"code": "A"}, {"column": "age"}, {"column": "agee", "value": 1}, {"column": "age", "min": 1}]
+    "wrong",
+    [
+        "age",
+        {"code": "A"},
+        {"column": "age"},
+        {"column": "agee", "value": 1},
+        {"column": "age", "min": 1},
+        {"column": "age", "value_min": "old"},
+        {"column": "age", "value_max": None},
+    ],
 )
 def test_what_compares_nothing_is_refused(wrong):
     with pytest.raises((UsageError, UnknownName)):

@@ -246,6 +246,10 @@ def test_the_folder_of_a_run_is_runs_and_its_name_where_none_is_named(
     assert plan(study(patients())).folder == Path("runs/deaths")
     with pytest.raises(UsageError, match="no name for a folder"):
         plan(study(patients(), name="../deaths"))
+    patients().write_parquet("patients.parquet")
+    document = {**study(patients()), "source": {"format": "table", "path": "patients.parquet"}}
+    Path("another.yaml").write_text(json.dumps(document))
+    assert plan("another.yaml").folder == Path("runs/deaths")
 
 
 def test_a_subgroup_may_be_a_comparison_of_a_column_and_trains_nothing_again(finished: Report) -> None:

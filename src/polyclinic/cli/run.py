@@ -61,7 +61,7 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
 def show_report(report: Report) -> None:
     """The finding, what to know before use by name, the gates, and where things lie."""
     output.say_paragraph(report.finding)
-    if titles := [caution.title for caution in report.document.cautions]:
+    if titles := dict.fromkeys(caution.title for caution in report.document.cautions):
         output.say(f"before you use this, read on the page: {'; '.join(titles)}")
     for gate in report.document.gates:
         output.say(f"gate {output.cell(gate.gate)}: {gate.state} (measured {output.cell(gate.measured)})")

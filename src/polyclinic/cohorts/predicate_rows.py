@@ -84,13 +84,20 @@ def column_holds(name: str, document: Mapping[str, Any] | str, rows: pl.DataFram
         tests.append(column.cast(pl.String) == str(document["value"]))
     number = column.cast(pl.Float64, strict=False)
     if "value_min" in document:
-        least = float(document["value_min"])
+        least = _bound(document, "value_min", at)
         tests.append(number >= least if document.get("value_min_inclusive") else number > least)
     if "value_max" in document:
-        most = float(document["value_max"])
+        most = _bound(document, "value_max", at)
         tests.append(number <= most if document.get("value_max_inclusive") else number < most)
     if not tests:
         raise UsageError(
             f"the subgroup {name!r} compares with nothing", at=at, fix="add `value`, `value_min` or `value_max`"
         )
     return np.asarray(rows.select(pl.all_horizontal(tests).fill_null(False)).to_series().to_numpy())
+
+
+def _bound(document: Mapping[str, Any], key: str, at: Place) -> float:
+    value = document[key]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"{key} of a subgroup is no number", at=at, fix=f"write a number, for example  {key}: 65")
+    return float(value)

@@ -80,7 +80,7 @@ def run(
         For whatever is wrong with the study or its data. A run that was stopped goes on from its finished steps when
         it is called again.
     """
-    document, folder = _study_and_folder(study, out)
+    document, folder = _study_and_folder(study, out, settings, allow_code=allow_code)
     stored = with_stored_frame(document, folder)
     checked = load_study(stored, settings, allow_code=allow_code, check_sources=True)
     _refuse_folder_of_another(folder, checked.name)
@@ -112,7 +112,7 @@ def plan(
     PolyclinicError
         For whatever is wrong with the study.
     """
-    document, folder = _study_and_folder(study, out)
+    document, folder = _study_and_folder(study, out, settings, allow_code=allow_code)
     with tempfile.TemporaryDirectory() as scratch:
         stored = with_stored_frame(document, Path(scratch))
         checked = load_study(stored, settings, allow_code=allow_code, check_sources=True)
@@ -131,7 +131,9 @@ def _refuse_folder_of_another(folder: Path, name: str) -> None:
         raise UsageError(what, at=Place(file=str(folder)), fix="name another folder with --out, or remove this one")
 
 
-def _study_and_folder(study: StudyLike, out: Path | str | None) -> tuple[StudyLike, Path]:
+def _study_and_folder(
+    study: StudyLike, out: Path | str | None, settings: Sequence[str], *, allow_code: bool
+) -> tuple[StudyLike, Path]:
     """The study, and the folder of its run: `runs/` and the study's name where none is named."""
     if out is not None:
         return study, Path(out)
@@ -140,7 +142,7 @@ def _study_and_folder(study: StudyLike, out: Path | str | None) -> tuple[StudyLi
     elif isinstance(study, Mapping):
         name = str(study.get("name") or "study")
     else:
-        name = Path(study).stem.removesuffix(".study")
+        name = load_study(study, settings, allow_code=allow_code).name
     if not FILE_NAME.fullmatch(name):
         what = f"the name of the study, {name!r}, is no name for a folder"
         raise UsageError(what, at=Place(key="name"), fix="name a folder for the run: --out FOLDER, or out=")

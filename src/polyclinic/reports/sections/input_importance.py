@@ -13,9 +13,10 @@ from polyclinic.reports.section import Section
 from polyclinic.reports.wording import listed, plain, score_name
 
 LEAD = (
-    "Each group of inputs of {model} is taken from other patients, on held-out rows; the more the score gets worse, the "
-    "more the model relies on it. Inputs that say the same can stand in for one another, so that each of them may look "
-    "unimportant. This shows what the model uses, not what causes the outcome."
+    "On held-out rows, each group of inputs of {model} is replaced by that of another row, of another patient or "
+    "whatever the intervals are over; the more the score gets worse, the more the model relies on it. Inputs that say "
+    "the same can stand in for one another, so that each of them may look unimportant. This shows what the model uses, "
+    "not what causes the outcome."
 )
 
 
