@@ -223,7 +223,7 @@ def test_patients_that_the_split_does_not_keep_apart_are_warned_of(tmp_path: Pat
     document = run(study(frame, split=apart, inputs=named, **small), out=tmp_path / "run").document
     results = {s.check: s.result for s in document.sanity}
     assert results == {"patients learned from and held out": "80 of 80"}
-    assert "patients learned from and held out" in [c.title for c in document.cautions]
+    assert "Patients learned from and held out" in [c.title for c in document.cautions]
     assert not run(study(patients(240), **small), out=tmp_path / "apart").document.sanity
 
 

@@ -13,15 +13,13 @@ from polyclinic.errors import Place, UnknownName, UsageError
 from polyclinic.samples.inputs import Stratified
 from polyclinic.samples.table_inputs import TableInputs
 from polyclinic.studies.study import Study
-from polyclinic.timelines.format import FixedColumns
+from polyclinic.timelines.format import FixedColumns, ListedColumns
 from polyclinic.timelines.ingest import detect, open_source, opened
 from polyclinic.timelines.rows import RowTable
-from polyclinic.timelines.tables import TEXT, first_file, head, scan
+from polyclinic.timelines.tables import names_of_columns
 
 At: TypeAlias = Callable[..., Place]
 """Keys of the study's YAML → their place."""
-UNLISTED = (".smi", ".smiles")
-"""Text without a line of column names."""
 ALWAYS = ("row", "subject")
 """Groups that rows have whatever their columns are."""
 
@@ -55,7 +53,7 @@ def check_source(study: Study, at: At) -> None:
     if source.gives == "events":
         _check_events(study, at)
         return
-    columns = [*source.columns, *(_columns_of(Path(labels)) if labels is not None else [])]
+    columns = [*source.columns, *(names_of_columns(Path(labels)) if labels is not None else [])]
     for named in _named(study, whole=source.whole) if columns else ():
         if named.name not in columns:
             raise UnknownName(f"{named.kind} column", named.name, columns, at=at(*named.keys))
@@ -107,8 +105,7 @@ def _contents(study: Study, path: Path) -> _Contents:
         return _EVENTS
     if isinstance(format_, FixedColumns):
         return _Contents("rows", format_.columns)
-    file = first_file(path)
-    return _rows(study, [] if file.suffix.lower() in UNLISTED else _columns_of(file))
+    return _rows(study, format_.listed(path) if isinstance(format_, ListedColumns) else [])
 
 
 _EVENTS = _Contents("events")
@@ -117,10 +114,6 @@ _EVENTS = _Contents("events")
 def _rows(study: Study, columns: Sequence[str]) -> _Contents:
     readers = study.question.readers.values()
     return _Contents("rows", columns, all(isinstance(reader, TableInputs) for reader in readers))
-
-
-def _columns_of(file: Path) -> list[str]:
-    return head(file) if file.suffix.lower() in TEXT else scan(file).collect_schema().names()
 
 
 # -- names -----------------------------------------------------------------------------------------------------------

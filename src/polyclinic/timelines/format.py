@@ -156,6 +156,14 @@ class FixedColumns(Protocol):
 
 
 @runtime_checkable
+class ListedColumns(Protocol):
+    """A format of one table, whose columns can be listed before it is read."""
+
+    def listed(self, source: Path) -> list[str]:
+        """The names of its columns; none where a file has no line of names."""
+
+
+@runtime_checkable
 class Format(Protocol):
     """A way in which data lie. A frozen dataclass; its fields are its settings: `zone`, the clock of the site;
     `max_quarantined`, the share of rows that the reading may refuse.

@@ -29,6 +29,7 @@ from polyclinic.timelines.tables import (
     Piece,
     batches,
     first_file,
+    names_of_columns,
     readable,
     scan,
     survey,
@@ -94,6 +95,10 @@ class Table:
         if source.is_file():
             return source.suffix.lower() in SUFFIXES
         return len(table_files(source)) == 1
+
+    def listed(self, source: Path) -> list[str]:
+        """The names of the columns."""
+        return names_of_columns(first_file(source))
 
     def read(self, source: Path) -> Iterator[Chunk]:
         """The rows, piece by piece, with `row_id` counted over the whole file."""

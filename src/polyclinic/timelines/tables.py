@@ -198,6 +198,11 @@ def _tests(names: Iterable[str]) -> Iterator[pl.Expr]:
             yield test.sum().alias(f"{number} {name}")
 
 
+def names_of_columns(file: Path) -> list[str]:
+    """The names of a table's columns, as they are read."""
+    return head(file) if file.suffix.lower() in TEXT else scan(file).collect_schema().names()
+
+
 def head(path: Path) -> list[str]:
     """The names of a text file's columns.
 

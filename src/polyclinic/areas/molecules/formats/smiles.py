@@ -47,6 +47,11 @@ class Smiles:
             return True
         return False
 
+    def listed(self, source: Path) -> list[str]:
+        """The names of the columns of a table; none of a file of lines."""
+        file = tables.first_file(source)
+        return [] if file.suffix.lower() in LINES else tables.names_of_columns(file)
+
     def read(self, source: Path) -> Iterator[Chunk]:
         """Stretches of the table in its order.
 
