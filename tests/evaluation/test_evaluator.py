@@ -452,5 +452,5 @@ def test_rows_of_one_subject_without_a_group_are_a_warning(files):
     options = {"labels": folder / "labels.csv", "out": folder / "o"}
     alone = document_of(folder / "mine.parquet", **options)
     assert [entry["result"] for entry in alone["sanity"]] == ["300 rows of 100 subjects"]
-    assert "rows of one subject" in [c["title"] for c in alone["cautions"]]
+    assert "Rows of one subject" in [c["title"] for c in alone["cautions"]]
     assert document_of(folder / "mine.parquet", group="subject_id", **options)["sanity"] == []
