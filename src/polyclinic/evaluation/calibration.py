@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from polyclinic.arrays import Array
+from polyclinic.arrays import Array, Floats
 from polyclinic.evaluation.blocks import Blocks
 from polyclinic.evaluation.estimates import Estimate
 from polyclinic.evaluation.jackknife import jackknife
@@ -44,8 +44,8 @@ def _coefficient(fit: "RecalibrationLine", which: int) -> Score:
 class RecalibrationLine:
     """Intercept and slope of `y_true` on the logit, by Newton's method for many replicates at once.
 
-    Every replicate starts from the fit of all rows. The first step away from there needs only sums over blocks; with
-    many groups it is also the last one, since the fit hardly moves.
+    Every replicate starts from the fit of all rows. Without a block of many the fit hardly moves, and one step of
+    Chebyshev's method, whose error is the cube of the step, needs only sums over blocks; a longer way is gone by Newton.
 
     Parameters
     ----------
@@ -57,6 +57,8 @@ class RecalibrationLine:
 
     CLOSE = 1e-3
     """Newton's steps shrink quadratically: one below this leaves an error of its square, on the scale of log odds."""
+    NEAR = 1e-2
+    """Chebyshev's step below this leaves an error of its cube."""
 
     def __init__(self, y_true: Array, probability: Array, *, level_only: bool = False) -> None:
         x, self._y = logit(probability), np.asarray(y_true, np.float64)
@@ -65,7 +67,8 @@ class RecalibrationLine:
         self._x = (x - self._middle) / self._spread if self._spread > 1e-9 else np.zeros(len(x))
         start = np.array([[0.0, 1.0]]) if level_only else np.array([[_log_odds(self._y), 0.0]])
         first = self._newton(np.ones((1, len(x))), start.copy(), steps=60, close=1e-9)
-        self._start = first if np.isfinite(first).all() else start
+        self._fits = bool(np.isfinite(first).all())
+        self._start = first if self._fits else start
 
     def __call__(self, weights: Array) -> npt.NDArray[np.float64]:
         """Weights [replicate, row] → intercept and slope [replicate, 2].
@@ -78,11 +81,16 @@ class RecalibrationLine:
 
     def left_out(self, blocks: Blocks) -> npt.NDArray[np.float64]:
         """Intercept and slope without each block, [block, 2]; NaN as above."""
-        sums = [blocks.sums_without(part) for part in self._parts(self._start[0])]
-        step = self._solve(np.stack(sums, axis=1))
-        fits = self._start + np.clip(step, -2, 2)
-        open_ = np.flatnonzero(~(np.abs(step).max(axis=1) < self.CLOSE))
-        for chunk in blocks.chunks(open_):
+        if not self._fits:  # fewer rows have one class, one probability or no overlap as well
+            return np.full((blocks.count, 2), np.nan)
+        parts = self._parts(self._start[0])
+        gradient, curvature, third = (
+            np.stack([blocks.sums_without(part) for part in each], axis=1) for each in (parts[0], parts[1], parts[2])
+        )
+        step = self._solve(gradient, curvature)
+        step += self._solve(self._second_order(step, third), curvature)
+        fits, size = self._start + np.clip(step, -2, 2), np.abs(step).max(axis=1)
+        for chunk in blocks.chunks(np.flatnonzero(size >= self.NEAR)):
             fits[chunk] = self._newton(blocks.weights(chunk), fits[chunk], steps=30, close=self.CLOSE)
         return self._of_logit(fits)
 
@@ -116,23 +124,29 @@ class RecalibrationLine:
         gradient = (weights * (y - p)) @ powers[:, : self._terms]
         p *= 1 - p
         p *= weights
-        return self._solve(np.concatenate([gradient, p @ powers], axis=1).astype(np.float64))
+        return self._solve(gradient.astype(np.float64), (p @ powers).astype(np.float64))
 
-    def _parts(self, fit: Array) -> list[npt.NDArray[np.float64]]:
-        """What each row adds to gradient and curvature, [row] each, as `_solve` takes their sums."""
+    def _parts(self, fit: Array) -> tuple[list[Floats], list[Floats], list[Floats]]:
+        """What each row adds to the derivatives of the log likelihood, [row] each: first, minus second, minus third."""
         p = special.expit(fit[0] + fit[1] * self._x)
-        error, curvature = self._y - p, p * (1 - p)
-        if self._terms == 1:
-            return [error, curvature]
-        return [error, error * self._x, curvature, curvature * self._x, curvature * self._x**2]
+        error, curvature, powers = self._y - p, p * (1 - p), [self._x**k for k in range(2 * self._terms)]
+        change = curvature * (1 - 2 * p)
+        first, second = powers[: self._terms], powers[: 2 * self._terms - 1]
+        return [error * x for x in first], [curvature * x for x in second], [change * x for x in powers]
 
-    def _solve(self, sums: Array) -> npt.NDArray[np.float64]:
-        """The step [replicate, 2] from gradient and curvature; NaN where the curvature is singular."""
+    def _second_order(self, step: Array, third: Array) -> npt.NDArray[np.float64]:
+        """What is left of the gradient after a step, to the second order, [replicate, term]."""
         if self._terms == 1:
-            gradient, curvature = sums.T
-            curvature[curvature <= 0] = np.nan
-            return np.stack([gradient / curvature, np.zeros(len(sums))], axis=1)
-        g, h, a, b, c = sums.T
+            return -0.5 * step[:, :1] ** 2 * third[:, :1]
+        squares = np.stack([step[:, 0] ** 2, 2 * step[:, 0] * step[:, 1], step[:, 1] ** 2], axis=1)
+        return -0.5 * np.stack([(squares * third[:, :3]).sum(axis=1), (squares * third[:, 1:]).sum(axis=1)], axis=1)
+
+    def _solve(self, gradient: Array, curvature: Array) -> npt.NDArray[np.float64]:
+        """The step [replicate, 2]; NaN where the curvature is singular."""
+        if self._terms == 1:
+            a = np.where(curvature[:, 0] > 0, curvature[:, 0], np.nan)
+            return np.stack([gradient[:, 0] / a, np.zeros(len(a))], axis=1)
+        (g, h), (a, b, c) = gradient.T, curvature.T
         determinant = a * c - b * b
         determinant[determinant <= 1e-9 * np.maximum(a * c, 1e-30)] = np.nan
         return np.asarray(np.stack([c * g - b * h, a * h - b * g], axis=1) / determinant[:, None])
