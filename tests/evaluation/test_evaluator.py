@@ -262,8 +262,8 @@ def test_a_file_of_predictions_gives_the_report_and_the_page(files):
     assert document["cohort"]["groups"] == {"subject_id": 100}
     assert document["cohort"]["targets"] == {"binary": {"positive": labels["boolean_value"].sum(), "labelled": 300}}
     assert json.loads((folder / "out/report.json").read_text()) == document
-    assert [c["title"] for c in document["cautions"]] == ["Calibration"]
-    assert "<td>test rows</td>" in (folder / "out/report.html").read_text().replace(' class="n"', "")
+    assert [c["title"] for c in document["cautions"]] == ["Threshold", "Calibration"]
+    assert "<td>the rows that are scored</td>" in (folder / "out/report.html").read_text().replace(' class="n"', "")
     assert "mine" in (folder / "out/report.html").read_text()
 
 
@@ -385,7 +385,7 @@ def test_the_report_of_a_finished_run_is_not_written_over(files):
 def test_the_predictions_of_a_run_are_all_matched(finished, tmp_path):
     finished.predictions().filter(pl.col("row_id") >= 30).write_parquet(tmp_path / "later.parquet")
     document = document_of(tmp_path / "later.parquet", out=tmp_path / "out")
-    assert document["sanity"] == []
+    assert [check["check"] for check in document["sanity"]] == ["no group is named"]
     assert document["cohort"]["rows"] == 330
 
 
@@ -451,6 +451,8 @@ def test_rows_of_one_subject_without_a_group_are_a_warning(files):
     folder, _, _ = files
     options = {"labels": folder / "labels.csv", "out": folder / "o"}
     alone = document_of(folder / "mine.parquet", **options)
-    assert [entry["result"] for entry in alone["sanity"]] == ["300 rows of 100 subjects"]
-    assert "Rows of one subject" in [c["title"] for c in alone["cautions"]]
+    assert [entry["result"] for entry in alone["sanity"]] == [
+        "each of 300 rows counts as independent, but subject_id has only 100 values: was --group subject_id meant?"
+    ]
+    assert "No group is named" in [c["title"] for c in alone["cautions"]]
     assert document_of(folder / "mine.parquet", group="subject_id", **options)["sanity"] == []

@@ -21,7 +21,7 @@ def scores(y_true, probability):
     return {
         **{name: score(y_true, probability) for name, score in SCORES.items()},
         **at_threshold(y_true, probability, 0.5),
-        **alert_rates(y_true, probability, 0.5, days),
+        **alert_rates(y_true, probability >= 0.5, days),
         **level(y_true, probability),
         **line(y_true, probability),
     }

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Literal, TypeAlias
 
 from polyclinic.evaluation.concentration import Concentration
 from polyclinic.evaluation.decision import Reached
 from polyclinic.evaluation.estimates import Estimate
+
+Basis: TypeAlias = Literal["threshold", "decisions in the file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,12 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A model at one threshold.
+    """A model at one threshold, or at the decisions that stand beside its predictions.
 
     Attributes
     ----------
     rule
-        The required value, such as {"specificity": 0.9}.
+        The required value, such as {"specificity": 0.9}; empty where decisions of the file are taken as they are.
     threshold
         The one that ships, learned from all validation rows: at and above it a score is an alert. None where the rule
         gives none.
@@ -44,9 +47,12 @@ class OperatingPoint:
         Fold → the threshold of its test rows, learned from validation rows of other groups. What is measured here is
         measured at these.
     reached
-        Whether the rule is kept on test rows; None where the rule is a threshold itself.
+        Whether the rule is kept on test rows; None where the rule is a threshold itself, and where these rows chose it.
     chosen_on
-        The rows that the threshold was chosen on: validation, or test where there are no others.
+        The rows that the threshold was chosen on: validation, or test where there are no others; empty where it was not
+        chosen here.
+    basis
+        What makes a row an alert: a score at or above the threshold, or the decision that the file holds.
     scores
         Sensitivity, specificity, ppv and npv on test rows.
     alerts_per_100
@@ -67,6 +73,7 @@ class OperatingPoint:
     false_alerts_per_day: Estimate | None = None
     fold_thresholds: Mapping[str, float | None] = field(default_factory=dict)
     reached: Reached | None = None
+    basis: Basis = "threshold"
 
 
 @dataclass(frozen=True, slots=True)

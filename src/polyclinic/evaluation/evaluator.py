@@ -1,7 +1,7 @@
 """From a table of predictions to the numbers of the report, whoever made the predictions."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,11 @@ from polyclinic.evaluation.jackknife import Jackknife, jackknife
 from polyclinic.evaluation.patient_days import alert_rates, observed_days
 from polyclinic.evaluation.predictions import labelled
 from polyclinic.evaluation.scored_rows import ScoredRows
-from polyclinic.evaluation.scores import RANKING, SHARE, at_threshold, finite, of_all, row_mean
+from polyclinic.evaluation.scores import RANKING, SHARE, at_alerts, finite, of_all, row_mean
 from polyclinic.evaluation.settings import Evaluation
 from polyclinic.evaluation.subgroups import SubgroupAnalysis
 from polyclinic.notes import note
-from polyclinic.samples.prediction_columns import TIME
+from polyclinic.samples.prediction_columns import THRESHOLD, TIME, VALUE
 from polyclinic.samples.splits import HELD_OUT
 
 DAILY = ("alerts_per_day", "false_alerts_per_day")
@@ -40,6 +40,8 @@ class Evaluator:
     shipped
         Model → the threshold that ships, where test rows have their own in a column `threshold`; None where thresholds
         are still to be learned from the validation rows.
+    as_decided
+        Whether a model whose test rows all hold a decision (`predicted_boolean_value`) is judged by these decisions.
     """
 
     outcome: Any
@@ -52,6 +54,7 @@ class Evaluator:
     test: ScoredRows
     choices: Mapping[str, str] = field(default_factory=dict)
     shipped: Mapping[str, float | None] | None = None
+    as_decided: bool = False
 
     def replicates(self, part: ScoredRows, models: Iterable[str]) -> Jackknife[tuple[str, str]]:
         """Every score of these models, on shared replicates."""
@@ -114,7 +117,7 @@ class Evaluator:
             rows=self.test,
             measures=self.measures,
             probabilities=self.probabilities if probable else None,
-            thresholds=self.thresholds(self.chosen) if probable else None,
+            alerts=self.alerts(self.chosen) if probable else None,
             least=self.settings.min_subjects,
             seed=self.seed,
         )
@@ -139,8 +142,20 @@ class Evaluator:
         return {when: calibration.report(y_true, p, groups, seed=seed) for when, p in versions.items()}
 
     def operating(self) -> list[OperatingPoint]:
-        """The operating point of each model; none where the study names no rule."""
-        return [self._operating(model) for model in self.test.frames] if self.settings.operating_point else []
+        """The operating point of each model; none where the study names no rule and the file holds no decisions."""
+        return [self._operating(m) for m in self.test.frames if self.settings.operating_point or self.decided(m)]
+
+    def decided(self, model: str) -> bool:
+        """Whether the decisions of a model are taken as they stand in the file."""
+        frame = self.test.frames[model]
+        return self.as_decided and VALUE in frame.columns and not frame[VALUE].has_nulls()
+
+    def alerts(self, model: str) -> Array | None:
+        """Whether each test row is an alert, bool [row]; None where neither a rule nor the file says so."""
+        if self.decided(model):
+            return self.test.frames[model][VALUE].to_numpy()
+        thresholds = self.thresholds(model)
+        return None if thresholds is None else self.probabilities(self.test, model)[1] >= thresholds
 
     def threshold(self, model: str) -> float | None:
         """The threshold that ships: from all validation rows, or from the scored ones where there are no others."""
@@ -171,30 +186,61 @@ class Evaluator:
         return self._learned(*self.probabilities(self.validation.take(outside), model)) if len(outside) else None
 
     def _operating(self, model: str) -> OperatingPoint:
-        y_true, probability = self.probabilities(self.test, model)
-        thresholds = self.thresholds(model)
-        at = at_threshold(y_true, probability, np.nan if thresholds is None else thresholds)
-        if thresholds is not None and (days := self.observed_days()) is not None:
-            at |= alert_rates(y_true, probability, thresholds, days)
+        y_true, alert = self.probabilities(self.test, model)[0], self.alerts(model)
+        assert alert is not None
+        at = at_alerts(y_true, alert)
+        if (days := self.observed_days()) is not None:
+            at |= alert_rates(y_true, alert, days)
         replicates = jackknife(at, self.test.groups, y_true=y_true, seed=self.seed)
         scores = {score: replicates.estimate(score) for score in at}
         alerts, rates = scores.pop("alerts_per_100"), [scores.pop(name, None) for name in DAILY]
-        ((rule, target),) = self.settings.operating_point.items()
-        folds = self.test.frames[model].select("fold", threshold=pl.Series(thresholds)).unique().sort("fold")
-        return OperatingPoint(
+        decided = self.decided(model)
+        by_fold = self._stated(model) if decided else self._by_fold(model)
+        alike = set(by_fold.values())
+        point = OperatingPoint(
             model=model,
             outcome=self.outcome.kind,
-            rule={rule: target},
-            threshold=self.threshold(model),
-            chosen_on="validation" if self.validation.frames else "test",
+            rule={},
+            threshold=alike.pop() if len(alike) == 1 else None,
+            chosen_on="",
             scores=scores,
             alerts_per_100=alerts.value,
             alerts_interval=alerts,
             alerts_per_day=rates[0],
             false_alerts_per_day=rates[1],
-            fold_thresholds={fold: finite(threshold) for fold, threshold in folds.iter_rows()},
-            reached=decision.reached(rule, target, scores[rule]) if rule in scores else None,
+            fold_thresholds=by_fold,
+            basis="decisions in the file",
         )
+        return point if decided else self._by_rule(point)
+
+    def _by_rule(self, point: OperatingPoint) -> OperatingPoint:
+        """The operating point with its rule. Rows that chose the threshold cannot say whether the rule is reached."""
+        ((rule, target),) = self.settings.operating_point.items()
+        kept = bool(self.validation.frames) and rule in point.scores
+        return replace(
+            point,
+            rule={rule: target},
+            threshold=self.threshold(point.model),
+            chosen_on="validation" if self.validation.frames else "test",
+            reached=decision.reached(rule, target, point.scores[rule]) if kept else None,
+            basis="threshold",
+        )
+
+    def _by_fold(self, model: str) -> dict[str, float | None]:
+        """Fold → the threshold of its test rows."""
+        thresholds = pl.Series(self.thresholds(model))
+        folds = self.test.frames[model].select("fold", threshold=thresholds).unique().sort("fold")
+        return {fold: finite(threshold) for fold, threshold in folds.iter_rows()}
+
+    def _stated(self, model: str) -> dict[str, float | None]:
+        """Fold → the threshold that the file states for its rows; empty where it states none, or several for one fold."""
+        frame = self.test.frames[model]
+        if THRESHOLD not in frame.columns or not frame.schema[THRESHOLD].is_numeric():
+            return {}
+        folds = frame.select("fold", pl.col(THRESHOLD).cast(pl.Float64)).unique().sort("fold")
+        if folds["fold"].n_unique() < folds.height or folds[THRESHOLD].has_nulls():
+            return {}
+        return dict(folds.iter_rows())
 
     def observed_days(self) -> Array | None:
         """The days that each test row stands for; None where rows are not questions on a grid of times."""
@@ -277,6 +323,7 @@ def evaluate(
     chosen: str,
     choices: Mapping[str, str] | None = None,
     shipped: Mapping[str, float | None] | None = None,
+    as_decided: bool = False,
     seed: int = 0,
 ) -> Evaluated:
     """Everything that is measured of one outcome.
@@ -294,6 +341,9 @@ def evaluate(
     shipped
         Model → the threshold that ships, where `predictions` has the threshold of each row in a column `threshold`;
         None where the thresholds are to be learned from the validation rows.
+    as_decided
+        Whether a model whose test rows all hold a decision (`predicted_boolean_value`) is judged by these decisions, in
+        place of a threshold.
 
     Raises
     ------
@@ -308,6 +358,7 @@ def evaluate(
     rows = labelled(predictions.filter(pl.col("fold") != "package"), outcome)
     rows = rows.filter(pl.col("refused").is_null()) if "refused" in rows.columns else rows
     validation, test = (ScoredRows.of(rows, split, roles, row_id, over) for split in HELD_OUT)
-    return Evaluator(outcome, settings, roles, chosen, seed, group, validation, test, choices or {}, shipped).evaluated(
-        strata
+    evaluator = Evaluator(
+        outcome, settings, roles, chosen, seed, group, validation, test, choices or {}, shipped, as_decided
     )
+    return evaluator.evaluated(strata)

@@ -45,9 +45,11 @@ def observed_days(subject: Array, time: Array) -> Array | None:
     return days
 
 
-def alert_rates(y_true: Array, y_score: Array, threshold: float | Array, days: Array) -> Mapping[str, Score]:
-    """`alerts_per_day` and `false_alerts_per_day`: alerts for each day that a patient is watched."""
-    alert = y_score >= threshold
+def alert_rates(y_true: Array, alert: Array, days: Array) -> Mapping[str, Score]:
+    """`alerts_per_day` and `false_alerts_per_day`: alerts for each day that a patient is watched.
+
+    alert: whether each row is one, bool [row]; days: what each row stands for, [row].
+    """
     return {
         "alerts_per_day": ratio(alert.astype(np.float64), days, NOT_NEGATIVE),
         "false_alerts_per_day": ratio((alert & (y_true <= 0)).astype(np.float64), days, NOT_NEGATIVE),

@@ -12,6 +12,8 @@ from polars import selectors
 from polyclinic import progress
 from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place, UnknownName, UsageError
+from polyclinic.evaluation.file_decisions import with_decisions
+from polyclinic.evaluation.independence import without_group
 from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
 from polyclinic.samples.frames import in_one_type, read_table
@@ -33,6 +35,7 @@ from polyclinic.samples.prediction_columns import (
     SUBJECT,
     TIME,
     TRUTH,
+    VALUE,
 )
 from polyclinic.timelines.tables import NULLS, scan
 from polyclinic.timelines.zones import UTC_OFFSET, on_one_clock
@@ -102,9 +105,11 @@ def read(
     if labels is not None:
         table = _without_truth(table, truth, keys, Place(file=here.file, column=named))
     if outcome.kind == "binary":
-        table = _probabilities(table, keys, group, here)
+        table = _decisions(_probabilities(table, keys, group, here), here)
     joined = _joined(table, truth, keys, here)
     _scorable(joined, outcome, there)
+    if outcome.kind == "binary":
+        joined = with_decisions(joined, labelled(joined, outcome))
     instance = outcome
     if isinstance(outcome, type):
         instance = outcome.of_table(joined) if hasattr(outcome, "of_table") else outcome()
@@ -116,21 +121,11 @@ def read(
     first = (pl.col(MODEL) == table[MODEL][0]) & (pl.col(SPLIT) == "test")
     predicted, matched = table.filter(first), joined.filter(first)
     without = truth.join(table, on=keys, how="anti").height
-    checks = _left_out(predicted, matched, without) + ([] if group else _without_group(matched))
+    checks = _left_out(predicted, matched, without) + ([] if group else without_group(labelled(matched, instance)))
     for check in checks:
         progress.say(f"{check['check']}: {check['result']}")
     cohort = _cohort(predicted, matched, instance, group)
     return ReadPredictions(joined, instance, about[ROW_ID].to_numpy(), groups, levels, cohort, checks)
-
-
-def _without_group(rows: pl.DataFrame) -> list[dict[str, object]]:
-    """That subjects have several rows, and no group was named: an entry of `sanity`."""
-    who = rows.get_column("subject_id", default=pl.Series([])).drop_nulls()
-    if who.n_unique() == len(who):
-        return []
-    why = "The intervals draw single rows and are too narrow; name the group: --group subject_id."
-    result = f"{how_many(len(who), 'row')} of {how_many(who.n_unique(), 'subject')}"
-    return [{"check": "rows of one subject", "applies": True, "result": result, "why": why}]
 
 
 def _of_run(table: pl.DataFrame, name: str, kind: str, at: Place) -> pl.DataFrame:
@@ -460,6 +455,19 @@ def _probabilities(table: pl.DataFrame, keys: Sequence[str], group: str | None, 
         predictions = how_many(wrong.sum(), "prediction is", "predictions are")
         raise BadData(f"{predictions} no probability between 0 and 1", at=where, fix=fix)
     return table.rename({name: PROBABILITY}).cast({PROBABILITY: pl.Float64})
+
+
+def _decisions(table: pl.DataFrame, at: Place) -> pl.DataFrame:
+    """The predictions with their decisions, where they have some, as true, false or null."""
+    if VALUE not in table.columns:
+        return table
+    column = _column(table, VALUE, at)
+    decisions = _truth_of(column.cast(pl.String) if column.dtype == pl.Null else column)
+    if decisions is None:
+        what = "what was decided is not yes or no: there are values other than 0, 1, true, false, yes and no"
+        fix = "write true or false for an alert or none, or leave the column out: a threshold is then chosen"
+        raise BadData(what, at=Place(file=at.file, column=VALUE), fix=fix)
+    return table.with_columns(decisions.alias(VALUE))
 
 
 def _group(frame: pl.DataFrame, name: str, at: Place) -> Array:

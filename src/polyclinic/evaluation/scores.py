@@ -214,11 +214,13 @@ def _running(weights: Array) -> npt.NDArray[np.float64]:
 
 
 def at_threshold(y_true: Array, y_score: Array, threshold: float | Array) -> dict[str, Score]:
-    """Sensitivity, specificity, PPV, NPV and alerts per 100 rows where `y_score ≥ threshold` is an alert.
+    """`at_alerts` where `y_score ≥ threshold` is an alert; threshold: one for all rows, or one a row."""
+    return at_alerts(y_true, y_score >= threshold)
 
-    threshold: one for all rows, or one a row.
-    """
-    positive, alert, everything = y_true > 0, y_score >= threshold, np.ones(len(y_true))
+
+def at_alerts(y_true: Array, alert: Array) -> dict[str, Score]:
+    """Sensitivity, specificity, PPV, NPV and alerts per 100 rows; alert: whether each row is one, bool [row]."""
+    positive, everything = y_true > 0, np.ones(len(y_true))
     return {
         "sensitivity": ratio(positive & alert, positive, SHARE),
         "specificity": ratio(~positive & ~alert, ~positive, SHARE),

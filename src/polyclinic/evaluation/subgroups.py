@@ -11,7 +11,7 @@ from polyclinic.evaluation.calibration import line
 from polyclinic.evaluation.evaluated import Gap, Subgroup, SubgroupCalibration
 from polyclinic.evaluation.jackknife import jackknife, levels
 from polyclinic.evaluation.scored_rows import ScoredRows
-from polyclinic.evaluation.scores import Score, at_threshold, observed_expected, restricted
+from polyclinic.evaluation.scores import Score, at_alerts, observed_expected, restricted
 from polyclinic.notes import note
 
 FALSE_DISCOVERIES = 0.05
@@ -28,8 +28,8 @@ class SubgroupAnalysis:
         A model's weighted scores of some rows, by name.
     probabilities
         Labels and probabilities of some rows; None where the answer is no probability.
-    thresholds
-        The threshold of each test row, [row]: one for all, or the one of its fold. None where there is none.
+    alerts
+        Whether each test row is an alert, bool [row]; None where nothing says so.
     least
         Groups (patients) below which a subgroup is too small to be judged.
     """
@@ -40,7 +40,7 @@ class SubgroupAnalysis:
     rows: ScoredRows
     measures: Any
     probabilities: Any
-    thresholds: Array | None
+    alerts: Array | None
     least: int
     seed: int
 
@@ -77,9 +77,9 @@ class SubgroupAnalysis:
 
     def _binary(self, y_true: Array, probability: Array, rows: Array) -> dict[str, Score]:
         fit = {"slope": line(y_true, probability)["slope"], "observed_expected": observed_expected(y_true, probability)}
-        if self.thresholds is None:
+        if self.alerts is None:
             return fit
-        at = at_threshold(y_true, probability, self.thresholds[rows])
+        at = at_alerts(y_true, self.alerts[rows])
         return fit | {name: at[name] for name in AT_THRESHOLD}
 
     def _gaps(self, rows: Array) -> list[Gap]:
@@ -109,8 +109,8 @@ class SubgroupAnalysis:
             return scores
         y_true, probability = self.probabilities(part, self.model)
         scores["observed_expected"] = observed_expected(y_true, probability)
-        if self.thresholds is not None:
-            scores["sensitivity"] = at_threshold(y_true, probability, self.thresholds[rows])["sensitivity"]
+        if self.alerts is not None:
+            scores["sensitivity"] = at_alerts(y_true, self.alerts[rows])["sensitivity"]
         return scores
 
 

@@ -11,6 +11,7 @@ from polyclinic.reports.quantities import NO_SCORE
 from polyclinic.reports.results import Caution
 from polyclinic.reports.sections.evidence import Evidence
 from polyclinic.reports.sections.model_scores import choosing_flatters, cost_of_choosing
+from polyclinic.reports.sections.usefulness import operating_point
 from polyclinic.reports.wording import Verdict, group_word, in_words, interval, listed, plain, verdict
 
 MOST_NOTES = 4
@@ -29,6 +30,7 @@ def cautions(report: ReportDocument) -> list[Caution]:
         *_serious_notes(report),
         *_of_each(_chance, every),
         *_gates(report),
+        *_of_each(_threshold, every),
         *_of_each(_calibration, every),
         *_of_each(_subgroups, every),
         *_of_each(_not_chosen, every),
@@ -106,6 +108,18 @@ def _chance(o: OutcomeResults) -> list[Caution]:
     if auroc.high < CHANCE:
         words = "it ranks worse than chance, so look whether the labels are reversed"
     return [Caution(title="Chance", text=f"The AUROC of {o.chosen} is {interval(auroc)}, chance is {CHANCE}: {words}.")]
+
+
+def _threshold(o: OutcomeResults) -> list[Caution]:
+    """A threshold that was chosen on the rows that judge it."""
+    point = operating_point(o)
+    if point is None or not point.flatters:
+        return []
+    text = (
+        "The threshold was chosen on the rows that are scored, so that the numbers at it are better than on new rows. "
+    )
+    text += "Give the decisions in a column predicted_boolean_value, or other rows to choose it on with validation in a column split."
+    return [Caution(title="Threshold", text=text)]
 
 
 def _calibration(o: OutcomeResults) -> list[Caution]:

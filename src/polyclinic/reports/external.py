@@ -33,7 +33,8 @@ def evaluate(
     predictions, labels
         CSV or Parquet, joined by the columns that they share; without `labels`, the truth stands beside the
         predictions. A column `model` distinguishes several models: the best on validation rows, or the first where there
-        are none, is compared with each of the others.
+        are none, is compared with each of the others. Where all rows of a model hold a decision
+        (`predicted_boolean_value`), alerts are these decisions; elsewhere a threshold is chosen by the rule of `settings`.
     group
         The column whose rows belong together; without it, each row stands alone.
     out
@@ -77,6 +78,7 @@ def evaluate(
             roles={name: "model" if name == chosen else "baseline" for name in names},
             chosen=chosen,
             choices=best_by_fold(read.table, names, read.outcome),
+            as_decided=True,
         )
     content = {
         "study": files[0].stem,

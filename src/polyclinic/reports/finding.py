@@ -80,9 +80,16 @@ def what_an_alert_is_worth(o: OutcomeResults) -> str:
     if point is None or not point.alerts_per_100.known:
         return ""
     if point.alerts_per_100.value == 0:
-        return f"At its threshold it gives no alert at all, and {reached(point) or 'finds nobody'}."
+        return f"At {point.place} it gives no alert at all, and {reached(point) or 'finds nobody'}.{_flattery(point)}"
     parts = [_right_of_100(point), _sensitivity(point), _alerts(point, o.document.cohort.main_group), reached(point)]
-    return f"At its threshold {listed([*filter(None, parts)])}."
+    return f"At {point.place} {listed([*filter(None, parts)])}.{_flattery(point)}"
+
+
+def _flattery(point: OperatingPoint) -> str:
+    """That the rows which chose the threshold are those that are scored."""
+    if not point.flatters:
+        return ""
+    return " The threshold was chosen on these same rows, so that the numbers at it flatter it."
 
 
 def _right_of_100(point: OperatingPoint) -> str:

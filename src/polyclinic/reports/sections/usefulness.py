@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, model_validator
 
 from polyclinic.figures.curves import Curve, curves
-from polyclinic.figures.numbers import how_many, number
+from polyclinic.figures.numbers import number
 from polyclinic.figures.svg import MUTED
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
@@ -39,7 +39,9 @@ class OperatingPoint(Record):
     rule
         The required value: `specificity`, `sensitivity` or `threshold` → its value.
     chosen_on
-        The split whose rows decided on the threshold.
+        The split whose rows decided on the threshold; empty where it was not chosen here.
+    basis
+        What makes a row an alert: a score at or above the threshold, or the decision that the file holds.
     scores
         On test rows: sensitivity, specificity, ppv, npv …
     alerts_per_100
@@ -62,11 +64,22 @@ class OperatingPoint(Record):
     false_alerts_per_day: Score | None = None
     fold_thresholds: dict[Name, Number | None] = Field(default_factory=dict)
     reached: Reached | None = None
+    basis: Literal["threshold", "decisions in the file"] = "threshold"
 
     @property
     def wanted(self) -> tuple[str, float] | None:
         """The score that the rule names and its wanted value; None where the threshold itself was given."""
         return next(((name, value) for name, value in self.rule.items() if name in self.scores), None)
+
+    @property
+    def flatters(self) -> bool:
+        """Whether the threshold was chosen on the very rows that are scored."""
+        return self.chosen_on == "test" and self.wanted is not None
+
+    @property
+    def place(self) -> str:
+        """What alerts are measured at, in words."""
+        return "its threshold" if self.basis == "threshold" else f"the {self.basis}"
 
 
 class NetBenefit(Record):
@@ -101,18 +114,27 @@ def show(section: Usefulness, report: ReportDocument, page: PageSection) -> None
         if o.name in section.decision:
             page.lead = NET_BENEFIT
             _decision(page, o, section.decision[o.name])
-    columns = [_operating_point(p) for p in section.points]
+    ships = report.package is not None
+    columns = [_operating_point(p, ships) for p in section.points]
     measures = list(dict.fromkeys(name for column in columns for name in column))
     rows = [[measure, *(column.get(measure) for column in columns)] for measure in measures]
     page.tabulate(rows, ["measure", *(p.model for p in section.points)], "Operating points")
 
 
-def _operating_point(point: OperatingPoint) -> dict[str, object]:
-    column: dict[str, object] = {"Rule": plain(in_words(point.rule)), "Threshold that ships": number(point.threshold)}
-    if point.chosen_on:
-        column["Thresholds chosen on"] = how_many(point.chosen_on, "row")
+def _operating_point(point: OperatingPoint, ships: bool) -> dict[str, object]:
+    column: dict[str, object] = {}
+    if point.basis == "threshold":
+        column["Rule"] = plain(in_words(point.rule))
+    else:
+        column["Measured"] = f"at {point.place}"
+    if point.basis == "threshold" or point.threshold is not None:
+        column["Threshold that ships" if ships else "Threshold"] = _threshold(point.threshold)
+    if point.flatters:
+        column["Thresholds chosen on"] = "the rows that are scored"
+    elif point.chosen_on and point.wanted:
+        column["Thresholds chosen on"] = f"{point.chosen_on} rows"
     if len(point.fold_thresholds) > 1:
-        column["Thresholds of the folds"] = ", ".join(map(number, point.fold_thresholds.values()))
+        column["Thresholds of the folds"] = ", ".join(map(_threshold, point.fold_thresholds.values()))
     column |= {score_name(name): score_cell(score) for name, score in point.scores.items()}
     alerts = {
         "Alerts per 100 rows": point.alerts_per_100,
@@ -120,6 +142,11 @@ def _operating_point(point: OperatingPoint) -> dict[str, object]:
         "False alerts per patient-day": point.false_alerts_per_day,
     }
     return column | {name: score_cell(score) for name, score in alerts.items() if score is not None}
+
+
+def _threshold(threshold: float | None) -> str:
+    """A threshold as it is shown: one just above 0 does not look like 0, at which every row is an alert."""
+    return "below 0.001" if threshold is not None and 0 < threshold < 0.001 else number(threshold)
 
 
 def _decision(page: PageSection, o: OutcomeResults, benefit: NetBenefit) -> None:
@@ -161,8 +188,8 @@ def right_of_100(o: OutcomeResults) -> int | None:
 
 
 def reached(point: OperatingPoint) -> str:
-    """Whether the required operating point was reached on test rows, in words; empty where none was."""
-    if point.wanted is None:
+    """Whether the required operating point was reached on test rows, in words; empty where none was, and where these rows chose it."""
+    if point.wanted is None or point.flatters:
         return ""
     name, wanted = point.wanted
     score = point.scores.get(name, NO_SCORE)
