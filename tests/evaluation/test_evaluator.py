@@ -217,7 +217,7 @@ def test_one_class_only_gives_null_scores_and_no_crash():
 
 def test_models_that_answer_different_rows_are_refused():
     missing = (pl.col("model") == "flat") & (pl.col("row_id") == 5)
-    with pytest.raises(BadData, match="'flat' answer different rows"):
+    with pytest.raises(BadData, match="do not answer the same rows: 'deep' 600 validation rows, 'flat' 599"):
         evaluated(table().filter(~missing))
 
 

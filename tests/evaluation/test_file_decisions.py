@@ -142,6 +142,62 @@ def test_a_threshold_that_validation_rows_chose_is_judged(mine):
     assert point_of(report).reached is not None
 
 
+# -- probabilities that are decisions ---------------------------------------------------------------------------------
+
+
+def decisions_alone(mine):
+    path, frame = mine
+    zeros = pl.col("predicted_boolean_value").cast(pl.Float64).alias("predicted_boolean_probability")
+    return path, frame.with_columns(zeros)
+
+
+def test_probabilities_of_0_and_1_alone_are_decisions_at_one_half(mine):
+    report = report_of(decisions_alone(mine), drop=["predicted_boolean_value"])
+    point, decided = point_of(report), point_of(report_of(mine))
+    assert (point.threshold, point.basis) == (0.5, "decisions in the file")
+    assert point.scores == decided.scores
+    (text,) = [c.text for c in report.document.cautions if c.title == "Decisions in place of probabilities"]
+    assert "These are decisions, not probabilities: calibration and ranking mean little." in text
+    assert "0.500" in (report.folder / "report.html").read_text()
+
+
+def test_decisions_of_one_model_leave_the_others_as_they_are(mine):
+    path, frame = mine
+    both = [f.with_columns(model=pl.lit(m)) for f, m in ((decisions_alone(mine)[1], "a"), (frame, "b"))]
+    report = report_of((path, pl.concat(both)), drop=["predicted_boolean_value"])
+    assert [point_of(report, model).basis for model in "ab"] == ["decisions in the file", "threshold"]
+
+
+def test_one_answer_for_all_rows_decides_nothing(mine):
+    report = report_of(mine, pl.lit(0.0).alias("predicted_boolean_probability"), drop=["predicted_boolean_value"])
+    assert "Decisions in place of probabilities" not in titles(report)
+
+
+def test_a_threshold_just_above_0_is_not_shown_as_0(mine):
+    tiny = (pl.col("predicted_boolean_probability") / 10_000).alias("predicted_boolean_probability")
+    page = (report_of(mine, tiny, drop=["predicted_boolean_value"]).folder / "report.html").read_text()
+    assert "below 0.001" in page
+
+
+# -- the file in words ------------------------------------------------------------------------------------------------
+
+
+def test_without_labels_the_flow_ends_with_the_rows_that_have_a_truth(mine):
+    known = pl.when(pl.int_range(pl.len()) > 4).then("boolean_value").alias("boolean_value")
+    steps = [(step.step, step.rows) for step in report_of(mine, known).document.cohort.attrition]
+    assert steps == [("rows of the predictions", ROWS), ("with a truth", ROWS - 5)]
+
+
+def test_models_of_unequal_rows_are_counted_and_nothing_is_called_test(mine):
+    path, frame = mine
+    frame = frame.with_row_index("row_id")
+    both = pl.concat([frame.with_columns(model=pl.lit("a")), frame.tail(190).with_columns(model=pl.lit("b"))])
+    with pytest.raises(BadData) as error:
+        report_of((path, both))
+    assert "'a' 200 rows, 'b' 190 rows; 190 are common to all" in str(error.value)
+    assert "test" not in f"{error.value.what} {error.value.fix}"
+
+
 # -- rows without a group ----------------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,12 @@ def test_the_first_says_for_whom_and_how_often_it_happened():
     assert "9,890 rows from 100 patients; 1,831 of the rows (18.5 %) are positive" in finding_text(records())
 
 
+def test_where_each_patient_is_one_row_the_positive_ones_are_patients_too():
+    report = records()
+    report["cohort"]["groups"] = {"subject": report["cohort"]["rows"]}
+    assert "for 9,890 patients; 1,831 of them (18.5 %) are positive" in finding_text(report)
+
+
 @pytest.mark.parametrize("title", ["scale", "Evaluation of mine.csv", "Segment the hippocampus.", ""])
 def test_a_title_that_is_no_question_stands_in_a_sentence_that_is_one(title):
     first = finding_text(records() | {"title": title}).split("; ")[0]

@@ -14,6 +14,7 @@ from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place, UnknownName, UsageError
 from polyclinic.evaluation.file_decisions import with_decisions
 from polyclinic.evaluation.independence import without_group
+from polyclinic.evaluation.join_keys import nothing_joins, with_whole_floats
 from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
 from polyclinic.samples.frames import in_one_type, read_table
@@ -93,7 +94,7 @@ def read(
         table, truth, keys = _apart(table, here)
         truth = _yes_or_no(truth, _sole(truth, TRUTH, keys, group, there), there) if outcome.kind == "binary" else truth
     else:
-        truth = _table(labels)
+        table, truth = with_whole_floats(table, _table(labels))
         table, truth = _on_one_clock(table, truth, (predictions.name, labels.name))
         if outcome.kind == "binary":
             table, truth, named = _named_truth(table, truth, group, there)
@@ -124,7 +125,7 @@ def read(
     checks = _left_out(predicted, matched, without) + ([] if group else without_group(labelled(matched, instance)))
     for check in checks:
         progress.say(f"{check['check']}: {check['result']}")
-    cohort = _cohort(predicted, matched, instance, group)
+    cohort = _cohort(_flow(predicted, matched, instance, labels is None), instance, group)
     return ReadPredictions(joined, instance, about[ROW_ID].to_numpy(), groups, levels, cohort, checks)
 
 
@@ -189,8 +190,7 @@ def _joined(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str], at: P
     numbered = truth.select(rest).with_columns(number=pl.int_range(truth.height))
     joined = table.join(numbered, on=keys, how="inner", maintain_order="left")
     if joined.is_empty():
-        what = f"no row of the predictions has a row in the labels (joined by {', '.join(keys)})"
-        raise BadData(what, at=at, fix="check that both files name patients and times alike")
+        raise nothing_joins(table, truth, keys, at)
     return joined.drop("row_id", strict=False).rename({"number": "row_id"})
 
 
@@ -207,16 +207,23 @@ def _scorable(joined: pl.DataFrame, outcome: Any, at: Place) -> None:
         raise BadData(what, at=Place(file=at.file, column=TRUTH), fix=fix)
 
 
-def _cohort(predicted: pl.DataFrame, matched: pl.DataFrame, outcome: Any, group: str | None) -> dict[str, Any]:
-    """The flow, how many rows and groups are scored, and what their targets are; of the first model."""
+def _flow(predicted: pl.DataFrame, matched: pl.DataFrame, outcome: Any, beside: bool) -> dict[str, pl.DataFrame]:
+    """Step → its rows, the scored ones last; beside: whether the truth stands beside the predictions."""
     rows = labelled(matched, outcome)
-    steps = {"rows of the predictions": predicted, "with a row in the labels": matched, "labelled": rows}
+    if beside:
+        return {"rows of the predictions": predicted, "with a truth": rows}
+    return {"rows of the predictions": predicted, "with a row in the labels": matched, "labelled": rows}
+
+
+def _cohort(steps: Mapping[str, pl.DataFrame], outcome: Any, group: str | None) -> dict[str, Any]:
+    """The flow, how many rows and groups are scored, and what their targets are; of the first model."""
+    last, rows = list(steps.items())[-1]
     groups = {name: {group: f[group].n_unique()} if group in f.columns else {} for name, f in steps.items()}
     size = {name: {"rows": f.height, "groups": groups[name]} for name, f in steps.items()}
-    flow = [{"step": name, **n, "past_index": name == "labelled"} for name, n in size.items()]
+    flow = [{"step": name, **n, "past_index": name == last} for name, n in size.items()]
     positive = {"positive": int(rows[TRUTH].sum())} if TRUTH in rows.columns else {}
     targets = {outcome.kind: {**positive, "labelled": rows.height}}
-    return {"attrition": flow, **size["labelled"], "targets": targets}
+    return {"attrition": flow, **size[last], "targets": targets}
 
 
 def _left_out(predicted: pl.DataFrame, matched: pl.DataFrame, without: int) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Self
 
 import numpy as np
@@ -9,7 +10,11 @@ import polars as pl
 
 from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place
+from polyclinic.figures.numbers import how_many
 from polyclinic.samples.prediction_columns import PROBABILITY
+
+MOST_MODELS = 10
+"""Models that one error names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +38,9 @@ class ScoredRows:
         """Rows of these models in one split. Raises `BadData` where models have different rows."""
         every = {name: rows.filter(model=name, split=split).sort("row_id", "fold") for name in models}
         frames = {name: frame for name, frame in every.items() if frame.height}
-        first, key = next(iter(frames), ""), ["row_id", "fold"]
-        for name, frame in frames.items():
-            if not frame.select(key).equals(frames[first].select(key)):
-                what = f"models {first!r} and {name!r} answer different rows of {split}"
-                fix = "give every model the same rows, or evaluate them one by one"
-                raise BadData(what, at=Place(column="model"), fix=fix)
+        first, keys = next(iter(frames), ""), [frame.select("row_id", "fold") for frame in frames.values()]
+        if any(not key.equals(keys[0]) for key in keys):
+            raise _different_rows(frames, split)
         order = np.argsort(row_id, kind="stable")
         ids = frames[first]["row_id"].to_numpy() if frames else row_id[:0]
         place = order[np.searchsorted(row_id, ids, sorter=order)]
@@ -50,6 +52,17 @@ class ScoredRows:
         """Some of the rows."""
         frames, tied = ({name: f[rows] for name, f in each.items()} for each in (self.frames, self.tied))
         return type(self)(frames, self.place[rows], self.groups[rows], tied)
+
+
+def _different_rows(frames: Mapping[str, pl.DataFrame], split: str) -> BadData:
+    """The error for models that do not answer the same rows: how many each has, and how many all have."""
+    kind = "validation row" if split == "validation" else "row"
+    named = [f"{name!r} {how_many(frame.height, kind)}" for name, frame in list(frames.items())[:MOST_MODELS]]
+    named += ["…"] if len(frames) > MOST_MODELS else []
+    common = reduce(lambda one, other: one.join(other, on=["row_id", "fold"], how="semi"), frames.values()).height
+    what = f"the models do not answer the same rows: {', '.join(named)}; {how_many(common, 'is', 'are')} common to all"
+    fix = "give each model the same rows with a truth, for example those that are common to all; or evaluate each by itself"
+    return BadData(what, at=Place(column="model"), fix=fix)
 
 
 def _one_answer(frame: pl.DataFrame, groups: Array) -> bool:

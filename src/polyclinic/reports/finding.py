@@ -35,7 +35,8 @@ def what_was_predicted(report: ReportDocument) -> str:
     if positive is not None:
         known = isinstance(positive, int) and isinstance(rows, int) and rows > 0
         part = f" ({percent(int(positive) / int(rows))})" if known else ""
-        share = f"; {count(positive)} of the rows{part} are positive"
+        alone = report.cohort.main_group and report.cohort.group_count == rows
+        share = f"; {count(positive)} of {'them' if alone else 'the rows'}{part} are positive"
     rows_of_groups = f"{rows_and_groups(report.cohort)}{share}."
     if question.endswith("?"):
         return f"“{question}” was predicted for {rows_of_groups}"
