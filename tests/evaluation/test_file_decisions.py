@@ -212,7 +212,7 @@ def test_without_a_group_a_column_that_looks_like_one_is_asked_about(mine, name,
         report = report_of((path, frame.rename({"patient": name})), group=None)
     question = f"each of {ROWS} rows counts as independent, but {name} has only 100 values: was --group {name} meant?"
     (text,) = without_group(report)
-    assert question in text
+    assert f"{question} Rows of one patient are alike" in text
     assert question in " ".join(capsys.readouterr().err.split())
 
 

@@ -50,14 +50,15 @@ def _warnings(report: ReportDocument) -> list[Caution]:
     """Checks that warn, in full: a leak or a doubtful label makes every number below worthless."""
     warned = [check for check in report.sanity if check.warns]
     return [
-        Caution(title=_sentence_case(plain(c.check)), text=f"{in_words(c.result)}. {c.why}".strip()) for c in warned
+        Caution(title=_sentence_case(plain(c.check)), text=f"{_closed(in_words(c.result))} {c.why}".strip())
+        for c in warned
     ]
 
 
 def _serious_notes(report: ReportDocument) -> list[Caution]:
     """Notes of what may make the results mean something else than they say, each in full."""
     serious = [note for note in report.notes if note.level == "serious"]
-    return [Caution(title=_sentence_case(plain(n.check)), text=f"{n.result}. {n.why}".strip()) for n in serious]
+    return [Caution(title=_sentence_case(plain(n.check)), text=f"{_closed(n.result)} {n.why}".strip()) for n in serious]
 
 
 def _notes(report: ReportDocument) -> list[Caution]:
@@ -181,3 +182,8 @@ def _few(report: ReportDocument) -> list[Caution]:
 
 def _sentence_case(words: str) -> str:
     return words[:1].upper() + words[1:]
+
+
+def _closed(sentence: str) -> str:
+    """A sentence with its full stop; a question has its own mark."""
+    return sentence if sentence.endswith("?") else f"{sentence}."
