@@ -169,6 +169,15 @@ def test_events_that_are_odd_are_counted_and_noted_either_way(tmp_path, columns,
         assert [note.result for note in collected] == [f"1 row: {what}"]
 
 
+def test_an_oddity_of_one_row_in_a_thousand_is_a_detail(tmp_path):
+    ends = [datetime(2026, 1, 1)] + [datetime(2026, 1, 2)] * 1500
+    times = [datetime(2026, 1, 2)] + [datetime(2026, 1, 1)] * 1500
+    source = meds(tmp_path / "src", code=["A"] * 1501, time=times, end_time=ends, subject_id=[1] * 1501)
+    with notes.collection() as collected:
+        ingest("meds", source, tmp_path / "out")
+    assert [(note.result, note.level) for note in collected] == [("1 row: ended before it began", "detail")]
+
+
 @pytest.mark.parametrize(
     ("units", "several"),
     [

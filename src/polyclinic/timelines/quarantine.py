@@ -16,6 +16,9 @@ from polyclinic.timelines.lasting_facts import TWO_VALUES
 KEPT_AS_TEXT = "kept as text: column"
 CONTRADICTIONS_FILE = "contradictory_ids.parquet"
 
+FEW = 0.001
+"""A smaller share of rows with an oddity is a detail, and no reason for a caution."""
+
 
 @dataclass(frozen=True)
 class RowCounts:
@@ -107,9 +110,11 @@ class Quarantine:
             rows = "All of them are used" if reason == TWO_VALUES else "Their rows are in quarantine"
             why = f"{rows}; the identifiers stand in quarantine/{CONTRADICTIONS_FILE}."
             notes.note("contradictions in the source", f"{ids.height:,} {column}: {reason}", why, "serious")
-        for what, count in sorted(self.total().noted.items()):
+        total = self.total()
+        for what, count in sorted(total.noted.items()):
             if what in ODDITIES:
-                notes.note("events", f"{how_many(count, 'row')}: {what}", ODDITIES[what])
+                level: notes.Level = "detail" if count < FEW * total.rows_in else "notable"
+                notes.note("events", f"{how_many(count, 'row')}: {what}", ODDITIES[what], level)
             if what.startswith(KEPT_AS_TEXT):
                 notes.note(
                     "columns of codes",
