@@ -181,6 +181,7 @@ def test_a_cell_of_text_or_an_infinite_one_of_a_csv_refuses_its_own_row(
         predictions = predict(package, tmp_path / "rows.csv")
         assert predictions["refused"].is_not_null().arg_true().to_list() == [2]
         assert predictions["predicted_boolean_probability"].is_null().arg_true().to_list() == [2]
+        assert predictions["patient"].to_list() == rows["patient"].to_list()
         assert (predictions["predicted_boolean_probability"] - wanted).abs().max() < 1e-6
 
 

@@ -114,11 +114,12 @@ class ModelPackage:
         rows, reasons = selection.rows, dict(selection.refused)
         reasons |= {rows["row_id"][at]: why for at, why in unreadable(self.question, rows).items()}
         readable = rows.filter(~pl.col("row_id").is_in(list(reasons))) if reasons else rows
-        identity, levels = Identity.of(self.question.readers.values(), rows), unseen(self.question, readable)
+        levels = unseen(self.question, readable)
         if isinstance(source, RowTable):
             unread = source.refused().join(rows.select("row_id"), on="row_id", how="anti")
-            reasons |= dict(unread.iter_rows())
-            rows = pl.concat([rows, unread.select("row_id")], how="diagonal").sort("row_id")
+            reasons |= dict(unread.select("row_id", "refused").iter_rows())
+            rows = pl.concat([rows, unread.drop("refused")], how="diagonal_relaxed").sort("row_id")
+        identity = Identity.of(self.question.readers.values(), rows)
         if not rows.height:
             raise _nothing_to_predict(source, at)
         size = min([ROWS_AT_A_TIME, *(m.batch for m in self.members)])

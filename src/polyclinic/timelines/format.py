@@ -84,6 +84,8 @@ class Chunk:
     noted: what was repaired or is worth knowing → how many rows; no row is lost.
     zone: the zone of the site, where the times of the source have one; the wall clock of `frame` is then its own.
     contradictions: file, column, id, reason: identifiers of which the source says two things; they stay at the site.
+    refused_rows: of a format that gives rows, those that it refused, with the columns of `frame`: a prediction that is
+    refused still says for whom.
     """
 
     file: str
@@ -96,6 +98,7 @@ class Chunk:
     noted: Mapping[str, int] = field(default_factory=dict)
     zone: str | None = None
     contradictions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CONTRADICTIONS))
+    refused_rows: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 def broken_rows_of(path: Path) -> Iterator[Chunk]:

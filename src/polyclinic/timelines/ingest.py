@@ -20,7 +20,7 @@ from polyclinic.timelines.identifiers import KEPT_AT, Identifiers
 from polyclinic.timelines.lasting_facts import LastingFacts
 from polyclinic.timelines.mapped_tables import MappedTables, files
 from polyclinic.timelines.quarantine import Quarantine
-from polyclinic.timelines.rows import RowTable
+from polyclinic.timelines.rows import REFUSED_ROWS, RowTable
 from polyclinic.timelines.shards import Shards, write_meds
 from polyclinic.timelines.summary import LAYOUT
 from polyclinic.timelines.summary import PATH as SUMMARY
@@ -273,11 +273,15 @@ def _write_rows(chunks: Iterator[Chunk], out: Path) -> dict[str, object]:
     import pyarrow.parquet as pq
 
     (out / "data").mkdir()
-    writer = None
+    writer, refused = None, []
     for chunk in chunks:
+        refused += [chunk.refused_rows] if chunk.refused_rows.height else []
         table = chunk.frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         writer = writer or pq.ParquetWriter(out / "data" / "rows.parquet", table.schema, compression="zstd")
         writer.write_table(table.cast(writer.schema))
     if writer is not None:
         writer.close()
+    if refused:
+        (out / REFUSED_ROWS).parent.mkdir(parents=True)
+        pl.concat(refused, how="diagonal_relaxed").write_parquet(out / REFUSED_ROWS)
     return {}

@@ -39,6 +39,9 @@ from polyclinic.timelines.tables import (
 from polyclinic.timelines.timeline import Ingested
 from polyclinic.timelines.zones import SiteClock, require_one_clock, zones_in
 
+REFUSED_ROWS = "quarantine/rows/refused.parquet"
+"""Where the rows lie that the ingest refused, with what could be read of them."""
+
 
 class RowTable(Ingested):
     """Rows without times in an ingested folder: `row_id` and the source's own columns."""
@@ -68,11 +71,13 @@ class RowTable(Ingested):
         return {} if name is None else file_readers(str(name), at=at)
 
     def refused(self) -> pl.DataFrame:
-        """Rows that the ingest could not read: `row_id` (position in the source) and why, `refused`."""
+        """Rows that the ingest could not read: `row_id` (position in the source), why, `refused`, and their own columns."""
         files = sorted(p for p in (self.path / "quarantine").glob("*.parquet") if p.name != CONTRADICTIONS_FILE)
         empty = pl.DataFrame(schema={"row_id": pl.Int64, "refused": pl.String})
         whole = [pl.read_parquet(f).filter("whole_row").select(row_id="row", refused="reason") for f in files]
-        return pl.concat([empty, *whole]).unique("row_id", keep="first").sort("row_id")
+        why = pl.concat([empty, *whole]).unique("row_id", keep="first").sort("row_id")
+        kept = self.path / REFUSED_ROWS
+        return why.join(pl.read_parquet(kept), on="row_id", how="left") if kept.is_file() else why
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +147,6 @@ def _chunk(file: str, piece: Piece, numbers: list[str], times: list[str], codes:
     faults += [(n, NO_TIME, read[n].is_null() & frame[n].is_not_null()) for n in times]
     faults += [(n, INFINITE, read[n].is_infinite()) for n, kind in read.schema.items() if kind.is_float()]
     kept, refused = without(faults, read, "row_id")
-    return Chunk(file, frame.height, kept.height, kept, refused, noted=noted, zone=clock.zone if times else None)
+    rows = read.join(refused, left_on="row_id", right_on="row", how="semi", maintain_order="left")
+    zone = clock.zone if times else None
+    return Chunk(file, frame.height, kept.height, kept, refused, noted=noted, zone=zone, refused_rows=rows)

@@ -34,6 +34,7 @@ def test_a_molecule_is_read_and_everything_else_refused_with_its_row_and_reason(
         3: "no SMILES",
     }
     assert chunk.rows_in == chunk.used + chunk.refused.height == 6
+    assert chunk.refused_rows.rows() == [(1, "C(C)(C)(C)(C)C", 0), (2, "C1CC", 1), (3, None, 0)]
 
 
 def test_a_molecule_written_in_two_ways_is_noted_and_both_rows_are_kept(table):

@@ -62,7 +62,8 @@ class Nifti:
             scan = scans[row]
             file = scan.label if column == "label" and scan.label else scan.image
             why = pl.DataFrame([(row, column, reason)], REFUSED, orient="row")
-            yield Chunk(f"{file.parent.name}/{file.name}", 1, 0, frame.clear(), why)
+            unread = pl.DataFrame([used[row]], COLUMNS, orient="row")
+            yield Chunk(f"{file.parent.name}/{file.name}", 1, 0, frame.clear(), why, refused_rows=unread)
 
 
 def refusal(image: Path, label: Path | None) -> tuple[str, str] | None:

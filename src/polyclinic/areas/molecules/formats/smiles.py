@@ -94,7 +94,8 @@ def chunk(part: pl.DataFrame, column: str, file: str, position: pl.Series, known
     why = pl.Series([refusal(s) if m is None else None for s, m in pairs], dtype=pl.String)
     kept, refused = without([(column, pl.lit(why), why.is_not_null())], part, "row_id")
     noted = {"a molecule that stands in an earlier row too": again} if again else {}
-    return Chunk(file, part.height, len(names), kept, refused, noted=noted)
+    rows = part.filter(pl.Series([m is None for m in molecules], dtype=pl.Boolean))
+    return Chunk(file, part.height, len(names), kept, refused, noted=noted, refused_rows=rows)
 
 
 def smiles_column(columns: Collection[str], wanted: str = "") -> str:
