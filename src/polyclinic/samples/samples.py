@@ -25,14 +25,24 @@ Role = Literal["input", "target", "weight"]
 class Samples:
     """Rows to predict for.
 
-    row_id: int64 [row], stays with a row whatever is taken.
-    columns, roles: name → column, name → input | target | weight.
-    groups: name → [row] (subject, site, scaffold): what must not stand on both sides of a split.
-    time: datetime64[us] [row], index times; None where there are no times.
-    strata: name → str [row] (sex, age band): what results are broken down by; never an input.
-    identity: what the caller calls each row (`case`, `compound`), one column each; without columns where it is nothing.
-    file_names: str [row], what files of a row are called; None where rows have no files.
     Samples hold no fitted state.
+
+    Attributes
+    ----------
+    row_id
+        int64 [row]; stays with a row whatever is taken.
+    columns, roles
+        Name → column, and name → input, target or weight.
+    groups
+        Name → [row] (subject, site, scaffold): what must not stand on both sides of a split.
+    time
+        Index times, datetime64 in microseconds, [row]; None where there are no times.
+    strata
+        Name → str [row] (sex, age band): what results are broken down by; never an input.
+    identity
+        What the caller calls each row (`case`, `compound`), one column each; without columns where it is nothing.
+    file_names
+        str [row], what files of a row are called; None where rows have no files.
     """
 
     row_id: Index
