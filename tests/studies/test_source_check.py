@@ -94,6 +94,13 @@ def test_labels_that_are_not_there_are_found_with_their_line(folder):
     assert (error.value.at.key, error.value.at.line) == ("labels", 3)
 
 
+def test_a_split_file_that_is_not_there_is_found_with_its_key(folder):
+    path = study(folder, "path: residents.csv", "{separate: [home], folds: 2}", "{file: parts.csv}")
+    with pytest.raises(UsageError, match=r"no such file or folder: .*parts\.csv") as error:
+        load_study(path, check_sources=True)
+    assert error.value.at.key == "split.file"
+
+
 def test_an_empty_table_and_a_folder_of_something_else_are_named(folder):
     (folder / "residents.csv").write_text("")
     with pytest.raises(BadData, match="the file is empty"):

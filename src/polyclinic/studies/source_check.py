@@ -46,6 +46,8 @@ def check_source(study: Study, at: At) -> None:
     path = _location(study, at)
     if (labels := study.question.labels) is not None:
         _expect(Path(labels), at("labels"))
+    if study.split.file is not None:
+        _expect(Path(study.split.file), at("split", "file"))
     _check_answer(study, at)
     if path is None:
         return
