@@ -99,6 +99,8 @@ def test_a_split_file_that_is_not_there_is_found_with_its_key(folder):
     with pytest.raises(UsageError, match=r"no such file or folder: .*parts\.csv") as error:
         load_study(path, check_sources=True)
     assert error.value.at.key == "split.file"
+    (folder / "parts.csv").write_text("row_id,fold\n0,0\n1,1\n2,2\n")
+    assert load_study(path, check_sources=True).split.file == str(folder / "parts.csv")
 
 
 def test_an_empty_table_and_a_folder_of_something_else_are_named(folder):

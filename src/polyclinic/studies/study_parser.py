@@ -127,6 +127,9 @@ class StudyParser:
                 raise UsageError(f"{key} is {document[key]!r}", at=self.at(key), fix=f"for example  {example}")
         blocks: dict[str, Any] = {key: self._built(cls, document.get(key), key) for key, cls in BLOCKS.items()}
         blocks["source"] = self._located(blocks["source"])
+        split, set_elsewhere = blocks["split"], getattr(self.marked, "origins", {})
+        if split.file is not None and ("split", "file") not in set_elsewhere:
+            blocks["split"] = replace(split, file=str(self._beside(split.file)))
         study = Study(
             name=str(document["name"]),
             title=str(document.get("title") or document["name"]),
