@@ -190,7 +190,8 @@ def limits_of(train: Samples, validation: Samples, *, outside: Policy = "warn") 
     """The limits of a package, from the rows that it learned from.
 
     Bounds begin at the 0.5 % and 99.5 % quantiles of training and validation rows together, and are widened until
-    under 1 % of the validation rows lie outside any of them; they are rounded outwards, so that no single patient's
+    under 1 % of the training rows, and of the validation rows, lie outside any of them: with few folds the validation
+    rows are not all, and one odd value stands in the windows of many rows. They are rounded outwards, so that no single patient's
     extreme can be read from them. The 64 most used fields have bounds.
 
     Parameters
@@ -205,10 +206,11 @@ def limits_of(train: Samples, validation: Samples, *, outside: Policy = "warn") 
     learned, watched = _some(train), _some(validation)
     measured = sorted([*_measured(learned)], key=lambda m: -len(m.values))[:MOST_COLUMNS]
     validated = {(m.column, m.label): m for m in _measured(watched)}
-    spare = int(OUTSIDE * len(watched) / max(len(measured), 1))
+    share = OUTSIDE / max(len(measured), 1)
+    spare = int(share * len(learned)), int(share * len(watched))
     by_column: dict[str, dict[str | None, Bounds]] = {}
     for one in measured:
-        bounds = _bounds(one.values, validated.get((one.column, one.label)), spare)
+        bounds = _bounds(one, validated.get((one.column, one.label)), spare)
         by_column.setdefault(one.column, {})[one.label] = bounds
     inputs = {
         name: _limits(column, watched.columns[name], by_column.get(name, {})) for name, column in learned.inputs.items()
@@ -280,22 +282,26 @@ def _measured_codes(name: str, column: Ragged) -> Iterator[_Measured]:
             yield _Measured(name, levels[number], values, row[mine])
 
 
-def _bounds(values: Floats, validated: _Measured | None, spare: int) -> Bounds:
-    """Bounds of one field that at most `spare` validation rows lie outside of."""
-    every = values if validated is None else np.concatenate([values, validated.values])
+def _bounds(trained: _Measured, validated: _Measured | None, spare: tuple[int, int]) -> Bounds:
+    """Bounds of one field that at most so many training and validation rows lie outside of."""
+    parts = [(one, most) for one, most in zip((trained, validated), spare, strict=True) if one is not None]
+    every = np.concatenate([one.values for one, _ in parts])
     low, high = np.quantile(every, [TAIL, 1 - TAIL])
     if np.isin(every, (0, 1)).all():  # a flag; that it was never set where the package learned is no bound
         return 0.0, 1.0
     width = high - low or 10.0 ** np.ceil(np.log10(max(abs(low), 1.0)))
-    needed = 0.0
-    if validated is not None and len(validated.values):
-        excess = np.maximum(low - validated.values, validated.values - high) / width
-        worst = np.zeros(int(validated.row.max()) + 1)
-        np.maximum.at(worst, validated.row, excess)
-        worst = np.sort(worst)[::-1]
-        needed = worst[spare] if spare < len(worst) else 0.0
+    needed = max(_widening(one, (low, high), most) for one, most in parts) / width
     more = FIRST
     while more < needed:
         more *= WIDER
     step = 10.0 ** (np.floor(np.log10(width)) - 1)
     return float(np.floor((low - more * width) / step) * step), float(np.ceil((high + more * width) / step) * step)
+
+
+def _widening(measured: _Measured, bounds: Bounds, spare: int) -> float:
+    """How much wider the bounds must be on either side, so that at most `spare` of the rows lie outside."""
+    excess = np.maximum(bounds[0] - measured.values, measured.values - bounds[1])
+    worst = np.zeros(int(measured.row.max(initial=-1)) + 1)
+    np.maximum.at(worst, measured.row, excess)
+    worst = np.sort(worst)[::-1]
+    return float(worst[spare]) if spare < len(worst) else 0.0
