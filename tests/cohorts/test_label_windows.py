@@ -6,31 +6,14 @@ from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
+from tests.grid_task import grid_task
 
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.label_windows import label_windows
 from polyclinic.cohorts.task_parser import parse_task
 
 START = datetime(2026, 1, 1)
-TASK = {
-    "predicates": {
-        "map": {"code": "MAP"},
-        "low": {"code": "MAP", "value_max": 65},
-        "begin": {"code": "IN"},
-        "end": {"code": "OUT"},
-    },
-    "every": {"step": "1h", "while": ["begin", "end"], "after": "1h"},
-    "windows": {
-        "target": {
-            "start": "trigger",
-            "end": "start + 2h",
-            "start_inclusive": False,
-            "end_inclusive": True,
-            "has": {"map": "(1, None)"},
-            "label": "low",
-        }
-    },
-}
+TASK = grid_task()
 
 
 def timeline(*events):
@@ -76,7 +59,7 @@ def test_a_window_ends_with_death_the_stay_the_record_or_at_its_full_length():
     assert ends[3, 1.0] == ends[3, 2.0] == "the end of the record"
 
 
-@pytest.mark.parametrize("target", [{"start": "trigger", "end": "start -> end", "label": "low"}])
+@pytest.mark.parametrize("target", [{"start": "trigger", "end": "start -> icu_out", "label": "low"}])
 def test_a_window_that_ends_with_an_event_has_no_such_facts(target):
     task = {**TASK, "windows": {"target": target}}
     source = timeline((1, 0, "IN", None), (1, 4, "OUT", None))

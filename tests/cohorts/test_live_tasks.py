@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from tests.grid_task import grid_task
 
 from polyclinic.cohorts.extract import extract
 from polyclinic.cohorts.task import Task
@@ -19,27 +20,8 @@ from polyclinic.cohorts.values import plausible, set_aside
 from polyclinic.errors import BadData
 
 START = datetime(2020, 1, 1)
-TASK: dict[str, Any] = {
-    "values": {"MAP": {"plausible": [20, 200], "ties": "min"}},
-    "predicates": {
-        "map": {"code": "MAP"},
-        "low": {"code": "MAP", "value_max": 65},
-        "icu_in": {"code": "IN"},
-        "icu_out": {"code": "OUT"},
-    },
-    "every": {"step": "1h", "while": ["icu_in", "icu_out"], "after": "1h"},
-    "at_risk": {"last": {"map": {"within": "2h", "value_min": 65}}},
-    "windows": {
-        "target": {
-            "start": "trigger",
-            "end": "start + 2h",
-            "start_inclusive": False,
-            "end_inclusive": True,
-            "has": {"map": "(1, None)"},
-            "label": "low",
-        }
-    },
-}
+LAST = {"last": {"map": {"within": "2h", "value_min": 65}}}
+TASK = {**grid_task(), "values": {"MAP": {"plausible": [20, 200], "ties": "min"}}, "at_risk": LAST}
 
 
 def hour(h: float) -> datetime:

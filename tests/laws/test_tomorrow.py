@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from tests.grid_task import grid_task
 
 from polyclinic.errors import BadData
 from polyclinic.reports.report import Report
@@ -17,24 +18,8 @@ pytest.importorskip("polyclinic.areas.records", reason="the area of records is n
 
 TASK = {
     "kind": "binary",
-    "predicates": {
-        "map": {"code": "VITAL//map"},
-        "low": {"code": "VITAL//map", "value_max": 65, "value_max_inclusive": False},
-        "icu_in": {"code": "ADT_IN//icu"},
-        "icu_out": {"code": "ADT_OUT//icu"},
-    },
-    "every": {"step": "1h", "while": ["icu_in", "icu_out"], "after": "1h"},
+    **grid_task("VITAL//map", "ADT_IN//icu", "ADT_OUT//icu"),
     "at_risk": {"last": {"map": {"within": "2h", "value_min": 65}}},
-    "windows": {
-        "target": {
-            "start": "trigger",
-            "end": "start + 2h",
-            "start_inclusive": False,
-            "end_inclusive": True,
-            "has": {"map": "(1, None)"},
-            "label": "low",
-        }
-    },
 }
 BEGIN = datetime(2030, 1, 1)
 NEVER = datetime(2040, 1, 1)
