@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from polyclinic import config, datasets, fingerprint, registry
-from polyclinic.cohorts.cohort import Cohort
+from polyclinic.cohorts.cohort import Cohort, Step
 from polyclinic.cohorts.durations import duration
 from polyclinic.cohorts.label_windows import COUNT, END, label_windows
 from polyclinic.cohorts.predicate_rows import column_holds, holds_before, predicate_of
@@ -151,12 +151,16 @@ def attrition_of(selection: SelectedRows, source: Timeline | RowTable) -> dict[s
         flow = [asdict(step) for step in selection.cohort.attrition]
         set_aside = dict(selection.cohort.set_aside)
         return {"attrition": flow, "set_aside": set_aside, "sanity": selection.cohort.warnings()}
+    used = selection.rows.height - len(selection.refused)
     if isinstance(source, RowTable):
-        counts = {"rows of the source": source.summary()["rows_in"], "rows that can be read": selection.rows.height}
+        summary = source.summary()
+        first, last = ("rows of the source", summary["rows_in"]), ("rows that can be read", used)
+        lost = {**summary["non_events"], "in quarantine": summary["quarantined"]}
     else:
-        counts = {"rows of the labels": selection.rows.height}
-        counts["about whom something is known by then"] = selection.rows.height - len(selection.refused)
-    flow = [{"step": name, "rows": rows, "groups": {}, "past_index": False} for name, rows in counts.items()]
+        first, last = ("rows of the labels", selection.rows.height), ("rows of which something is known by then", used)
+        lost = {"nothing is known of the subject by then": len(selection.refused)}
+    counts = [(*first, False), *((name, rows, True) for name, rows in lost.items() if rows), (*last, False)]
+    flow = [asdict(Step(name, rows, {}, excluded=excluded)) for name, rows, excluded in counts]
     return {"attrition": flow, "set_aside": {}, "sanity": []}
 
 
