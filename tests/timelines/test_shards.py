@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from datetime import datetime
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -22,8 +23,15 @@ EVENT = st.tuples(
     st.none() | st.datetimes(datetime(2100, 1, 1), datetime(2100, 1, 2)),
     st.sampled_from(["A//x", "A//y", "B"]),
     st.none() | st.floats(-5, 5, width=32),
+    st.none() | st.sampled_from(["cuff", "line", "", "by hand"]),
 )
-SCHEMA = {"subject_id": pl.Int64, "time": pl.Datetime("us"), "code": pl.String, "numeric_value": pl.Float32}
+SCHEMA = {
+    "subject_id": pl.Int64,
+    "time": pl.Datetime("us"),
+    "code": pl.String,
+    "numeric_value": pl.Float32,
+    "text_value": pl.String,
+}
 
 
 def write(pieces: list[pl.DataFrame], folder: Path, shards: int) -> list[pl.DataFrame]:
@@ -35,11 +43,13 @@ def write(pieces: list[pl.DataFrame], folder: Path, shards: int) -> list[pl.Data
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(EVENT, min_size=1, max_size=40), st.integers(1, 4), st.integers(1, 40), st.booleans())
-def test_nothing_is_lost_each_subject_lies_in_one_shard_and_is_sorted(events, shards, cut, in_seconds):
+@given(
+    st.lists(EVENT, min_size=1, max_size=40), st.integers(1, 4), st.integers(1, 40), st.booleans(), st.integers(0, 5)
+)
+def test_nothing_is_lost_each_subject_lies_in_one_shard_and_is_sorted(events, shards, cut, in_seconds, most_texts):
     frame = pl.DataFrame(events, SCHEMA, orient="row")
     frame = frame.with_columns(pl.col("time").dt.truncate("1s")) if in_seconds else frame
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, patch("polyclinic.timelines.shards.MOST_TEXTS", most_texts):
         root = Path(name)
         written = write([frame[:cut], frame[cut:]], root / "two", shards)
         write([frame], root / "one", shards)
@@ -58,7 +68,8 @@ def test_events_of_one_instant_and_code_keep_the_order_of_the_source(tmp_path):
     same = {
         name: [value] * 20_000 for name, value in (("subject_id", 1), ("time", datetime(2100, 1, 1)), ("code", "A"))
     }
-    (shard,) = write([pl.DataFrame({**same, "numeric_value": values}, SCHEMA)], tmp_path / "data", 1)
+    events = pl.DataFrame({**same, "numeric_value": values, "text_value": None}, SCHEMA)
+    (shard,) = write([events], tmp_path / "data", 1)
     assert shard["numeric_value"].to_list() == values
 
 

@@ -3,7 +3,7 @@
 import base64
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -21,10 +21,11 @@ from polyclinic.timelines.zones import MINUTE, UTC_OFFSET, SiteClock
 
 CORE = ("subject_id", "time", "code", "numeric_value", "text_value")
 TIMES = ("time", "end_time", "available_time")
-FEW = {"code", "unit"}
+TEXTS = {"code", "text_value", "unit"}
+"""Columns of text that mostly repeats: it is spilled and sorted as numbers, in half the time."""
+MOST_TEXTS = 1 << 16
+"""A column of more texts than these (notes, say) is spilled as text, so that memory stays flat; never the codes."""
 SECOND = 1_000_000  # microseconds
-STEPS = ("subject_id", *TIMES)
-"""Columns that rise or nearly so: their differences are short."""
 ORDER = ("subject_id", "time", "code")
 
 
@@ -37,10 +38,11 @@ class Shards:
     def __init__(self, folder: Path, shards: int) -> None:
         self.folder, self.count = folder, shards
         self.spill = folder / ".spill"
-        self.writers: dict[tuple[int, int], Any] = {}  # by shard, and by how many sets of columns there were
-        self.columns: list[tuple[str, ...]] = [CORE]
+        self.writers: dict[tuple[int, int], Any] = {}  # by shard, and by how many kinds of tables there were
         self.files = ExitStack()
-        self.names = {column: Names() for column in FEW}
+        self.names = {column: Names() for column in TEXTS}
+        self.numbered = set(TEXTS)
+        self.kinds = [self._kinds(CORE)]
 
     def __enter__(self) -> Self:
         self.spill.mkdir(parents=True)
@@ -56,13 +58,12 @@ class Shards:
             return
         frame = on_wall_clock(frame)
         filled = {name for name in EVENTS if name in frame.columns and frame[name].null_count() < frame.height}
-        if not filled <= set(self.columns[-1]):  # from here on, what is spilled has more columns
-            self.columns.append(tuple(name for name in EVENTS if name in {*CORE, *self.columns[-1], *filled}))
-        # Codes and units are few: as numbers they are spilled and sorted in half the time.
-        frame = frame.with_columns(self.names[name].numbers(frame[name]) for name in sorted(FEW & filled))
+        frame = frame.with_columns(self._as_numbers(frame[name]) for name in sorted(self.numbered & filled))
+        kinds = self._kinds({*self.kinds[-1], *filled})
+        if kinds != self.kinds[-1]:  # from here on, what is spilled has more columns, or text instead of numbers
+            self.kinds.append(kinds)
         frame = frame.select(
-            (pl.col(n) if n in filled else pl.lit(None).alias(n)).cast(pl.UInt32 if n in FEW else EVENTS[n])
-            for n in self.columns[-1]
+            (pl.col(n) if n in filled else pl.lit(None).alias(n)).cast(kind) for n, kind in kinds.items()
         )
         shard = shard_of(frame["subject_id"].to_numpy(), self.count).astype(np.uint16)
         order = np.argsort(shard, kind="stable")
@@ -72,10 +73,21 @@ class Shards:
             if end > first:
                 self._writer(number, table.schema).write_table(table.slice(first, end - first))
 
+    def _kinds(self, columns: Iterable[str]) -> dict[str, pl.DataType]:
+        """The columns of the spill in their order, and their types."""
+        return {n: pl.UInt32() if n in self.numbered else kind for n, kind in EVENTS.items() if n in columns}
+
+    def _as_numbers(self, texts: pl.Series) -> pl.Series:
+        """Texts as numbers; as they are, from now on, where the column has too many of them."""
+        numbers = self.names[texts.name].numbers(texts, None if texts.name == "code" else MOST_TEXTS)
+        if numbers is None:
+            self.numbered.remove(texts.name)
+        return texts if numbers is None else numbers
+
     def _writer(self, number: int, schema: Any) -> Any:
         import pyarrow as pa
 
-        part = number, len(self.columns)
+        part = number, len(self.kinds)
         if part not in self.writers:
             sink = self.files.enter_context(pa.OSFile(str(self._spilled(*part)), "wb"))
             options = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -84,20 +96,21 @@ class Shards:
         return self.writers[part]
 
     def _spilled(self, number: int, generation: int) -> Path:
-        """Where the events of a shard lie that came with one set of columns; a column that nothing fills costs nothing."""
+        """Where the events of a shard lie that came as one kind of table; a column that nothing fills costs nothing."""
         return self.spill / f"{number}-{generation}"
 
     def _read(self, number: int) -> pl.DataFrame:
-        """The spilled events of a shard in the order in which they came, codes and units as ranks."""
+        """The spilled events of a shard in the order in which they came; numbers of texts as ranks."""
         import pyarrow as pa
 
         parts = []
         for _, generation in sorted(part for part in self.writers if part[0] == number):
             with pa.OSFile(str(self._spilled(number, generation))) as spilled:
-                parts.append(pl.DataFrame(pa.ipc.open_stream(spilled).read_all()))
-        kinds = {name: pl.UInt32() if name in FEW else EVENTS[name] for name in self.columns[-1]}
-        frame = pl.concat([pl.DataFrame(schema=kinds), *parts], how="diagonal")
-        return frame.with_columns(self.names[name].ranks(frame[name]) for name in FEW & set(frame.columns))
+                part = pl.DataFrame(pa.ipc.open_stream(spilled).read_all())
+            early = [name for name in TEXTS - self.numbered if part.schema.get(name) == pl.UInt32]
+            parts.append(part.with_columns(self.names[name].texts(part[name]) for name in early))
+        frame = pl.concat([pl.DataFrame(schema=self._kinds(self.kinds[-1])), *parts], how="diagonal")
+        return frame.with_columns(self.names[n].ranks(frame[n]) for n in sorted(self.numbered & set(frame.columns)))
 
     def finish(self) -> tuple[dict[str, Any], pl.DataFrame]:
         """Sort and write each shard; columns that no event fills are left out everywhere.
@@ -107,19 +120,19 @@ class Shards:
         """
         numbers = sorted({number for number, _ in self.writers})
         self.files.close()
-        columns = list(self.columns[-1])
-        few = {name: self.names[name].sorted() for name in FEW if name in columns}
-        subjects, repeated, codes = 0, Counter[str](), np.zeros(len(few["code"]), np.int64)
+        columns = list(self.kinds[-1])
+        texts = {name: self.names[name].sorted() for name in self.numbered if name in columns}
+        subjects, repeated, codes = 0, Counter[str](), np.zeros(len(texts["code"]), np.int64)
         for number in progress.track(numbers, text="sorting", total=len(numbers)):
             frame = in_order(self._read(number))
-            write_meds(frame, self.folder / f"{number}.parquet", few)
+            write_meds(frame, self.folder / f"{number}.parquet", texts)
             subjects += frame["subject_id"].n_unique()
-            repeated += repeats(frame, few["code"])
+            repeated += repeats(frame, texts["code"])
             codes += np.bincount(frame["code"].to_numpy(), minlength=len(codes))
-        text = {"description": pl.lit(None, pl.String), "parent_codes": pl.lit(None, pl.List(pl.String))}
-        counted = pl.DataFrame({"code": few["code"], "count": codes}, {"code": pl.String, "count": pl.Int64})
+        empty = {"description": pl.lit(None, pl.String), "parent_codes": pl.lit(None, pl.List(pl.String))}
+        counted = pl.DataFrame({"code": texts["code"], "count": codes}, {"code": pl.String, "count": pl.Int64})
         facts = {"subjects": subjects, "shards": len(numbers), "columns": columns}
-        return facts | {"repeated": dict(sorted(repeated.items()))}, counted.select("code", "count", **text)
+        return facts | {"repeated": dict(sorted(repeated.items()))}, counted.select("code", "count", **empty)
 
 
 class Names:
@@ -128,19 +141,24 @@ class Names:
     def __init__(self) -> None:
         self.number: dict[str, int] = {}
 
-    def numbers(self, texts: pl.Series) -> pl.Series:
-        """The number of each text, uint32; null where there is none."""
-        distinct = texts.unique().drop_nulls()
+    def numbers(self, texts: pl.Series, most: int | None = None) -> pl.Series | None:
+        """The number of each text, uint32, null where there is none; None where there are more texts than `most`."""
+        categories = texts.cast(pl.Categorical(pl.Categories.random())) if texts.dtype == pl.String else texts
+        distinct = categories.unique().drop_nulls()
         names = distinct.cast(pl.String)
-        for name in names.sort():
-            self.number.setdefault(name, len(self.number))
-        each = [self.number[name] for name in names]
-        if texts.dtype != pl.Categorical:
-            return texts.replace_strict(distinct, each, return_dtype=pl.UInt32, default=None)
+        new = set(names) - self.number.keys()
+        if most is not None and len(self.number) + len(new) > most:
+            return None
+        for name in sorted(new):
+            self.number[name] = len(self.number)
         physical = distinct.to_physical().to_numpy()
         table = np.zeros(int(physical.max(initial=0)) + 1, np.uint32)
-        table[physical] = each
-        return _looked_up(table, texts.to_physical()).alias(texts.name)
+        table[physical] = [self.number[name] for name in names]
+        return _looked_up(table, categories.to_physical()).alias(texts.name)
+
+    def texts(self, numbers: pl.Series) -> pl.Series:
+        """The texts behind numbers."""
+        return pl.Series(numbers.name, list(self.number), pl.String)[numbers]
 
     def sorted(self) -> list[str]:
         """The texts in their order."""
@@ -213,18 +231,18 @@ def repeats(frame: pl.DataFrame, codes: list[str]) -> Counter[str]:
     return kinds
 
 
-def write_meds(frame: pl.DataFrame, path: Path, few: Mapping[str, list[str]] | None = None) -> None:
+def write_meds(frame: pl.DataFrame, path: Path, numbered: Mapping[str, list[str]] | None = None) -> None:
     """A table of events or of codes, in the types of the `meds` schema.
 
-    few: column → the texts behind its ranks. Such text is written with its dictionary, which is fast; the file says that
-    it is plain text.
+    numbered: column → the texts behind its ranks. Such text is written with its dictionary, which is fast; the file
+    says that it is plain text.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     types = {"code": pa.string(), "description": pa.string(), "parent_codes": pa.list_(pa.string())}
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-    for name, texts in (few or {}).items():
+    for name, texts in (numbered or {}).items():
         ranks, used = _used(frame[name], len(texts))
         names = pa.array([texts[rank] for rank in used], types.get(name, pa.large_string()))
         column = pa.DictionaryArray.from_arrays(ranks.to_arrow(), names)
@@ -236,11 +254,14 @@ def write_meds(frame: pl.DataFrame, path: Path, few: Mapping[str, list[str]] | N
         for f, t in zip(schema, table.schema, strict=True)
     ]
     stored = table.cast(pa.schema(kinds))
-    steps = [n for n in STEPS if n in stored.schema.names]
-    encoding = dict.fromkeys(steps, "DELTA_BINARY_PACKED")
-    others = [n for n in stored.schema.names if n not in steps]
-    settings = {"compression": "zstd", "use_dictionary": others, "column_encoding": encoding, "store_schema": False}
-    with pq.ParquetWriter(path, stored.schema, **settings) as writer:
+    with pq.ParquetWriter(
+        path,
+        stored.schema,
+        compression="zstd",
+        use_dictionary=[n for n in stored.schema.names if n not in TIMES],
+        write_statistics=["subject_id", "time"],  # what the rows are sorted by; of others they tell nothing
+        store_schema=False,
+    ) as writer:
         writer.write_table(stored, row_group_size=500_000)
         writer.add_key_value_metadata({b"ARROW:schema": base64.b64encode(schema.serialize().to_pybytes())})
 
