@@ -25,7 +25,7 @@ from polyclinic.timelines.format import (
     broken_rows_of,
     without,
 )
-from polyclinic.timelines.identifiers import as_identifier, common_type
+from polyclinic.timelines.identifiers import as_identifier, common_type, runs
 from polyclinic.timelines.mapping import DAY_OF, Event, Repeats, SourceMap, TableMap
 from polyclinic.timelines.stored_events import is_rounded, require_numbers, require_times
 from polyclinic.timelines.tables import ROWS, Piece, batches, need, scan
@@ -132,16 +132,19 @@ class EventConverter:
     def _with_subject(self, frame: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         subject, via, links = self.mapping.subject, self.mapping.link, self._links
         column, faults = subject, list[Fault]()
-        frame = frame.with_columns(self._identified(frame))
-        if via is not None and via.on in frame.columns and links is not None:
-            column = subject if subject in frame.columns else via.on
+        ids = [name for name in self._identifiers if name in frame.columns]
+        need(ids[:1] or [subject], frame.schema, path)
+        stays, stay = runs(frame.select(ids))
+        stays = stays.with_columns(self._identified(stays))
+        if via is not None and via.on in stays.columns and links is not None:
+            column = subject if subject in stays.columns else via.on
             bring = links.frame.select(via.on, *(n for n in via.brings if n not in frame.columns))
-            frame = frame.join(bring, on=via.on, how="left", maintain_order="left")
+            stays = stays.join(bring, on=via.on, how="left", maintain_order="left")
             if not links.contradictory.is_empty():
                 faults.append((via.on, CONTRADICTORY, pl.col(via.on).is_in(links.contradictory.implode())))
-        need([subject], frame.schema, path)
+        need([subject], stays.schema, path)
         faults.append((column, "no such subject", pl.col(subject).is_null()))
-        return without(faults, frame, "row")
+        return without(faults, frame.with_columns(stays[stay]), "row")
 
     # rows ------------------------------------------------------------------------------------------------------------
 

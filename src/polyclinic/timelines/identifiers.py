@@ -50,7 +50,9 @@ class Identifiers:
         """int64 [row] for text ids; integers stay. Raises `BadData` where two identifiers would share a number."""
         if ids.dtype.is_integer():
             return ids.cast(pl.Int64)
-        names = ids.drop_nulls().unique()
+        few, run = runs(ids.to_frame())
+        each = few[ids.name]
+        names = each.drop_nulls().unique()
         for name in set(names) - self.known.keys():
             self.known[name] = number = number_of(name)
             if self.owner.setdefault(number, name) != name:
@@ -58,7 +60,7 @@ class Identifiers:
                 at = Place(file=file, column="subject_id")
                 raise BadData("two subject identifiers give the same number", at=at, fix=fix)
         numbers = [self.known[name] for name in names]
-        return ids.replace_strict(names, numbers, default=None, return_dtype=pl.Int64)
+        return each.replace_strict(names, numbers, default=None, return_dtype=pl.Int64)[run]
 
     def table(self) -> pl.DataFrame:
         """`source_id`, `subject_id`, sorted by the number."""
@@ -82,6 +84,16 @@ def shard_of(subjects: npt.NDArray[np.int64], shards: int) -> npt.NDArray[np.int
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed = (mixed ^ (mixed >> np.uint64(31))) % np.uint64(shards)
     return np.asarray(mixed, np.int64)
+
+
+def runs(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """The rows without those that repeat the row before, and for each row which of these it is, uint32 [row].
+
+    The rows of a patient mostly stand together in a source: what depends on them alone is computed once a run.
+    """
+    changes = (pl.col(name).ne_missing(pl.col(name).shift()) for name in rows.columns)
+    first = rows.select((pl.int_range(pl.len()) == 0) | pl.any_horizontal(changes)).to_series()
+    return rows.filter(first), first.cum_sum().cast(pl.UInt32) - 1
 
 
 def common_type(kinds: Iterable[pl.DataType]) -> pl.DataType:
