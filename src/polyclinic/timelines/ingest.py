@@ -21,7 +21,7 @@ from polyclinic.timelines.lasting_facts import LastingFacts
 from polyclinic.timelines.mapped_tables import MappedTables, files
 from polyclinic.timelines.quarantine import Quarantine
 from polyclinic.timelines.rows import REFUSED_ROWS, RowTable
-from polyclinic.timelines.shards import Shards, write_meds
+from polyclinic.timelines.shards import Shards, write_codes
 from polyclinic.timelines.summary import LAYOUT
 from polyclinic.timelines.summary import PATH as SUMMARY
 from polyclinic.timelines.tables import PACKED_SUFFIXES
@@ -228,7 +228,7 @@ def _write_events(name: str, chunks: Iterator[Chunk], out: Path, source: Path, f
         shards_hold, codes = store.finish()
     metadata = out / "metadata"
     metadata.mkdir()
-    write_meds(codes, metadata / "codes.parquet")
+    write_codes(codes, metadata / "codes.parquet")
     if identifiers.known:
         identifiers.table().write_parquet(out / KEPT_AT)
     write_json(metadata / "dataset.json", _dataset(name, shards_hold["columns"]))

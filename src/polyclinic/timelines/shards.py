@@ -14,9 +14,8 @@ import numpy.typing as npt
 import polars as pl
 
 from polyclinic import progress
-from polyclinic.timelines.availability import TIMELESS, Instants, instants
 from polyclinic.timelines.format import EVENTS
-from polyclinic.timelines.identifiers import shard_of
+from polyclinic.timelines.identifiers import runs, shard_of
 from polyclinic.timelines.zones import MINUTE, UTC_OFFSET, SiteClock
 
 CORE = ("subject_id", "time", "code", "numeric_value", "text_value")
@@ -99,40 +98,40 @@ class Shards:
         """Where the events of a shard lie that came as one kind of table; a column that nothing fills costs nothing."""
         return self.spill / f"{number}-{generation}"
 
-    def _read(self, number: int) -> pl.DataFrame:
-        """The spilled events of a shard in the order in which they came; numbers of texts as ranks."""
+    def _read(self, number: int) -> tuple[pl.DataFrame, dict[str, list[str]]]:
+        """The spilled events of a shard in the order in which they came; and the texts behind its numbers, by column."""
         import pyarrow as pa
 
-        parts = []
+        parts, texts = [pl.DataFrame(schema=self._kinds(self.kinds[-1]))], {}
         for _, generation in sorted(part for part in self.writers if part[0] == number):
             with pa.OSFile(str(self._spilled(number, generation))) as spilled:
                 part = pl.DataFrame(pa.ipc.open_stream(spilled).read_all())
             early = [name for name in TEXTS - self.numbered if part.schema.get(name) == pl.UInt32]
             parts.append(part.with_columns(self.names[name].texts(part[name]) for name in early))
-        frame = pl.concat([pl.DataFrame(schema=self._kinds(self.kinds[-1])), *parts], how="diagonal")
-        return frame.with_columns(self.names[n].ranks(frame[n]) for n in sorted(self.numbered & set(frame.columns)))
+        frame = pl.concat(parts, how="diagonal")
+        for name in sorted(self.numbered & set(frame.columns)):
+            ranks, texts[name] = self.names[name].ranks(frame[name])
+            frame = frame.with_columns(ranks)
+        return frame, texts
 
-    def finish(self) -> tuple[dict[str, Any], pl.DataFrame]:
+    def finish(self) -> tuple[dict[str, Any], dict[str, int]]:
         """Sort and write each shard; columns that no event fills are left out everywhere.
 
         Gives what the shards hold (subjects, shards, columns, and by kind of code how many events repeat the subject,
-        time and code of another), and the table of codes.
+        time and code of another), and how many events each code has.
         """
         numbers = sorted({number for number, _ in self.writers})
         self.files.close()
-        columns = list(self.kinds[-1])
-        texts = {name: self.names[name].sorted() for name in self.numbered if name in columns}
-        subjects, repeated, codes = 0, Counter[str](), np.zeros(len(texts["code"]), np.int64)
+        subjects, repeated, codes = 0, Counter[str](), Counter[str]()
         for number in progress.track(numbers, text="sorting", total=len(numbers)):
-            frame = in_order(self._read(number))
-            write_meds(frame, self.folder / f"{number}.parquet", texts)
+            frame, texts = self._read(number)
+            frame = in_order(frame)
+            write_events(frame, self.folder / f"{number}.parquet", texts)
             subjects += frame["subject_id"].n_unique()
             repeated += repeats(frame, texts["code"])
-            codes += np.bincount(frame["code"].to_numpy(), minlength=len(codes))
-        empty = {"description": pl.lit(None, pl.String), "parent_codes": pl.lit(None, pl.List(pl.String))}
-        counted = pl.DataFrame({"code": texts["code"], "count": codes}, {"code": pl.String, "count": pl.Int64})
-        facts = {"subjects": subjects, "shards": len(numbers), "columns": columns}
-        return facts | {"repeated": dict(sorted(repeated.items()))}, counted.select("code", "count", **empty)
+            codes.update(dict(zip(texts["code"], np.bincount(frame["code"].to_numpy()).tolist(), strict=True)))
+        facts = {"subjects": subjects, "shards": len(numbers), "columns": list(self.kinds[-1])}
+        return facts | {"repeated": dict(sorted(repeated.items()))}, dict(sorted(codes.items()))
 
 
 class Names:
@@ -154,29 +153,19 @@ class Names:
         physical = distinct.to_physical().to_numpy()
         table = np.zeros(int(physical.max(initial=0)) + 1, np.uint32)
         table[physical] = [self.number[name] for name in names]
-        return _looked_up(table, categories.to_physical()).alias(texts.name)
+        return pl.Series(texts.name, table)[categories.to_physical()]
 
     def texts(self, numbers: pl.Series) -> pl.Series:
         """The texts behind numbers."""
         return pl.Series(numbers.name, list(self.number), pl.String)[numbers]
 
-    def sorted(self) -> list[str]:
-        """The texts in their order."""
-        return sorted(self.number)
-
-    def ranks(self, numbers: pl.Series) -> pl.Series:
-        """The places of numbered texts in their order, uint32."""
+    def ranks(self, numbers: pl.Series) -> tuple[pl.Series, list[str]]:
+        """The texts that occur among these in their order, and the place of each there, uint32."""
+        occurs = np.bincount(numbers.drop_nulls().to_numpy(), minlength=len(self.number)) > 0
+        used = sorted(name for name, number in self.number.items() if occurs[number])
         table = np.zeros(len(self.number), np.uint32)
-        table[[self.number[name] for name in self.sorted()]] = np.arange(len(table))
-        return _looked_up(table, numbers).alias(numbers.name)
-
-
-def _looked_up(table: npt.NDArray[np.uint32], places: pl.Series) -> pl.Series:
-    """What stands at each place, null where there is none."""
-    if not places.null_count():
-        return pl.Series(table[places.to_numpy()])
-    value = pl.Series(table[places.fill_null(0).to_numpy()] if len(table) else np.zeros(len(places), np.uint32))
-    return pl.select(pl.when(places.is_not_null()).then(value)).to_series()
+        table[[self.number[name] for name in used]] = np.arange(len(used))
+        return pl.Series(numbers.name, table)[numbers], used
 
 
 def on_wall_clock(frame: pl.DataFrame) -> pl.DataFrame:
@@ -193,24 +182,27 @@ def in_order(frame: pl.DataFrame) -> pl.DataFrame:
     """Events, their codes as ranks, by subject, instant and code, else as they came: of the hour that comes twice, the
     first stands first.
     """
-    subject, time, code = frame["subject_id"].to_numpy(), instants(frame["time"]), frame["code"].to_numpy()
+    time = frame["time"].to_physical()
     if UTC_OFFSET in frame.columns:
-        ahead = frame[UTC_OFFSET].fill_null(0).cast(pl.Int64).to_numpy() * MINUTE
-        time = np.where(time == TIMELESS, time, time - ahead)
-    return frame[_stable_order(subject, time, code)]
+        time -= frame[UTC_OFFSET].fill_null(0).cast(pl.Int64) * MINUTE
+    since = (time - (time.min() or 0)).fill_null(-SECOND).to_numpy()
+    few, run = runs(frame.select("subject_id"))
+    _, places = np.unique(few["subject_id"].to_numpy(), return_inverse=True)
+    return frame[_stable_order(places[run.to_numpy()], since, frame["code"].to_numpy())]
 
 
-def _stable_order(subject: Instants, time: Instants, code: npt.NDArray[np.uint32]) -> npt.NDArray[np.intp]:
-    """As `np.lexsort((code, time, subject))`: by one sort of 64 bits where the three fit into them, as whole seconds do."""
-    subjects = np.unique(subject)
-    timed = time != TIMELESS
-    first = int(time[timed].min(initial=0))
-    since = np.where(timed, time - first, -SECOND)
-    widths = [int(n).bit_length() for n in (len(subjects), since.max(initial=0) // SECOND + 1, code.max(initial=0))]
-    if sum(widths) > 62 or (since % SECOND).any():
-        return np.lexsort((code, time, subject))
-    key = np.searchsorted(subjects, subject) << widths[1] | (since // SECOND + 1)
-    return np.argsort(key << widths[2] | code, kind="stable")
+def _stable_order(
+    subject: npt.NDArray[np.int64], since: npt.NDArray[np.int64], code: npt.NDArray[np.uint32]
+) -> npt.NDArray[np.intp]:
+    """As `np.lexsort((code, since, subject))`: by one sort of 64 bits where the three fit into them, as whole seconds do.
+
+    subject, code: ranks. since: microseconds from the first time; none before is further away than a second.
+    """
+    seconds = since // SECOND
+    widths = [int(n).bit_length() for n in (subject.max(initial=0), seconds.max(initial=0) + 1, code.max(initial=0))]
+    if sum(widths) > 63 or (seconds * SECOND != since).any():
+        return np.lexsort((code, since, subject))
+    return np.argsort((subject << widths[1] | (seconds + 1)) << widths[2] | code, kind="stable")
 
 
 def repeats(frame: pl.DataFrame, codes: list[str]) -> Counter[str]:
@@ -231,44 +223,49 @@ def repeats(frame: pl.DataFrame, codes: list[str]) -> Counter[str]:
     return kinds
 
 
-def write_meds(frame: pl.DataFrame, path: Path, numbered: Mapping[str, list[str]] | None = None) -> None:
-    """A table of events or of codes, in the types of the `meds` schema.
+def write_events(frame: pl.DataFrame, path: Path, texts: Mapping[str, list[str]]) -> None:
+    """Events in the types of the `meds` schema.
 
-    numbered: column → the texts behind its ranks. Such text is written with its dictionary, which is fast; the file
-    says that it is plain text.
+    texts: column → the texts behind its ranks. It is written with its dictionary, which is fast; the file says that it
+    is plain text.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {"code": pa.string(), "description": pa.string(), "parent_codes": pa.list_(pa.string())}
-    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-    for name, texts in (numbered or {}).items():
-        ranks, used = _used(frame[name], len(texts))
-        names = pa.array([texts[rank] for rank in used], types.get(name, pa.large_string()))
-        column = pa.DictionaryArray.from_arrays(ranks.to_arrow(), names)
-        table = table.set_column(table.schema.get_field_index(name), name, column)
-    plain = [(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in table.schema]
-    schema = pa.schema([pa.field(n, types.get(n, kind), n not in ("subject_id", "code")) for n, kind in plain])
-    kinds = [
-        pa.field(f.name, t.type if pa.types.is_dictionary(t.type) else f.type, f.nullable)
-        for f, t in zip(schema, table.schema, strict=True)
-    ]
-    stored = table.cast(pa.schema(kinds))
+    columns, stored, plain = [], [], []
+    for column in frame:
+        kind, array = None, column.to_arrow(compat_level=pl.CompatLevel.oldest())
+        if column.name in texts:
+            kind = pa.string() if column.name == "code" else pa.large_string()
+            array = pa.DictionaryArray.from_arrays(array, pa.array(texts[column.name], kind))
+        may_lack = column.name not in ("subject_id", "code")
+        columns.append(array)
+        stored.append(pa.field(column.name, array.type, may_lack))
+        plain.append(pa.field(column.name, kind or array.type, may_lack))
     with pq.ParquetWriter(
         path,
-        stored.schema,
+        pa.schema(stored),
         compression="zstd",
-        use_dictionary=[n for n in stored.schema.names if n not in TIMES],
+        use_dictionary=[name for name in frame.columns if name not in TIMES],
         write_statistics=["subject_id", "time"],  # what the rows are sorted by; of others they tell nothing
         store_schema=False,
     ) as writer:
-        writer.write_table(stored, row_group_size=500_000)
-        writer.add_key_value_metadata({b"ARROW:schema": base64.b64encode(schema.serialize().to_pybytes())})
+        # Casting a table would load Arrow's functions for that alone, a tenth of a second.
+        writer.write_table(pa.Table.from_arrays(columns, schema=pa.schema(stored)), row_group_size=500_000)
+        writer.add_key_value_metadata({b"ARROW:schema": base64.b64encode(pa.schema(plain).serialize().to_pybytes())})
 
 
-def _used(ranks: pl.Series, size: int) -> tuple[pl.Series, list[int]]:
-    """Ranks among those that occur here, and these: a shard holds no text that none of its events has."""
-    used = np.flatnonzero(np.bincount(ranks.drop_nulls().to_numpy(), minlength=size))
-    table = np.zeros(size, np.uint32)
-    table[used] = np.arange(len(used))
-    return _looked_up(table, ranks), used.tolist()
+def write_codes(counts: Mapping[str, int], path: Path) -> None:
+    """How many events each code has, as the `meds` schema lists codes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {
+        "code": pa.string(),
+        "count": pa.int64(),
+        "description": pa.string(),
+        "parent_codes": pa.list_(pa.string()),
+    }
+    empty = [None] * len(counts)
+    schema = pa.schema([pa.field(name, kind, name != "code") for name, kind in kinds.items()])
+    pq.write_table(pa.table([[*counts], [*counts.values()], empty, empty], schema=schema), path, compression="zstd")
