@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from polyclinic import notes
 from polyclinic.errors import BadData
 from polyclinic.models import encoders
+from polyclinic.models.gbm import Gbm
 from polyclinic.outcomes.binary import Binary
+from polyclinic.packages.state import State
 from polyclinic.samples import Dense, File, Ragged, Samples
 from polyclinic.timelines.format import FileReader
 
@@ -96,6 +99,33 @@ def test_a_row_alone_has_the_numbers_it_has_among_others(rows):
     learned = encoders.learn(whole, coverage=0.0)
     alone = [encoders.matrix(whole.take([i]), learned) for i in range(len(rows))]
     np.testing.assert_array_equal(np.concatenate(alone), encoders.matrix(whole, learned))
+
+
+chosen = st.lists(st.lists(st.sampled_from(CODES), unique=True), min_size=1, max_size=4)
+
+
+@settings(deadline=None)
+@given(windows, chosen, st.booleans())
+def test_states_that_are_encoded_jointly_read_what_each_reads_alone(rows, codes, timed):
+    whole = samples(sequence(rows)).with_column("d", Dense(np.arange(2.0 * len(rows)).reshape(-1, 2)), "input")
+    whole = whole if timed else replace(whole, time=None)
+    learned = encoders.learn(whole, coverage=0.0)
+    states = [State({"matrix": {**learned, "codes": {"events": own}}}) for own in codes]
+    encode = Gbm().jointly(states)
+    for state, read in zip(states, encode(whole), strict=True):
+        np.testing.assert_array_equal(read["x"], Gbm().encode(whole, state)["x"])
+
+
+def test_states_that_look_back_over_other_hours_are_not_encoded_jointly():
+    learned = encoders.learn(samples(sequence([[(0, 1, 5.0)]])))
+    states = [State({"matrix": learned}), State({"matrix": {**learned, "hours": [6]}})]
+    assert Gbm().jointly(states) is None
+
+
+def test_a_state_without_a_column_is_not_encoded_jointly():
+    learned = encoders.learn(samples(sequence([[(0, 1, 5.0)]])))
+    states = [State({"matrix": learned}), State({"matrix": {**learned, "codes": {"events": []}}})]
+    assert Gbm().jointly(states) is None
 
 
 def test_a_code_is_kept_where_enough_training_rows_have_it_within_the_hours():

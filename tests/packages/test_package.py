@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,11 +18,13 @@ from scipy.special import logit
 from tests.deaths import patients
 
 from polyclinic.errors import BadData, BadPackage
+from polyclinic.models import encoders
 from polyclinic.models.gbm import Gbm
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import mean
 from polyclinic.packages import parts
+from polyclinic.packages.encodings import encodings
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.limits import limits_of
 from polyclinic.packages.package import ModelPackage
@@ -31,7 +33,7 @@ from polyclinic.packages.question import Question
 from polyclinic.packages.state import State
 from polyclinic.packages.verify import verify
 from polyclinic.reports.report import Report
-from polyclinic.samples import Dense
+from polyclinic.samples import Dense, Samples
 from polyclinic.samples.assembly import assemble, select_rows
 from polyclinic.timelines.timeline import Timeline
 
@@ -83,11 +85,27 @@ def test_members_that_encode_alike_share_one_encoding(
     one, *rest = opened.members
     members = [one, replace(one, state=State({**one.state.values, "seen": 1})), *rest, one]
     expected = mean([member.answer(rows, opened.question.outcome) for member in members]).values
-    encoded, calls = Fitted.encoded, []
-    monkeypatch.setattr(Fitted, "encoded", lambda m, rows: calls.append(m) or encoded(m, rows))
+    matrix, calls = encoders.matrix, []
+    monkeypatch.setattr(encoders, "matrix", lambda rows, learned: calls.append(learned) or matrix(rows, learned))
     answers = replace(opened, members=members, calibration={}).answer(rows).values
-    assert len(calls) == 2
+    assert len(calls) == 1
     np.testing.assert_array_equal(answers, expected)
+
+
+def test_members_whose_model_encodes_one_by_one_share_an_encoding_where_their_states_are_equal() -> None:
+    calls = []
+
+    @dataclass(frozen=True)
+    class Counting:
+        def encode(self, rows: Samples, state: State) -> dict[str, np.ndarray]:
+            calls.append(state)
+            return {"x": np.full(len(rows), state.values["number"])}
+
+    members = [Fitted(Counting(), State({"number": number}), []) for number in (1, 2, 1)]
+    rows = Binary().planted(4, 0)
+    read = {n: v["x"][0] for one in encodings(members) for n, v in zip(one.members, one.encode(rows), strict=True)}
+    assert read == {0: 1, 1: 2, 2: 1}
+    assert len(calls) == 2
 
 
 def test_a_folder_that_is_no_package_says_so(tmp_path: Path) -> None:

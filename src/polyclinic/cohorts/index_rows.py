@@ -10,6 +10,7 @@ from polyclinic.cohorts.cohort import KEYS, Step
 
 INDEX = "index times"
 DUPLICATE = -1
+NO_LABEL = pl.Series("boolean_value", [None], pl.Boolean)
 
 
 @dataclass(slots=True, eq=False)
@@ -60,12 +61,12 @@ class IndexRows:
     def frame(self, which: Mask) -> pl.DataFrame:
         """Some of the rows, labelled where they did not fall out."""
         out = self.out[which]
-        labels = pl.Series([None], dtype=pl.Boolean).new_from_index(0, len(out))
+        labels = NO_LABEL.new_from_index(0, len(out))
         if self.label is not None:
             labels = pl.select(pl.when(pl.Series(out == 0)).then(pl.Series(self.label[which]))).to_series()
         columns = [  # a list of columns, since a mapping costs one patient live .1 ms more
             pl.Series("subject_id", self.subject[which]),
-            pl.Series("prediction_time", self.time[which].astype("datetime64[us]")),
+            pl.Series("prediction_time", self.time[which]).cast(pl.Datetime("us")),  # a third of what datetime64 takes
             labels.alias("boolean_value"),
             *(pl.Series(f"newest//{n}", v[which]) for n, v in self.newest.items()),
             pl.Series("out", out),

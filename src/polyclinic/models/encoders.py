@@ -111,6 +111,32 @@ def names(learned: Mapping[str, Any]) -> list[str]:
     return features or ["nothing"]
 
 
+def union(each: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What makes one matrix with the columns of several: every code that any of them has.
+
+    None where they differ in more than their codes, or where one of them has no column.
+    """
+    first = each[0]
+    apart = [{**one, "codes": sorted(one["codes"])} for one in each]
+    if any(one != apart[0] for one in apart) or not all(one["dense"] or any(one["codes"].values()) for one in each):
+        return None
+    codes = {name: sorted({code for one in each for code in one["codes"][name]}) for name in first["codes"]}
+    return {**first, "codes": codes}
+
+
+def places(whole: Mapping[str, Any], part: Mapping[str, Any]) -> Index:
+    """Where the columns of one matrix stand in a `union` that it is part of: int64 [feature]."""
+    width = sum(len(names) for names in whole["dense"].values())
+    every = [np.arange(width)]
+    kinds = np.arange(len(whole["hours"]) * len(SUMMARIES))
+    for column, codes in sorted(whole["codes"].items()):
+        number = {code: n for n, code in enumerate(codes)}
+        own = np.array([number[code] for code in part["codes"][column]], np.int64)
+        every.append((width + kinds[:, None] * len(codes) + own).ravel())
+        width += len(kinds) * len(codes)
+    return np.concatenate(every)
+
+
 def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats32:
     """The rows as numbers: float32 [row, feature], NaN where there is none.
 

@@ -1,5 +1,6 @@
 """What yes-or-no models of one matrix do alike: encode, check that the outcome is yes or no, give one answer where all are one."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, TypeAlias
@@ -14,6 +15,7 @@ from polyclinic.models import encoders
 from polyclinic.models.linear import constant, log_odds
 from polyclinic.models.model import Model, Session
 from polyclinic.outcomes.outcome import Outcome
+from polyclinic.packages.encodings import Encode
 from polyclinic.packages.fitted import Fitted, History
 from polyclinic.packages.parts import OnnxPart
 from polyclinic.packages.state import State
@@ -111,3 +113,19 @@ class TableModel(MatrixModel):
     def encode(self, rows: Samples, state: State) -> dict[str, Array]:
         """x: float32 [row, feature], NaN where there is nothing."""
         return {"x": encoders.matrix(rows, state.values["matrix"])}
+
+    def jointly(self, states: Sequence[State]) -> Encode | None:
+        """What encodes rows for several states: one matrix with the codes of them all, of which each takes its columns."""
+        each = [state.values["matrix"] for state in states]
+        if (whole := encoders.union(each)) is None:
+            return None
+        columns = [slice(None) if one == whole else encoders.places(whole, one) for one in each]
+
+        def encode(rows: Samples) -> Iterator[dict[str, Array]]:
+            # Without index times, hours are counted back from the newest event of a state's own codes.
+            if rows.time is None and any(one != whole for one in each):
+                return (self.encode(rows, state) for state in states)
+            x = encoders.matrix(rows, whole)
+            return ({"x": x[:, own]} for own in columns)
+
+        return encode

@@ -127,7 +127,7 @@ class Binary:
         """`predicted_boolean_probability`, and `predicted_boolean_value` at the threshold (0.5 where there is none)."""
         probability = y_score.values[:, 0].astype(np.float64)
         yes = probability >= (0.5 if threshold is None else threshold)
-        return pl.DataFrame({VALUE: yes, PROBABILITY: probability})
+        return pl.DataFrame([pl.Series(VALUE, yes), pl.Series(PROBABILITY, probability)])
 
     def truth(self, rows: Samples) -> pl.DataFrame:
         """`boolean_value`, null where it is not known."""

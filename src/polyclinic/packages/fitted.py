@@ -65,10 +65,10 @@ class Fitted:
             values = {**values, **part(values)}
         return Raw(np.asarray(values["raw"]), values.get("shape"))
 
-    def encodes_like(self, other: Self) -> bool:
-        """Whether both encode any rows to the same values: the same model, settings and state."""
+    def same_model(self, other: Self) -> bool:
+        """Whether both are fits of the same model with the same settings."""
         mine, theirs = ((f.name, config.settings_of(f.model)) for f in (self, other))
-        return mine == theirs and self.state.equals(other.state)
+        return mine == theirs
 
     def answer(self, rows: Samples, outcome: Outcome) -> Raw:
         """Linked answers (probabilities) for these rows."""

@@ -96,15 +96,18 @@ class Limits(Strict):
         """
         names: dict[int, list[str]] = {}
         for name, limits in self.inputs.items():
-            for label, at in (*_outside(name, limits, rows), *_missing(name, limits, rows)):
+            if (column := rows.columns.get(name)) is None:
+                continue
+            if isinstance(column, Ragged):
+                column = column.within()
+            for label, at in (*_outside(name, limits, column), *_missing(name, limits, column)):
                 for row in at.tolist():
                     names.setdefault(row, []).append(label)
         return [", ".join(names[row]) if row in names else None for row in range(len(rows))]
 
 
-def _outside(name: str, limits: InputLimits, rows: Samples) -> Iterator[tuple[str, Ints]]:
+def _outside(name: str, limits: InputLimits, column: Column) -> Iterator[tuple[str, Ints]]:
     """What lies outside in one column: its name, and the rows."""
-    column = rows.columns.get(name)
     if isinstance(column, Dense) and limits.ranges and column.values.dtype.kind in "fiu":
         values, fields = _flat(column), _fields(column)
         known = [n for n, one in enumerate(fields) if one in limits.ranges]
@@ -122,11 +125,8 @@ def _outside(name: str, limits: InputLimits, rows: Samples) -> Iterator[tuple[st
             yield f"number of {name}", np.flatnonzero(wrong)
 
 
-def _missing(name: str, limits: InputLimits, rows: Samples) -> Iterator[tuple[str, Ints]]:
+def _missing(name: str, limits: InputLimits, column: Column) -> Iterator[tuple[str, Ints]]:
     """What is missing in one column although no row lacked it: its name, and the rows."""
-    column = rows.columns.get(name)
-    if column is None:
-        return
     lacking = ~missing_inputs.filled(column, category=limits.kind == CATEGORY)
     whole = limits.present == 1.0 and bool(lacking.any())
     if whole:
@@ -144,9 +144,10 @@ def _codes_outside(column: Ragged, ranges: Mapping[str, Bounds]) -> Iterator[tup
     for number, level in enumerate(levels):
         if level in ranges:
             low[number], high[number] = ranges[level]
-    column = column.within()
     code, value = column.values["code"], column.values["value"]
     wrong = (value < low[code]) | (value > high[code])
+    if not wrong.any():
+        return
     before = np.append(0, np.cumsum(wrong))
     # Windows overlap: each event is looked at once, and only the windows that hold a wrong one are laid out.
     rows = np.flatnonzero(before[column.stop] > before[column.start])

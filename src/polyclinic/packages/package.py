@@ -19,6 +19,7 @@ from polyclinic.errors import BadData, BadPackage, MissingDependency, Place, Pol
 from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
 from polyclinic.outcomes.outcome import Raw, mean
+from polyclinic.packages.encodings import Encoding, encodings
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.limits import Limits
 from polyclinic.packages.missing_inputs import MISSING
@@ -47,6 +48,8 @@ from polyclinic.timelines.timeline import Timeline
 
 MOST_NAMED = 5
 ROWS_AT_A_TIME = 16384
+UNKNOWN = {name: pl.Series(name, [None], kind) for name, kind in IDENTITY.items() if name != ROW_ID}
+"""A missing value of each column of the identity: a source without times has neither subjects nor index times."""
 ROWS_READ = 1 << 17
 """Rows of a table whose inputs are read together."""
 BYTES_READ = 8 << 20
@@ -80,18 +83,15 @@ class ModelPackage:
         return None if name is None else str(name)
 
     @cached_property
-    def _encoded_alike(self) -> list[list[int]]:
-        """Numbers of the members, together where one encoding serves them: folds often choose the same columns."""
-        numbered = list(enumerate(self.members))
-        first = [next(k for k, other in numbered if other.encodes_like(member)) for member in self.members]
-        return [[n for n, k in enumerate(first) if k == one] for one in dict.fromkeys(first)]
+    def _encodings(self) -> list[Encoding]:
+        return encodings(self.members)
 
     def answer(self, rows: Samples) -> Raw:
         """Averaged and calibrated answers for samples: at most `batch` of each member."""
-        outcome, raw = self.question.outcome, dict[int, Raw]()
-        for alike in self._encoded_alike:
-            values = self.members[alike[0]].encoded(rows)
-            raw |= {n: self.members[n].of_encoded(values) for n in alike}
+        outcome, raw, inputs = self.question.outcome, dict[int, Raw](), rows.without_targets()
+        for numbers, encode in self._encodings:
+            for number, values in zip(numbers, encode(inputs), strict=True):
+                raw[number] = self.members[number].of_encoded(dict(values))
         answer = mean([outcome.link(raw[n]) for n in range(len(self.members))])
         return outcome.calibrated(answer, self.calibration) if self.calibration else answer
 
@@ -170,12 +170,17 @@ class ModelPackage:
             note("inputs that no row has", f"{listed}, in {how_many(rows, 'row')}", why)
 
     def _identity(self, rows: pl.DataFrame, identity: Identity) -> pl.DataFrame:
-        name = self.members[0].name
-        constant = {OUTCOME: self.question.kind, MODEL: name, FOLD: PACKAGE_FOLD, SPLIT: EVERY_SPLIT}
-        absent = {name: kind for name, kind in IDENTITY.items() if name != ROW_ID}
-        known = [rows[c] if c in rows else _repeated(c, None, rows.height, kind) for c, kind in absent.items()]
-        named = [_repeated(name, value, rows.height) for name, value in constant.items()]
+        n = rows.height
+        known = [rows[name] if name in rows else none.new_from_index(0, n) for name, none in UNKNOWN.items()]
+        named = [one.new_from_index(0, n) for one in self._named]
         return with_identity(pl.DataFrame([rows[ROW_ID], *known, *named]), identity.columns(rows[ROW_ID]))
+
+    @cached_property
+    def _named(self) -> list[pl.Series]:
+        """What stands alike in every row of the predictions table: one value each."""
+        name = self.members[0].name
+        alike = {OUTCOME: self.question.kind, MODEL: name, FOLD: PACKAGE_FOLD, SPLIT: EVERY_SPLIT}
+        return [pl.Series(column, [value], pl.String) for column, value in alike.items()]
 
     def save(self, folder: Path, card: str) -> None:
         """Write the package whole or not at all: recipe, parts, state, combination, limits, card, checksums."""
@@ -291,10 +296,6 @@ def _blamed_on_the_package(package: Path | None = None) -> Iterator[None]:
         last = traceback.extract_tb(error.__traceback__)[-1]
         what = f"the package cannot answer: {type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
         raise BadPackage(what, at=at, fix=fix) from error
-
-
-def _repeated(name: str, value: str | None, times: int, kind: Any = pl.String) -> pl.Series:
-    return pl.Series(name, [value], kind).new_from_index(0, times)
 
 
 def _together(source: Timeline | RowTable, rows: pl.DataFrame) -> Iterator[tuple[Timeline | RowTable, pl.DataFrame]]:

@@ -146,6 +146,8 @@ class Ragged:
         high = max(low, int(self.stop[filled].max(initial=0)))
         if self.lengths.sum() < high - low:  # rows from here and there
             return self.compact()
+        if (low, high) == (0, size):
+            return self
         values = {name: v[low:high] for name, v in self.values.items()}
         start, stop = (np.clip(bound - low, 0, high - low) for bound in (self.start, self.stop))
         return replace(self, start=start, stop=stop, values=values)
