@@ -151,18 +151,19 @@ def auprc(y_true: Array, y_score: Array) -> Score:
 
     def left_out(blocks: Blocks) -> npt.NDArray[np.float64]:
         """At each positive's threshold, all hits and alarms less those of the block; only positives make columns."""
-        up, down = blocks.take(positive), blocks.take(negative)
-        counted = [
-            (side, _first_at_most(y_score[positive], y_score[rows]))
+        columns, up, down = len(positive), blocks.take(positive), blocks.take(negative)
+        sides = [
+            _Crossings.of(side, _first_at_most(y_score[positive], y_score[rows]), columns)
             for side, rows in ((up, positive), (down, negative))
         ]
-        precision, total = np.full(blocks.count, np.nan), len(positive) - np.bincount(up.of_row, minlength=blocks.count)
-        for chunk in blocks.chunks(np.arange(blocks.count), len(positive)):
-            hits, false_alarms = (_running_without(side, first, chunk, len(positive)) for side, first in counted)
-            hits = np.subtract(true, hits, out=hits)
-            false_alarms = np.subtract(false, false_alarms, out=false_alarms)
-            share = np.divide(hits, np.maximum(hits + false_alarms, 1e-300), out=hits)
-            own = np.isin(up.of_row, chunk)
+        precision, total = np.full(blocks.count, np.nan), columns - np.bincount(up.of_row, minlength=blocks.count)
+        for chunk in blocks.chunks(np.arange(blocks.count), 8 * columns):  # small enough for a cache of the processor
+            hits, false_alarms = (side.running(chunk) for side in sides)
+            left = np.subtract(true + false, false_alarms, out=false_alarms)
+            left -= hits
+            share = np.subtract(true, hits, out=hits)
+            share /= np.maximum(left, 1.0, out=left)  # whole numbers; 0 of 0 where a block holds all of them
+            own = np.flatnonzero((up.of_row >= chunk[0]) & (up.of_row <= chunk[-1]))
             share[up.of_row[own] - chunk[0], own] = 0.0
             precision[chunk] = share.sum(axis=1)
         return _quotient(precision, total)
@@ -175,12 +176,43 @@ def _first_at_most(descending: Array, values: Array) -> npt.NDArray[np.int64]:
     return np.searchsorted(-descending, -values, side="left")
 
 
-def _running_without(side: Blocks, first: Array, chunk: Array, columns: int) -> npt.NDArray[np.float64]:
-    """How many rows of each block of the chunk count at each column, float64 [block, column]; each from `first` on."""
-    here = (side.of_row >= chunk[0]) & (side.of_row <= chunk[-1]) & (first < columns)
-    cells = (side.of_row[here] - chunk[0]) * columns + first[here]
-    counts = np.bincount(cells, minlength=len(chunk) * columns).reshape(len(chunk), columns)
-    return np.cumsum(counts, axis=1, dtype=np.float64)
+@dataclass(frozen=True, eq=False)
+class _Crossings:
+    """From which column on each row of a block counts: the running counts of a block are level between them.
+
+    Level stretches are written ten times as fast as the columns are summed up one by one.
+
+    Attributes
+    ----------
+    first
+        int64 [row], blocks after one another, each with its columns in rising order.
+    ends
+        int64 [block], where each block's rows end in `first`.
+    columns
+        How many columns there are.
+    """
+
+    first: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    columns: int
+
+    @classmethod
+    def of(cls, blocks: Blocks, first: Array, columns: int) -> "_Crossings":
+        """first: int64 [row], the column from which on each row counts; `columns` for never."""
+        order = np.lexsort((first, blocks.of_row))
+        return cls(first[order], np.cumsum(np.bincount(blocks.of_row, minlength=blocks.count)), columns)
+
+    def running(self, chunk: Array) -> npt.NDArray[np.float64]:
+        """How many rows of each of these blocks, which follow one another, count at each column: float64 [block, column]."""
+        begin, ends = np.append(0, self.ends)[chunk[0]], self.ends[chunk]
+        first, block = self.first[begin : ends[-1]], np.arange(len(chunk))
+        begins = np.append(begin, ends[:-1]) - begin
+        of_row = np.repeat(block, ends - begin - begins)
+        row, level, place = np.arange(len(first)), np.zeros(len(first) + len(chunk)), np.empty(len(first) + len(chunk))
+        place[begins + block], place[row + of_row + 1] = block * self.columns, of_row * self.columns + first
+        level[row + of_row + 1] = row - begins[of_row] + 1
+        lengths = np.diff(place, append=len(chunk) * self.columns).astype(np.int64)
+        return np.repeat(level, lengths).reshape(len(chunk), self.columns)
 
 
 def _midranks(ascending: Array, values: Array) -> npt.NDArray[np.float64]:
