@@ -190,3 +190,16 @@ def test_a_second_file_that_holds_no_predicates_is_an_error_of_ours(tmp_path: Pa
 def test_a_span_of_more_than_a_thousand_years_is_none(text):
     with pytest.raises(UsageError, match="is not a span of time"):
         duration(text)
+
+
+def test_a_study_where_a_task_is_expected_is_called_one_with_the_command_that_runs_it(tmp_path: Path) -> None:
+    file = tmp_path / "my.study.yaml"
+    file.write_text("name: mine\nsource: {data: clif-demo}\ntask: hypotension\nmodels: [gbm]\n")
+    with pytest.raises(UsageError, match="this is a study, not a task") as caught:
+        load_task(file)
+    assert f"polyclinic run {file}" in caught.value.fix
+
+
+def test_a_task_with_a_key_of_a_study_is_a_task_with_an_unknown_key() -> None:
+    with pytest.raises(UsageError, match="models"):
+        parse_task({"predicates": {"a": {"code": "A"}}, "trigger": "a", "models": ["gbm"]})

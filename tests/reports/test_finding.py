@@ -54,6 +54,14 @@ def test_the_second_stands_with_its_interval_and_beside_the_baselines():
     )
 
 
+@pytest.mark.parametrize("beside", [{}, {"validation": {"auroc": score(0.8)}}])
+def test_rows_are_test_rows_only_where_there_are_others(beside):
+    report = records()
+    for scores in report["models"].values():
+        scores["hypotension"] = {"test": scores["hypotension"]["test"], **beside}
+    assert f"on 9,890 {'test rows' if beside else 'rows'}" in finding_text(report)
+
+
 def test_a_lower_brier_score_is_the_better_one():
     report = records()
     report["comparisons"] = [difference("gbm", "last-value", "hypotension", "brier", -0.013, 0.005)]

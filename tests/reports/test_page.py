@@ -213,6 +213,14 @@ def test_a_card_says_what_the_package_is_for_and_whether_it_is_portable():
     assert "`map`: dense, 90 % present, last 50.0 to 120." in text
 
 
+def test_a_card_names_the_levels_of_a_category_and_no_numbers_for_them():
+    column = InputLimits(kind="category", present=1.0, ranges={"male": (0.0, 1.0), "female": (0.0, 1.0)})
+    members = [Fitted(Naive(), State(), [], name="gbm")]
+    package = ModelPackage(Question(inputs={}), members, {}, limits=Limits(rows=9, inputs={"sex": column}))
+    text = card(package, {})
+    assert "`sex`: category, 100 % present, levels female and male" in text
+
+
 def test_a_card_holds_no_html_no_link_and_no_picture_out_of_what_it_quotes():
     hostile = "<script>alert(1)</script> ![x](https://example.org/x.png) `b`\n# Heading"
     about = {"title": hostile, "data": hostile, "intended_use": hostile}

@@ -78,6 +78,19 @@ def test_three_patients_are_too_few_for_five_folds() -> None:
         split(rows_of([1, 2, 3] * 10), Split(folds=5), 0)
 
 
+@given(folds=st.integers(2, 12), sizes=st.lists(st.integers(1, 40), min_size=24, max_size=24), seed=st.integers(0, 99))
+def test_as_many_groups_as_the_error_asks_for_are_enough(folds: int, sizes: list[int], seed: int) -> None:
+    """One for each of three folds or more; two folds divide what they learn from once more."""
+    least = 4 if folds == 2 else folds
+    for groups in (least - 1, least):
+        rows = rows_of(np.repeat(np.arange(groups), sizes[:groups]).tolist())
+        if groups < least:
+            with pytest.raises(BadData, match=f"at least {least} are needed"):
+                split(rows, Split(folds=folds), seed)
+        else:
+            assert len(split(rows, Split(folds=folds), seed)) == folds
+
+
 def test_a_group_that_is_not_there_is_named_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="did you mean 'subject'"):
         split(rows_of([1, 2, 3, 4]), Split(separate=("subjects",)), 0)

@@ -191,3 +191,16 @@ def test_a_setting_out_of_range_is_refused_before_anything_runs(tmp_path: Path, 
 def test_one_model_need_not_be_a_list(tmp_path: Path) -> None:
     study = load_study(written(tmp_path, GOOD.replace("[gbm]", "gbm")))
     assert [c.name for c in study.candidates] == ["gbm"]
+
+
+@pytest.mark.parametrize("more", ["", "labels: index.csv\n", "description: who dies\n"])
+def test_a_task_where_a_study_is_expected_is_called_one_with_the_command_for_it(tmp_path: Path, more: str) -> None:
+    file = written(tmp_path, f"{more}predicates: {{died: {{code: DEATH}}}}\ntrigger: died\n")
+    with pytest.raises(UsageError, match="this is a task, not a study") as caught:
+        load_study(file)
+    assert f"polyclinic cohort SOURCE {file.name}" in caught.value.fix
+
+
+def test_a_study_with_a_key_of_a_task_is_a_study_with_an_unknown_key(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="trigger"):
+        load_study(written(tmp_path, "name: mine\nsource: {data: clif-demo}\ntrigger: died\n"))

@@ -19,6 +19,10 @@ _PREDICATES = ("predicates", "patient_demographics")
 _BESIDE = ("description", "metadata")
 _SIDES = ("start", "end")
 _SOURCES = ("trigger", "every", "labels")
+_STUDY_KEYS, _TASK_KEYS = (
+    ("source", "data", "inputs", "models", "baselines"),
+    (*_PREDICATES, "trigger", "every", "windows"),
+)
 _COUNT = r"\s*(?:([+-]?\d+)|None|null|)\s*"
 
 T = TypeVar("T")
@@ -154,6 +158,9 @@ class TaskParser:
     def task(self) -> Task:
         mapping = isinstance(self.document, Mapping)
         self.require(mapping, "a task must hold key: value lines", "write a key, a colon and what it stands for")
+        study = not self.document.keys().isdisjoint(_STUDY_KEYS) and self.document.keys().isdisjoint(_TASK_KEYS)
+        fix = f"`polyclinic run {self.file}` runs it; a task has trigger, predicates and windows, and stands in its own file"
+        self.require(not study, "this is a study, not a task", fix)
         predicates = partial(self.each, self.one_predicate)
         rules: dict[str, Rule] = {
             **dict.fromkeys(_PREDICATES, predicates),

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 
 from polyclinic.figures.numbers import count, number, percent
-from polyclinic.packages.limits import InputLimits
+from polyclinic.packages.limits import CATEGORY, InputLimits
 from polyclinic.packages.package import ModelPackage
-from polyclinic.reports.wording import in_words, score_name
+from polyclinic.reports.wording import in_words, listed, score_name
 
 
 def card(package: ModelPackage, validation: Mapping[str, float], flattery: tuple[float, float] | None = None) -> str:
@@ -63,5 +63,7 @@ def _limit(limits: InputLimits) -> str:
     words = [limits.kind, f"{percent(limits.present, 0)} present"]
     if limits.length:
         words.append(f"length {number(limits.length[0], 0)} to {number(limits.length[1], 0)}")
+    if limits.kind == CATEGORY:  # each level is a number, 0 or 1, whose bounds say nothing
+        return ", ".join([*words, *(["levels " + listed(sorted(limits.ranges))] if limits.ranges else [])])
     words += [f"{name} {number(low)} to {number(high)}" for name, (low, high) in limits.ranges.items()]
     return ", ".join(words)

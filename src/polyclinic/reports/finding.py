@@ -54,7 +54,11 @@ def how_good(o: OutcomeResults) -> str:
     if o.chosen in o.constant:
         return f"{subject} {o.same_answer()}: it does not distinguish rows and ranks no better than chance."
     known = f"95 % interval {interval(score)}" if score.has_interval else "no interval"
-    where = "rows that it had not learned from" if o.fold_count > 1 else how_many(score.n, "test row")
+    where = (
+        "rows that it had not learned from"
+        if o.fold_count > 1
+        else how_many(score.n, "test row" if o.has_split else "row")
+    )
     compared = compared_with(o, o.chosen)
     beside = f"; it is {compared}" if compared else ""
     return f"{subject} has {_article(name)} {name} of {number(score.value)} ({known}) on {where}{beside}."

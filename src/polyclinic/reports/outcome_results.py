@@ -47,6 +47,11 @@ class OutcomeResults:
         return max((len(self.splits(m).folds) for m in self.models), default=0)
 
     @property
+    def has_split(self) -> bool:
+        """Whether there are scored rows beside the test rows; a table of predictions alone has none."""
+        return any(self.splits(m).train or self.splits(m).validation for m in self.models)
+
+    @property
     def primary(self) -> str:
         """The score by which models are compared: the first that the outcome measures."""
         return next((score for m in self.models for score in self.scores(m)), "")

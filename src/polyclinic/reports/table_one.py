@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyclinic.figures.numbers import number, percent
+from polyclinic.packages.missing_inputs import is_category
 from polyclinic.reports.cohort_facts import TableOneCell, TableOneRow
 from polyclinic.samples import Dense, Samples
 from polyclinic.samples.samples import names_of, of_rows
@@ -56,6 +57,8 @@ def _numbers(rows: Samples, parts: dict[str, npt.NDArray[np.bool_]]) -> list[Tab
     table = []
     for name, column in of_rows(rows, Dense).items():
         if not few_valued(column) or column.values.dtype.kind != "f":
+            continue
+        if name in rows.strata and is_category(column):  # its levels are counted above
             continue
         values = column.values.reshape(len(rows), -1)
         for number_name, v in zip(names_of(name, column), values.T, strict=True):

@@ -143,7 +143,8 @@ def dealt(units: Index, share: Sequence[float], rng: np.random.Generator) -> npt
     Notes
     -----
     Units come in random order, those too large to fit in later first, to the part that lacks most rows; each
-    other one goes to the part that lacks most of its own share, rows and units counted alike.
+    other one goes to the part that lacks most of its own share, rows and units counted alike. A part that is left
+    without a unit, where there are few, gets the smallest one of a part that has several.
     """
     ids, inverse, counts = np.unique(units, return_inverse=True, return_counts=True)
     order = rng.permutation(len(ids))
@@ -155,6 +156,10 @@ def dealt(units: Index, share: Sequence[float], rng: np.random.Generator) -> npt
         lacking = left[:, 0] if place < large.sum() else (left / wanted).sum(axis=1)
         part[unit] = int(np.argmax(lacking))
         left[part[unit]] -= counts[unit], 1
+    for number in range(len(share)):
+        spare = np.flatnonzero(np.bincount(part, minlength=len(share))[part] > 1)
+        if len(spare) and not (part == number).any():
+            part[spare[np.argmin(counts[spare])]] = number
     return np.asarray(part[inverse], np.int64)
 
 
@@ -165,7 +170,9 @@ def _of_groups(samples: Samples, units: Index, settings: Split, seed: int) -> li
         test_parts, shares, least, stream = [1], [1 - settings.test, settings.test], 3, "test"
         purpose = "a test and a validation part"
     else:
-        test_parts, shares, least, stream = [*range(count)], [1 / count] * count, count + 2, "folds"
+        # Two folds validate on a part of what they train on: two groups each. Three or more need one group a fold.
+        least = count if count >= ROTATED else 2 * count
+        test_parts, shares, stream = [*range(count)], [1 / count] * count, "folds"
         purpose = f"{count} folds"
     groups = len(np.unique(units[rows]))
     if groups < least:

@@ -27,6 +27,8 @@ SHAPES: dict[str, tuple[Any, str]] = {
     "baselines": ((str, list, Mapping), "baselines: [naive]"),
 }
 OWNERS = {"data": "datasets", "format": "formats"}
+TASK_KEYS = ("predicates", "trigger", "windows", "every")
+"""Keys by which a task is recognised where a study is expected."""
 LOCATIONS = ("path", "timeline", "frame")
 
 
@@ -89,10 +91,13 @@ def _document(study: str | Path | Mapping[str, object]) -> tuple[object, str]:
         path = path / "study.yaml"
     if not path.suffix and not path.exists():
         path = registry.entry("studies", str(study)).path()
-    document = config.read(path)
+    document, at = config.read(path), Place(file=str(path))
     if not isinstance(document, Mapping):
-        at, fix = Place(file=str(path)), "name the YAML file of a study, or one of `polyclinic list studies`"
+        fix = "name the YAML file of a study, or one of `polyclinic list studies`"
         raise UsageError("not a study: there are no keys", at=at, fix=fix)
+    if not document.keys().isdisjoint(TASK_KEYS) and document.keys().isdisjoint({*KEYS} - {"labels"}):
+        fix = f"`polyclinic cohort SOURCE {path.name} --out labels.parquet` extracts its cohort; a study names it as `task: {path.name}`"
+        raise UsageError("this is a task, not a study", at=at, fix=fix)
     return document, str(path)
 
 

@@ -96,6 +96,7 @@ def _matches(column: str, pattern: str) -> pl.Expr:
 
 def _rows(frame: pl.LazyFrame, pattern: str) -> dict[str, object]:
     """Rows, and of each column its type, how many values are missing and how many differ, and its range."""
+    frame = frame.drop("row_id", strict=False)  # counted by us, no column of the source
     value, schema = selectors.numeric(), frame.collect_schema()
     rows = frame.select(pl.len()).collect(engine="streaming").item()
     if pattern:
