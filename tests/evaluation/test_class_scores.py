@@ -14,12 +14,12 @@ from polyclinic.evaluation.class_scores import (
     accuracy,
     balanced_accuracy,
     confusion,
-    decided,
     f1,
     log_loss_classes,
     macro_f1,
     matthews,
     one_against_rest_auroc,
+    predicted_classes,
     top_k_accuracy,
 )
 from polyclinic.evaluation.scores import of_all
@@ -69,7 +69,7 @@ def test_scores_of_decisions_are_those_of_scikit_learn(problem, data):
     y_true, probabilities = problem
     y_true[:2] = 0, 1
     w = data.draw(arrays(float, len(y_true), elements=st.integers(1, 9).map(lambda k: k / 2)))
-    y_pred, occurring = decided(probabilities), np.unique(y_true)
+    y_pred, occurring = predicted_classes(probabilities), np.unique(y_true)
     recalls = [np.average(y_pred[y_true == k] == k, weights=w[y_true == k]) for k in occurring]
     expected = {
         accuracy: metrics.accuracy_score(y_true, y_pred, sample_weight=w),
@@ -92,7 +92,7 @@ def test_scores_of_probabilities_are_those_of_scikit_learn():
         "auroc//1": metrics.roc_auc_score(y_true == 1, probabilities[:, 1], sample_weight=w),
         "log_loss": metrics.log_loss(y_true, probabilities, sample_weight=w),
         "top_2_accuracy": metrics.top_k_accuracy_score(y_true, probabilities, k=2, sample_weight=w),
-        "balanced_accuracy": metrics.balanced_accuracy_score(y_true, decided(probabilities), sample_weight=w),
+        "balanced_accuracy": metrics.balanced_accuracy_score(y_true, predicted_classes(probabilities), sample_weight=w),
     }
     for name, value in expected.items():
         assert scores(y_true, probabilities)[name](w[None])[0] == pytest.approx(value), name
@@ -103,7 +103,7 @@ def test_confusion_counts_each_row_once(problem):
     y_true, probabilities = problem
     classes = probabilities.shape[1]
     table = confusion(y_true, probabilities, classes)
-    expected = metrics.confusion_matrix(y_true, decided(probabilities), labels=range(classes))
+    expected = metrics.confusion_matrix(y_true, predicted_classes(probabilities), labels=range(classes))
     np.testing.assert_array_equal(table, expected)
 
 
@@ -123,7 +123,7 @@ def test_the_order_of_classes_changes_nothing(problem, random):
 
 def test_of_equal_probabilities_the_first_class_is_decided_for():
     probabilities = np.array([[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]])
-    assert decided(probabilities).tolist() == [0, 1]
+    assert predicted_classes(probabilities).tolist() == [0, 1]
     assert of_all(top_k_accuracy(np.array([1, 2]), probabilities, 1), 2) == 0.0
     assert of_all(top_k_accuracy(np.array([1, 2]), probabilities, 2), 2) == 1.0
 

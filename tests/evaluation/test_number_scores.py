@@ -155,6 +155,16 @@ def test_equal_truths_far_from_0_have_no_variance_to_explain(score):
     assert np.isnan(of_all(score(y_true, np.arange(5.0)), 5))
 
 
+@pytest.mark.parametrize("score", [r2, spearman])
+@pytest.mark.parametrize("equal", range(3, 20))
+def test_nor_have_the_equal_truths_that_are_left_without_one_row(score, equal):
+    """Their sums of squares leave rounding, which is no variance."""
+    y_true, y_pred = np.append(np.full(equal, 0.1), 0.7), np.arange(equal + 1.0)
+    last = np.arange(equal + 1) == equal
+    assert np.isnan(score(y_true, y_pred)(1.0 - last[None])[0])
+    assert np.isnan(without(score(y_true, y_pred), Blocks(last.astype(np.int64), 2))[1])
+
+
 def test_no_rows_are_no_number():
     none = np.zeros(0)
     assert all(np.isnan(of_all(score, 0)) for score in scores(none, none, none).values())

@@ -17,20 +17,20 @@ SMALLEST = 1e-15
 """Probabilities are kept at least this far from 0 in a logarithm."""
 
 
-def decided(y_pred: Array) -> npt.NDArray[np.int64]:
+def predicted_classes(y_pred: Array) -> npt.NDArray[np.int64]:
     """The class of each row, int64 [row]: of probabilities [row, class] the highest, the first of equal ones."""
     return np.asarray(y_pred.argmax(axis=1) if y_pred.ndim == 2 else y_pred, np.int64)
 
 
 def confusion(y_true: Array, y_pred: Array, classes: int) -> npt.NDArray[np.int64]:
     """How many rows of each true class (first axis) are predicted as each class, int64 [class, class]."""
-    cells = y_true.astype(np.int64) * classes + decided(y_pred)
+    cells = y_true.astype(np.int64) * classes + predicted_classes(y_pred)
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
 def accuracy(y_true: Array, y_pred: Array) -> Score:
     """The share of rows whose class is right."""
-    return row_mean((y_true == decided(y_pred)).astype(np.float64), SHARE)
+    return row_mean((y_true == predicted_classes(y_pred)).astype(np.float64), SHARE)
 
 
 def balanced_accuracy(y_true: Array, y_pred: Array) -> Score:
@@ -59,7 +59,7 @@ def macro_f1(y_true: Array, y_pred: Array) -> Score:
 
 def f1(y_true: Array, y_pred: Array, of_class: int) -> Score:
     """The F1 of one class, NaN where it neither occurs nor is predicted."""
-    true, predicted = y_true == of_class, decided(y_pred) == of_class
+    true, predicted = y_true == of_class, predicted_classes(y_pred) == of_class
     return ratio(2.0 * (true & predicted), true.astype(np.float64) + predicted, SHARE)
 
 
@@ -117,7 +117,9 @@ def matthews(y_true: Array, y_pred: Array) -> Score:
 
 def _of_table(y_true: Array, y_pred: Array, combine: Combine, bounds: tuple[float, float]) -> Score:
     """A score of the classes that occur or are predicted; others would be empty rows and columns of the table."""
-    present, codes = np.unique(np.concatenate([y_true.astype(np.int64), decided(y_pred)]), return_inverse=True)
+    present, codes = np.unique(
+        np.concatenate([y_true.astype(np.int64), predicted_classes(y_pred)]), return_inverse=True
+    )
     return of_confusion(codes[: len(y_true)], codes[len(y_true) :], len(present), combine, bounds)
 
 

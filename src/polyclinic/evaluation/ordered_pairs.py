@@ -1,4 +1,4 @@
-"""Weighted counts of ordered pairs: how many later rows have a lower rank, in n·log n steps instead of n²."""
+"""Weighted counts of ordered pairs: how many later rows have a lower rank, by sorting instead of by n² comparisons."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,24 +12,25 @@ from polyclinic.arrays import Array, Floats
 class _Level(NamedTuple):
     """One halving of the places: each half of a range of places, and by rank within it.
 
-    later: the rows of the later halves, int64 [one of them]; asking: the rows of the earlier halves that ask;
-    first, below, upto: for each that asks, how many of `later` come before the later half of its own range, before
+    later: the rows of the later halves, int64 [one of them]; queries: the rows of the earlier halves that ask, int64 [query];
+    first, below, upto: for each query, how many of `later` come before the later half of its own range, before
     those of its rank, and before those of a higher rank.
     """
 
     later: Array
-    asking: Array
+    queries: Array
     first: Array
     below: Array
     upto: Array
 
 
 def later_and_lower(
-    place: Array, rank: Array, weights: Array, *, asking: Array | None = None, apart: Array | None = None
+    place: Array, rank: Array, weights: Array, *, queries: Array | None = None, apart: Array | None = None
 ) -> Floats:
     """For each row the weight of the rows that come later and have a lower rank, those of equal rank counting half.
 
-    The places are halved again and again: every pair of unequal places is parted by exactly one of the halvings.
+    The places are halved again and again: every pair of unequal places is parted by exactly one of the halvings,
+    so that the cost grows as n times log n squared.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def later_and_lower(
         Integers from 0, [row]; rows of the same place are no pair.
     weights
         [replicate, row].
-    asking
+    queries
         The rows for which the weight is wanted, bool [row]; others get 0. None where all are.
     apart
         Integers [row]: rows with unequal ones are no pair either; None where all rows are compared.
@@ -50,7 +51,7 @@ def later_and_lower(
     # rows first: what belongs to one row lies together, whichever rows are picked
     by_row = np.ascontiguousarray(weights.T, np.float64)
     total = np.zeros(by_row.shape)
-    wanted = np.ones(len(place), bool) if asking is None else asking
+    wanted = np.ones(len(place), bool) if queries is None else queries
     for level in _levels(place, rank, wanted, np.zeros(len(place), np.int64) if apart is None else apart):
         running = np.zeros((len(level.later) + 1, by_row.shape[1]))
         np.cumsum(by_row[level.later], axis=0, out=running[1:])
@@ -58,7 +59,7 @@ def later_and_lower(
         count = running[level.below]
         count[tied] += (running[level.upto[tied]] - count[tied]) / 2
         count -= running[level.first]
-        total[level.asking] += count
+        total[level.queries] += count
     return np.asarray(total.T)
 
 
@@ -70,10 +71,10 @@ def _levels(place: Array, rank: Array, wanted: Array, apart: Array) -> Iterator[
         order = by_rank[np.argsort(node[by_rank], kind="stable")]
         later = (place[order] >> bit) & 1 == 1
         ahead = np.append(0, np.cumsum(later))
-        asking = np.flatnonzero(~later & wanted[order])
-        first, _ = _ends(_changes(node[order]), asking)
-        below, upto = _ends(_changes(node[order]) | _changes(rank[order]), asking)
-        yield _Level(order[later], order[asking], ahead[first], ahead[below], ahead[upto])
+        queries = np.flatnonzero(~later & wanted[order])
+        first, _ = _ends(_changes(node[order]), queries)
+        below, upto = _ends(_changes(node[order]) | _changes(rank[order]), queries)
+        yield _Level(order[later], order[queries], ahead[first], ahead[below], ahead[upto])
 
 
 def _changes(values: Array) -> npt.NDArray[np.bool_]:

@@ -101,7 +101,7 @@ def brier_at(time: Array, event: Array, risk: Array, horizon: float, cause: int 
     survival data, Statistics in Medicine 18; Schoop, Beyersmann, Schumacher and Binder 2011 for competing causes.
     """
     known = _KnownAt(time, event, horizon)
-    square = (known.happened(cause) - risk) ** 2
+    square = (known.positives(cause) - risk) ** 2
 
     def score(weights: Array) -> Floats:
         inverse = known.inverse(weights)
@@ -163,7 +163,7 @@ def auroc_at(time: Array, event: Array, risk: Array, horizon: float, cause: int 
     operating characteristic curves for censored event times with competing risks, Statistics in Medicine 32.
     """
     known = _KnownAt(time, event, horizon)
-    ranked = auroc(known.happened(cause), np.asarray(risk, np.float64))
+    ranked = auroc(known.positives(cause), np.asarray(risk, np.float64))
     return Bounded(lambda weights: ranked(weights * known.inverse(weights)), *SHARE)
 
 
@@ -201,7 +201,7 @@ class _KnownAt:
         self.known = self.by_then | (time > horizon)
         self.step = np.where(self.by_then, self.censoring.before, self.last)
 
-    def happened(self, cause: int) -> Floats:
+    def positives(self, cause: int) -> Floats:
         """Whether the cause happened by the horizon, float64 [row]; 0 for rows that are not known."""
         return np.asarray(self.by_then & (self.event == cause), np.float64)
 
@@ -231,7 +231,7 @@ class _Pairs:
 
         weights: of the rows that live on, [replicate, row]; of_event: of the events, [replicate, row], 0 for others.
         """
-        won = later_and_lower(self.place, self.rank, weights, asking=self.events > 0)
+        won = later_and_lower(self.place, self.rank, weights, queries=self.events > 0)
         return np.einsum("ij,ij->i", of_event, won), np.einsum("ij,ij->i", of_event, self._later(weights))
 
     def counts_without(self, blocks: Blocks) -> tuple[Floats, Floats]:
