@@ -63,7 +63,7 @@ def extract(
     index = parts[0].index if len(parts) == 1 else pl.concat([p.index for p in parts] or [_empty_index(task)])
     if at is None or len(parts) > 1:
         index = index.sort(KEYS, maintain_order=True)
-    fulfilled = pl.Series((index.drop_in_place("out").to_numpy() == 0) & outcome)
+    fulfilled = (index.drop_in_place("out") == 0) & outcome
     return _joined(parts, Cohort(task, index, [], fulfilled, timeline))
 
 

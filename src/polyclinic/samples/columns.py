@@ -149,7 +149,8 @@ class Ragged:
         if (low, high) == (0, size):
             return self
         values = {name: v[low:high] for name, v in self.values.items()}
-        start, stop = (np.clip(bound - low, 0, high - low) for bound in (self.start, self.stop))
+        # `np.clip` takes four times as long for one row.
+        start, stop = (np.minimum(np.maximum(bound - low, 0), high - low) for bound in (self.start, self.stop))
         return replace(self, start=start, stop=stop, values=values)
 
     def compact(self) -> Self:

@@ -14,6 +14,7 @@ from polyclinic.samples.inputs import Inputs
 OWN_COLUMNS = {"row_id", "prediction_time", "outcome", "model", "fold", "split", "path", "refused", "outside"}
 """The predictions table has these columns itself; a caller's column of such a name is left out of the identity."""
 LONGEST = 80
+NO_IDENTITY = pl.DataFrame(schema={"row_id": pl.Int64})
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -29,7 +30,7 @@ class Identity:
         Row → what its files are called; empty where rows have no files.
     """
 
-    table: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"row_id": pl.Int64}))
+    table: pl.DataFrame = field(default_factory=lambda: NO_IDENTITY)
     file_names: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
