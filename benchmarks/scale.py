@@ -142,7 +142,7 @@ def epochs() -> None:
 
     from polyclinic.models.model import Session
     from polyclinic.outcomes.binary import Binary
-    from polyclinic.packages.state import State
+    from polyclinic.state import State
     from polyclinic.samples import Dense, Samples
     from polyclinic.training.loop import fit
     from polyclinic.training.training_settings import Training

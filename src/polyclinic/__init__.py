@@ -43,7 +43,7 @@ _NAMES = {
     "packages.fitted": ("Fitted",),
     "packages.parts": ("NamedPart", "OnnxPart"),
     "packages.predict": ("predict",),
-    "packages.state": ("State",),
+    "state": ("State",),
     "packages.verify": ("verify",),
     "registry": ("Area",),
     "reports.external": ("evaluate",),

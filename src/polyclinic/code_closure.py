@@ -23,7 +23,7 @@ from typing import TypeAlias
 import polyclinic
 from polyclinic import fingerprint, registry
 
-JUDGING = frozenset({"measures", "adjustments"})
+JUDGING = frozenset({"measures", "adjustments", "decisions", "evaluations"})
 """Kinds of registered names that judge or adjust what a fit gave. A closure follows them only on request:
 an outcome names its measures, and yet a fit does not depend on them."""
 

@@ -1,7 +1,5 @@
 """Between probabilities and log odds, without SciPy, which takes longer to import than a package needs to answer."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +21,6 @@ def logit(probability: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
-def recalibrated(probability: npt.ArrayLike, calibration: Mapping[str, float]) -> npt.NDArray[np.float64]:
-    """Probabilities moved on the logit by the `slope` and `intercept` of a recalibration."""
-    return expit(calibration["intercept"] + calibration["slope"] * logit(probability))
+def recalibrated(probability: npt.ArrayLike, slope: float, intercept: float) -> npt.NDArray[np.float64]:
+    """Probabilities moved on the logit by the slope and the intercept of a line."""
+    return expit(intercept + slope * logit(probability))

@@ -17,8 +17,8 @@ from typing import Any, cast
 from polyclinic.errors import Place, UnknownName, UsageError
 
 KINDS = (
-    "formats", "inputs", "tasks", "models", "parts", "outcomes", "measures", "adjustments", "studies", "datasets",
-    "sections",
+    "formats", "inputs", "tasks", "models", "parts", "outcomes", "measures", "adjustments", "decisions",
+    "evaluations", "studies", "datasets", "sections",
 )  # fmt: skip
 
 
@@ -27,8 +27,9 @@ class Area:
     """What one area of medicine brings: names → dotted targets (`module:attribute`) or files (`package:path.yaml`).
 
     parts: the functions that a `NamedPart` may name, and no others.
-    measures: scores, `(y_true, y_score) -> Score`; adjustments: what is learned from validation answers. An outcome
-    names both, so that a fit does not depend on the code that judges it.
+    measures: `Measure`s; adjustments and decisions: what a package may hold of what validation answers taught;
+    evaluations: code that judges one kind of answer. An outcome names them, so that a fit does not depend on the code
+    that judges it.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Area:
     outcomes: Mapping[str, str] = field(default_factory=dict)
     measures: Mapping[str, str] = field(default_factory=dict)
     adjustments: Mapping[str, str] = field(default_factory=dict)
+    decisions: Mapping[str, str] = field(default_factory=dict)
+    evaluations: Mapping[str, str] = field(default_factory=dict)
     studies: Mapping[str, str] = field(default_factory=dict)
     datasets: Mapping[str, str] = field(default_factory=dict)
     sections: Mapping[str, str] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import NamedPart
-from polyclinic.packages.state import State
+from polyclinic.state import State
 from polyclinic.samples import Samples
 
 

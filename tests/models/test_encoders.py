@@ -15,7 +15,7 @@ from polyclinic.errors import BadData
 from polyclinic.models import encoders
 from polyclinic.models.gbm import Gbm
 from polyclinic.outcomes.binary import Binary
-from polyclinic.packages.state import State
+from polyclinic.state import State
 from polyclinic.samples import Dense, File, Ragged, Samples
 from polyclinic.timelines.format import FileReader
 

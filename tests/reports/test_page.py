@@ -19,7 +19,7 @@ from polyclinic.packages.limits import InputLimits, Limits
 from polyclinic.packages.package import ModelPackage
 from polyclinic.packages.parts import NamedPart
 from polyclinic.packages.question import Question
-from polyclinic.packages.state import State
+from polyclinic.state import State
 from polyclinic.reports.card import card
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.page import render

@@ -60,7 +60,7 @@ encode = lambda some: model.encode(some, model.prepare(some))
 NETWORK = """
 from dataclasses import dataclass, field
 from polyclinic.models import encoders
-from polyclinic.packages.state import State
+from polyclinic.state import State
 from polyclinic.training.training_settings import Training
 
 @dataclass(frozen=True)

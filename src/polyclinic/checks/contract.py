@@ -94,7 +94,7 @@ def outcome_for(model: Model, name: str, outcome: str | None) -> Outcome:
         candidate: Outcome = build_item("outcomes", entry.name)
         with suppress(Exception):
             rows = part(problem(model, candidate), "train")
-            candidate.target(rows)
+            candidate.target(rows, candidate.prepare(rows))
             model.encode(rows.take([0, 1]).without_targets(), model.prepare(rows))
             return candidate
     fix = "name one with --outcome, or give the model `planted(n, seed) -> Samples` with the columns that it reads"

@@ -14,6 +14,7 @@ from polyclinic.models.model import Model, Session
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import save_parts
+from polyclinic.packages.state_files import save_state
 from polyclinic.samples import Samples
 from polyclinic.training.loop import fit
 
@@ -115,7 +116,7 @@ def answers_alike_in_any_batch(model: Model, outcome: Outcome, tmp_path: Path) -
     gap = max(gap_of(together, alone), gap_of(together, reverse))
     what = f"the prediction for a row depends on the rows beside it (by up to {gap:.1e})"
     fix = "scale by what `prepare` learned, never by the batch, and mask what was padded"
-    must(gap <= (1e-4 if outcome.head(rows).per.startswith("grid") else 1e-6), what, fix)
+    must(gap <= (1e-4 if outcome.head(rows, fitted.outcome_state).per.startswith("grid") else 1e-6), what, fix)
 
 
 _FITS: dict[tuple[object, ...], Fitted] = {}
@@ -143,19 +144,19 @@ def beside_chance(fitted: Fitted, outcome: Outcome, rows: Samples, folder: Path)
         The score; the scores by chance, float64 [8]; both in words.
     """
     rows = part(rows, "test")
-    answer, scores = fitted.answer(rows, outcome), []
+    answer, primary, scores = fitted.answer(rows, outcome), outcome.measures[0].name, list[float]()
     for labelled in (rows, *(shuffled(rows, 100 + k, folder) for k in range(8))):
-        measures = outcome.measures(scored(outcome, answer, labelled, folder))
-        scores.append(float(measures[outcome.primary](np.ones((1, len(labelled))))[0]))
+        measured = outcome.scores(scored(outcome, answer, labelled, folder))
+        scores.append(float(measured[primary](np.ones((1, len(labelled))))[0]))
     reached, chance = scores[0], np.array(scores[1:])
-    return reached, chance, f"{outcome.primary} {reached:.3f}, by chance {chance.mean():.3f}"
+    return reached, chance, f"{primary} {reached:.3f}, by chance {chance.mean():.3f}"
 
 
 def other_bytes(model: Model, outcome: Outcome, rows: Samples, folder: Path) -> str:
     """The names of files that differ between the fit of the planted problem and a new one of these rows."""
     written = []
     for name, fitted in (("first", fitted_on(model, outcome)), ("second", fit_once(model, outcome, rows))):
-        fitted.state.save(folder / name / "state")
+        save_state(fitted.state, folder / name / "state")
         save_parts(fitted.parts, folder / name / "parts")
         written.append(fingerprint.of_files(folder / name))
     return different(*written)

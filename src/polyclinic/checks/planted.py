@@ -10,7 +10,8 @@ import polars as pl
 from polyclinic import seeds
 from polyclinic.arrays import Array
 from polyclinic.errors import CheckFailed
-from polyclinic.outcomes.outcome import Outcome, Raw
+from polyclinic.outcomes.outcome import Outcome
+from polyclinic.outcomes.raw import Raw
 from polyclinic.samples import Column, Dense, Entity, File, Ragged, Samples
 from polyclinic.samples.columns import Index
 
@@ -62,7 +63,7 @@ def places(samples: Samples, name: str) -> Index:
 
 def scored(outcome: Outcome, answer: Raw, rows: Samples, folder: Path) -> pl.DataFrame:
     """Predictions beside the truth."""
-    frame = outcome.predictions(answer, rows, threshold=None, folder=folder / "predictions")
+    frame = outcome.predictions(answer, rows, decision=None, folder=folder / "predictions")
     return pl.concat([frame, outcome.truth(rows)], how="horizontal")
 
 

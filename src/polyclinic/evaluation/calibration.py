@@ -218,7 +218,7 @@ def report(y_true: Array, probability: Array, groups: Array, *, seed: int = 0) -
     shares: dict[Any, Score] = {k: ratio(y_true * here, here, SHARE) for k, here in enumerate(inside)}
     fit, heights = line(y_true, probability), level(y_true, probability)
     measures = {**shares, "slope": fit["slope"], **heights}
-    replicates = jackknife(measures, groups, y_true=y_true, seed=seed)
+    replicates = jackknife(measures, groups, classes=y_true, seed=seed)
     points = [_point(probability[here], replicates.estimate(k)) for k, here in enumerate(inside)]
     gaps = [abs(p.observed - p.predicted) * p.n for p in points if p.observed is not None]
     slope = replicates.estimate("slope")

@@ -12,19 +12,24 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
+from polyclinic.evaluation.measures import Measure, named
 from polyclinic.evaluation.predictions import labelled
-from polyclinic.evaluation.scores import LOWER_IS_BETTER, Score, of_all
+from polyclinic.evaluation.scores import Score, of_all
 
 
 class Measurable(Protocol):
-    """An outcome, as far as it measures predictions."""
+    """An outcome, as far as it scores predictions."""
 
     @property
-    def primary(self) -> str:
-        """The name of the score that decides where nobody names one."""
+    def truth_columns(self) -> tuple[str, ...]:
+        """What is null where a row is unlabelled."""
 
-    def measures(self, frame: pl.DataFrame) -> Mapping[str, Score]:
-        """Score name → weighted score of labelled rows of the predictions table."""
+    @property
+    def measures(self) -> Sequence[Measure]:
+        """Its scores; the first one decides where nobody names another."""
+
+    def scores(self, frame: pl.DataFrame) -> Mapping[str, Score]:
+        """Name of a measure → weighted score of labelled rows of the predictions table."""
 
 
 def best(predictions: pl.DataFrame, models: Sequence[str], outcome: Measurable, score: str | None = None) -> str:
@@ -41,7 +46,7 @@ def best(predictions: pl.DataFrame, models: Sequence[str], outcome: Measurable, 
     score
         The name of the score; the outcome's first one where it is None.
     """
-    return _best(_validation(predictions, outcome), models, outcome, score or outcome.primary)
+    return _best(_validation(predictions, outcome), models, outcome, score)
 
 
 def best_by_fold(
@@ -82,10 +87,8 @@ def chosen_and_nested(
         return None
     tests = labelled(predictions.filter(split="test"), outcome)
     nested = chosen_rows({model: tests.filter(model=model) for model in choices.values()}, choices)
-    values = [
-        of_all(outcome.measures(rows)[score or outcome.primary], rows.height)
-        for rows in (tests.filter(model=chosen), nested)
-    ]
+    name = _measure(outcome, score).name
+    values = [of_all(outcome.scores(rows)[name], rows.height) for rows in (tests.filter(model=chosen), nested)]
     return values[0], values[1]
 
 
@@ -94,8 +97,12 @@ def _validation(predictions: pl.DataFrame, outcome: Measurable) -> pl.DataFrame:
 
 
 def _best(validation: pl.DataFrame, models: Sequence[str], outcome: Measurable, score: str | None) -> str:
-    score = score or outcome.primary
-    sign = -1 if score in LOWER_IS_BETTER else 1
+    measure = _measure(outcome, score)
     frames = [validation.filter(model=model) for model in models]
-    values = [of_all(outcome.measures(f)[score], f.height) if f.height else np.nan for f in frames]
-    return models[int(np.argmax(np.nan_to_num(sign * np.array(values), nan=-np.inf)))]
+    values = [of_all(outcome.scores(f)[measure.name], f.height) if f.height else np.nan for f in frames]
+    return models[int(np.argmin([measure.loss(value) for value in values]))]
+
+
+def _measure(outcome: Measurable, score: str | None) -> Measure:
+    """The measure that decides; raises `UnknownName`."""
+    return outcome.measures[0] if score is None else named(outcome.measures, score)

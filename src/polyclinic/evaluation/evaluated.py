@@ -1,12 +1,15 @@
 """What an evaluation results in: frozen records of numbers, which the report composes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias
 
-from polyclinic.evaluation.concentration import Concentration
+from polyclinic.arrays import Array
 from polyclinic.evaluation.decision import Reached
 from polyclinic.evaluation.estimates import Estimate
+from polyclinic.evaluation.measures import Measure, Show
+from polyclinic.evaluation.outcome_section import OutcomeSection
+from polyclinic.evaluation.scores import Score, finite
 
 Basis: TypeAlias = Literal["threshold", "decisions in the file"]
 
@@ -83,7 +86,7 @@ class Gap:
     Attributes
     ----------
     score
-        The name of the score; `sensitivity`, `specificity` and `ppv` are at the one threshold.
+        The name of the score.
     difference
         Subgroup minus the rest.
     p_value
@@ -101,12 +104,23 @@ class Gap:
     clear: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SubgroupCalibration:
-    """observed_expected: positives observed for each one predicted, 1 is perfect; slope: of the recalibration line."""
+@dataclass(frozen=True, eq=False)
+class SubgroupScores:
+    """What an outcome looks at in each subgroup beside its scores: level, decisions.
 
-    observed_expected: Estimate
-    slope: Estimate
+    Attributes
+    ----------
+    scores
+        Positions among the test rows → name of a measure → weighted score of these rows.
+    measures
+        What these are, in the order of the table.
+    compared
+        The names of those in which a subgroup is also compared with all other rows.
+    """
+
+    scores: Callable[[Array], Mapping[str, Score]]
+    measures: Sequence[Measure] = ()
+    compared: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +130,13 @@ class Subgroup:
     Attributes
     ----------
     n, groups, positive
-        How many rows, groups (patients) and positive rows; `positive` is None where the answer is not yes or no.
+        How many rows, groups (patients) and positive rows; `positive` is None where rows are of no two classes.
     too_small
         Whether it has fewer groups than a subgroup needs, or a score without an interval. It is named, not hidden.
     scores
         Score → estimate.
-    operating
-        Sensitivity, specificity and ppv at the one threshold of the model; empty where there is none.
-    calibration
-        Level and slope; None where the answer is no probability, or the subgroup is too small.
+    in_use
+        Score → estimate of what the outcome looks at beside its scores: level, slope, sensitivity at the one threshold.
     gaps
         How it differs from the rest; empty where either is too small.
     """
@@ -138,8 +150,7 @@ class Subgroup:
     too_small: bool
     scores: Mapping[str, Estimate]
     positive: int | None = None
-    operating: Mapping[str, Estimate] = field(default_factory=dict)
-    calibration: SubgroupCalibration | None = None
+    in_use: Mapping[str, Estimate] = field(default_factory=dict)
     gaps: Sequence[Gap] = ()
 
 
@@ -163,40 +174,67 @@ class Choosing:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
-    """One outcome, evaluated. Names of fields are those of `report.json`.
+class MeasureFacts:
+    """What a reader must know of a score; see `polyclinic.evaluation.measures.Measure`.
 
     Attributes
     ----------
+    chance
+        Its value without any model, on the test rows where these decide it; None where it is not known.
+    """
+
+    title: str
+    better: str
+    unit: str = ""
+    chance: float | None = None
+    ranks: bool = False
+    show: Show = "figure"
+
+    @classmethod
+    def of(cls, measure: Measure, chance: float | None = None) -> "MeasureFacts":
+        """The facts of a measure; chance: on these rows, where it depends on them."""
+        known = measure.chance if chance is None else finite(chance)
+        return cls(measure.title, measure.better, measure.unit, known, measure.ranks, measure.show)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """One outcome, evaluated. Names of fields are those of `report.json`, where `name` is a key.
+
+    Attributes
+    ----------
+    name
+        Of the outcome.
+    measures
+        Score → its title, direction, unit; the first one compares models.
     roles
         Model → model or baseline.
     chosen
-        Outcome → the model that validation chose.
+        The model that validation chose.
+    constant
+        The models that give every row of a fold the same answer.
     models
-        Model → outcome → scores.
+        Model → scores.
     choosing
-        Outcome → what choosing costs; empty without folds, or without validation rows.
-    calibration, operating, decision, curves
-        Empty where the answer is not one probability a row.
-    prevalence
-        Outcome → the share of positive test rows: what AUPRC and Brier score are to be read beside.
-    concentration
-        How the test rows are spread over the groups that the intervals are over; None without rows.
+        What choosing costs; None without folds, or without validation rows.
+    calibration
+        Model → before and after the adjustment; empty where the outcome knows no calibration.
+    sections
+        What the outcome shows of its kind of answer, and what the evidence rests on.
     """
 
+    name: str
+    measures: Mapping[str, MeasureFacts]
     roles: Mapping[str, str]
-    chosen: Mapping[str, str]
+    chosen: str
+    constant: Sequence[str]
     seed: int
-    models: Mapping[str, Mapping[str, ModelScores]]
+    models: Mapping[str, ModelScores]
     comparisons: Sequence[Comparison]
     subgroups: Sequence[Subgroup]
-    choosing: Mapping[str, Choosing] = field(default_factory=dict)
+    choosing: Choosing | None = None
     calibration: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    operating: Sequence[OperatingPoint] = ()
-    decision: Mapping[str, object] = field(default_factory=dict)
-    curves: Mapping[str, object] = field(default_factory=dict)
-    prevalence: Mapping[str, Estimate] = field(default_factory=dict)
-    concentration: Concentration | None = None
+    sections: Sequence[OutcomeSection] = ()
 
     def document(self) -> dict[str, object]:
         """The same as mappings and lists, as JSON has them."""

@@ -182,7 +182,7 @@ def _influences(replicates: Array) -> npt.NDArray[np.float64]:
 
 
 def jackknife(
-    measures: Mapping[K, Score], groups: Array, *, y_true: Array | None = None, seed: int = 0
+    measures: Mapping[K, Score], groups: Array, *, classes: Array | None = None, seed: int = 0
 ) -> Jackknife[K]:
     """Score all rows, and all rows but those of each block of groups.
 
@@ -192,8 +192,8 @@ def jackknife(
         Key → weighted score of the same rows.
     groups
         [row], what each row belongs to. Up to 400 groups are left out one by one, more of them in 400 blocks.
-    y_true
-        [row], 0 or 1, where the rows have two classes: an interval from few groups of either class is worth little.
+    classes
+        The class of each row, [row], where there are classes: an interval from few groups of one of them is worth little.
     seed
         Decides which groups make a block where there are more than 400.
 
@@ -210,13 +210,14 @@ def jackknife(
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         replicates = dict(zip(measures, pool.map(lambda score: without(score, blocks), measures.values()), strict=True))
     bounds = {key: bounds_of(score) for key, score in measures.items()}
-    support = len(names) if y_true is None else _rarer(y_true, group)
+    support = len(names) if classes is None else _rarest(classes, group)
     return Jackknife(points, replicates, bounds, len(group), len(names), support)
 
 
-def _rarer(y_true: Array, group: Array) -> int:
-    """How many groups have a row of the class that fewer groups have."""
-    return min(len(np.unique(group[y_true > 0])), len(np.unique(group[y_true <= 0])))
+def _rarest(classes: Array, group: Array) -> int:
+    """How many groups have a row of the class that fewest groups have; 0 where all rows are of one class."""
+    counts = [len(np.unique(group[classes == one])) for one in np.unique(classes)]
+    return min(counts) if len(counts) > 1 else 0
 
 
 def levels(values: Array) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:

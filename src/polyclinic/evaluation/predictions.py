@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import polars as pl
 from polars import selectors
@@ -51,9 +51,16 @@ WEIGHTS = ("weight", "weights", "sample_weight")
 NO_ZONE = "no zone"
 
 
-def labelled(frame: pl.DataFrame, outcome: object) -> pl.DataFrame:
+class HasTruth(Protocol):
+    """An outcome, as far as it names the columns of the truth."""
+
+    @property
+    def truth_columns(self) -> tuple[str, ...]: ...
+
+
+def labelled(frame: pl.DataFrame, outcome: HasTruth) -> pl.DataFrame:
     """The rows that have a label."""
-    return frame.drop_nulls(list(getattr(outcome, "truth_columns", ())))
+    return frame.drop_nulls(list(outcome.truth_columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +120,7 @@ def read(
         joined = with_decisions(joined, labelled(joined, outcome))
     instance = outcome
     if isinstance(outcome, type):
-        instance = outcome.of_table(joined) if hasattr(outcome, "of_table") else outcome()
+        instance = cast(Any, outcome).of_table(joined)
     about = joined.unique("row_id", keep="first").sort("row_id")
     for name in (*([group] if group else []), *strata):
         _no_answer(name, here)
@@ -196,7 +203,7 @@ def _joined(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str], at: P
 
 def _scorable(joined: pl.DataFrame, outcome: Any, at: Place) -> None:
     """Whether the columns that the outcome needs are there, and (yes or no) both answers happened."""
-    for name in getattr(outcome, "truth_columns", ()):
+    for name in outcome.truth_columns:
         if name not in joined.columns:
             raise UnknownName(f"column (of what happened, {outcome.kind})", name, joined.columns, at=at)
     if outcome.kind == "binary" and joined[TRUTH].n_unique() - joined[TRUTH].has_nulls() < 2:

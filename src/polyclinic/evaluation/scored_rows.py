@@ -11,7 +11,6 @@ import polars as pl
 from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place
 from polyclinic.figures.numbers import how_many
-from polyclinic.samples.prediction_columns import PROBABILITY
 
 MOST_MODELS = 10
 """Models that one error names."""
@@ -34,8 +33,19 @@ class ScoredRows:
     tied: Mapping[str, pl.DataFrame]
 
     @classmethod
-    def of(cls, rows: pl.DataFrame, split: str, models: Iterable[str], row_id: Array, groups: Array) -> Self:
-        """Rows of these models in one split. Raises `BadData` where models have different rows."""
+    def of(
+        cls,
+        rows: pl.DataFrame,
+        split: str,
+        models: Iterable[str],
+        row_id: Array,
+        groups: Array,
+        answers: tuple[str, ...] = (),
+    ) -> Self:
+        """Rows of these models in one split; `answers`: the columns that hold the answers in numbers.
+
+        Raises `BadData` where models have different rows.
+        """
         every = {name: rows.filter(model=name, split=split).sort("row_id", "fold") for name in models}
         frames = {name: frame for name, frame in every.items() if frame.height}
         first, keys = next(iter(frames), ""), [frame.select("row_id", "fold") for frame in frames.values()]
@@ -44,8 +54,8 @@ class ScoredRows:
         order = np.argsort(row_id, kind="stable")
         ids = frames[first]["row_id"].to_numpy() if frames else row_id[:0]
         place = order[np.searchsorted(row_id, ids, sorter=order)]
-        alike = [name for name, frame in frames.items() if _one_answer(frame, groups[place])]
-        tied = {name: frames[name].with_columns(pl.col(PROBABILITY).mean()) for name in alike}
+        alike = [name for name, frame in frames.items() if _one_answer(frame, groups[place], answers)]
+        tied = {name: frames[name].with_columns(pl.col(answers).first()) for name in alike}
         return cls(frames, place, groups[place], tied)
 
     def take(self, rows: Array) -> Self:
@@ -65,17 +75,23 @@ def _different_rows(frames: Mapping[str, pl.DataFrame], split: str) -> BadData:
     return BadData(what, at=Place(column="model"), fix=fix)
 
 
-def _one_answer(frame: pl.DataFrame, groups: Array) -> bool:
-    """Whether every row of a fold has the same probability.
+def _one_answer(frame: pl.DataFrame, groups: Array, answers: tuple[str, ...]) -> bool:
+    """Whether every row of a fold has the same answer, in each of these columns (numbers, or lists of numbers).
 
     Folds of one group each cannot show it: there a model that reads only what a group shares answers so, too.
     """
-    if PROBABILITY not in frame.columns:
+    if not answers or not set(answers) <= set(frame.columns):
         return False
-    probability = pl.col(PROBABILITY)
-    folds = frame.with_columns(group=pl.Series(groups)).group_by("fold")
-    spreads = folds.agg(
-        spread=probability.max() - probability.min(), top=probability.max(), groups=pl.col("group").n_unique()
-    )
-    alike = (spreads["spread"] <= 1e-6 * spreads["top"]).all()
-    return bool(alike and spreads["groups"].sum() >= 2 * len(spreads))
+    folds = frame.select("fold", *answers).with_columns(group=pl.Series(groups))
+    if folds.group_by("fold").agg(pl.col("group").n_unique())["group"].sum() < 2 * folds["fold"].n_unique():
+        return False
+    return all(_alike(part[name]) for part in folds.partition_by("fold") for name in answers)
+
+
+def _alike(answers: pl.Series) -> bool:
+    """Whether all answers are the same to the sixth digit."""
+    if answers.has_nulls():
+        return False
+    numbers = np.stack(answers.to_list()) if answers.dtype.is_nested() else answers.to_numpy()
+    spread, largest = np.ptp(numbers, axis=0), np.abs(numbers).max(axis=0)
+    return bool((spread <= 1e-6 * largest).all())

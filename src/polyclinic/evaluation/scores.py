@@ -21,11 +21,6 @@ from polyclinic.evaluation.blocks import Blocks
 Score: TypeAlias = Callable[[Array], npt.NDArray[np.float64]]
 LeftOut: TypeAlias = Callable[[Blocks], npt.NDArray[np.float64]]
 
-LOWER_IS_BETTER = frozenset({"brier", "log_loss"})
-RANKING = frozenset({"auroc", "auprc"})  # these see only the order of the answers
-RANGES = {"auroc": (0.0, 1.0), "auprc": (0.0, 1.0), "brier": (0.0, 1.0), "log_loss": (0.0, np.inf), "dice": (0.0, 1.0)}
-
-
 ANY = (-np.inf, np.inf)
 NOT_NEGATIVE = (0.0, np.inf)
 SHARE = (0.0, 1.0)
@@ -260,11 +255,6 @@ def at_alerts(y_true: Array, alert: Array) -> dict[str, Score]:
         "npv": ratio(~positive & ~alert, ~alert, SHARE),
         "alerts_per_100": ratio(100.0 * alert, everything, (0.0, 100.0)),
     }
-
-
-def range_of(score: str) -> tuple[float, float]:
-    """The least and the greatest value of a named score (`dice//front` is a `dice`); infinite where it is not known."""
-    return RANGES.get(score.partition("//")[0], (-np.inf, np.inf))
 
 
 def finite(value: float) -> float | None:

@@ -1,17 +1,15 @@
 """Where a model fails: its scores in each level of each column, and how far each level differs from the rest."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from polyclinic.arrays import Array
-from polyclinic.evaluation.calibration import line
-from polyclinic.evaluation.evaluated import Gap, Subgroup, SubgroupCalibration
+from polyclinic.evaluation.evaluated import Gap, Subgroup, SubgroupScores
 from polyclinic.evaluation.jackknife import jackknife, levels
 from polyclinic.evaluation.scored_rows import ScoredRows
-from polyclinic.evaluation.scores import Score, at_alerts, observed_expected, restricted
+from polyclinic.evaluation.scores import Score, restricted
 from polyclinic.notes import note
 
 FALSE_DISCOVERIES = 0.05
@@ -24,12 +22,12 @@ class SubgroupAnalysis:
 
     Attributes
     ----------
-    measures
+    scores
         A model's weighted scores of some rows, by name.
-    probabilities
-        Labels and probabilities of some rows; None where the answer is no probability.
-    alerts
-        Whether each test row is an alert, bool [row]; None where nothing says so.
+    classes
+        The class of each test row, [row]; None where there are none.
+    in_use
+        What the outcome looks at beside the scores; None: nothing.
     least
         Groups (patients) below which a subgroup is too small to be judged.
     """
@@ -38,9 +36,9 @@ class SubgroupAnalysis:
     primary: str
     model: str
     rows: ScoredRows
-    measures: Any
-    probabilities: Any
-    alerts: Array | None
+    scores: Callable[[ScoredRows, str], Mapping[str, Score]]
+    classes: Array | None
+    in_use: SubgroupScores | None
     least: int
     seed: int
 
@@ -54,13 +52,11 @@ class SubgroupAnalysis:
 
     def _subgroup(self, column: str, level: str, rows: Array) -> Subgroup:
         part = self.rows.take(rows)
-        scores: dict[str, Score] = dict(self.measures(part, self.model))
-        names, pair = list(scores), self.probabilities(part, self.model) if self.probabilities else None
-        measures = {**scores, **(self._binary(pair[0], pair[1], rows) if pair else {})}
-        replicates = jackknife(measures, part.groups, y_true=pair[0] if pair else None, seed=self.seed)
-        estimated = {name: replicates.estimate(name) for name in measures}
-        small = replicates.groups < self.least or not estimated[self.primary].has_interval
-        calibration = SubgroupCalibration(estimated["observed_expected"], estimated["slope"]) if pair else None
+        scores = dict(self.scores(part, self.model))
+        further = {} if self.in_use is None else {n: s for n, s in self.in_use.scores(rows).items() if n not in scores}
+        classes = None if self.classes is None else self.classes[rows]
+        replicates = jackknife({**scores, **further}, part.groups, classes=classes, seed=self.seed)
+        small = replicates.groups < self.least or not replicates.estimate(self.primary).has_interval
         return Subgroup(
             column=column,
             level=level,
@@ -69,18 +65,10 @@ class SubgroupAnalysis:
             outcome=self.outcome,
             model=self.model,
             too_small=small,
-            scores={name: estimated[name] for name in names},
-            positive=int(pair[0].sum()) if pair else None,
-            operating={name: estimated[name] for name in AT_THRESHOLD if name in estimated},
-            calibration=None if small else calibration,
+            scores={name: replicates.estimate(name) for name in scores},
+            positive=None if classes is None or classes.max(initial=0) > 1 else int(classes.sum()),
+            in_use={} if small else {name: replicates.estimate(name) for name in further},
         )
-
-    def _binary(self, y_true: Array, probability: Array, rows: Array) -> dict[str, Score]:
-        fit = {"slope": line(y_true, probability)["slope"], "observed_expected": observed_expected(y_true, probability)}
-        if self.alerts is None:
-            return fit
-        at = at_alerts(y_true, self.alerts[rows])
-        return fit | {name: at[name] for name in AT_THRESHOLD}
 
     def _gaps(self, rows: Array) -> list[Gap]:
         """Subgroup and rest on the same replicates of all groups: a patient may have rows in both."""
@@ -104,17 +92,11 @@ class SubgroupAnalysis:
 
     def _compared(self, rows: Array) -> dict[str, Score]:
         part = self.rows.take(rows)
-        scores: dict[str, Score] = {self.primary: self.measures(part, self.model)[self.primary]}
-        if not self.probabilities:
-            return scores
-        y_true, probability = self.probabilities(part, self.model)
-        scores["observed_expected"] = observed_expected(y_true, probability)
-        if self.alerts is not None:
-            scores["sensitivity"] = at_alerts(y_true, self.alerts[rows])["sensitivity"]
+        scores: dict[str, Score] = {self.primary: self.scores(part, self.model)[self.primary]}
+        if self.in_use is not None:
+            further = self.in_use.scores(rows)
+            scores |= {name: further[name] for name in self.in_use.compared if name in further}
         return scores
-
-
-AT_THRESHOLD = ("sensitivity", "specificity", "ppv")
 
 
 def _levels(column: str, values: Array) -> Iterator[tuple[str, Array]]:

@@ -18,7 +18,6 @@ from polyclinic import seeds
 from polyclinic.arrays import Array
 from polyclinic.evaluation.estimates import Estimate
 from polyclinic.evaluation.jackknife import jackknife
-from polyclinic.evaluation.scores import LOWER_IS_BETTER
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.fitted import Fitted
 from polyclinic.samples import Column, Dense, Ragged, Samples
@@ -84,7 +83,7 @@ def permutation_importance(
     samples
         All rows, with their targets.
     outcome
-        The outcome; one whose predictions are files is not inspected.
+        The outcome; one whose answers are files, not numbers, is not inspected.
     groups
         [row], what the intervals are over.
     seed
@@ -97,22 +96,22 @@ def permutation_importance(
     frequent first.
     """
     inputs = input_groups(samples)
-    if not inputs or not fits or not hasattr(outcome, "probabilities"):
+    if not inputs or not fits or not outcome.answer_columns:
         return []
     parts = [(fitted, samples.take(some), some) for (fitted, fold) in fits for some in [_some(fold.test, len(fits))]]
     rows = np.concatenate([some for *_, some in parts])
-    score, own = outcome.primary, pl.concat([_answered(fitted, part, part, outcome) for fitted, part, _ in parts])
-    measures, uses = {"": outcome.measures(own)[score]}, dict[str, Use]()
+    primary, own = outcome.measures[0], pl.concat([_answered(fitted, part, part, outcome) for fitted, part, _ in parts])
+    measures, uses = {"": outcome.scores(own)[primary.name]}, dict[str, Use]()
     for group in inputs:
         exchange = [(fitted, part, _permuted(part, group, groups[some], seed)) for fitted, part, some in parts]
         answers = pl.concat([_answered(fitted, permuted, part, outcome) for fitted, part, permuted in exchange])
-        measures[group.name] = outcome.measures(answers)[score]
+        measures[group.name] = outcome.scores(answers)[primary.name]
         uses[group.name] = _use(exchange) if answers.equals(own) else "used"
     replicates = jackknife(measures, groups[rows], seed=seed)
-    sides = ("{0}", "") if score in LOWER_IS_BETTER else ("", "{0}")
+    sides = ("{0}", "") if primary.better == "low" else ("", "{0}")
     pairs = {group.name: tuple(side.format(group.name) for side in sides) for group in inputs}
     losses = [
-        InputImportance(name, outcome.kind, score, replicates.difference(*pair), uses[name])
+        InputImportance(name, outcome.kind, primary.name, replicates.difference(*pair), uses[name])
         for name, pair in pairs.items()
     ]
     return sorted(losses, key=lambda one: -(one.loss.value or 0.0))

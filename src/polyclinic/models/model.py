@@ -8,11 +8,12 @@ import numpy as np
 
 from polyclinic import memory
 from polyclinic.arrays import Array
-from polyclinic.outcomes.outcome import Head, Outcome
+from polyclinic.outcomes.outcome import Prepared
+from polyclinic.outcomes.raw import Head
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import OnnxPart, Part
-from polyclinic.packages.state import State
 from polyclinic.samples import Samples
+from polyclinic.state import State
 
 if TYPE_CHECKING:
     from torch import nn
@@ -84,5 +85,5 @@ class InParts(Protocol):
 class OwnLoop(Model, Protocol):
     """A model that brings its own loop: trees, rules, adversarial pairs, policies."""
 
-    def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+    def fit(self, train: Samples, validation: Samples, outcome: Prepared, session: Session) -> Fitted:
         """Learn from `train`; stop or choose by `validation`."""

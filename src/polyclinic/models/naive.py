@@ -12,11 +12,11 @@ from polyclinic.models.linear import constant, log_odds
 from polyclinic.models.logistic import BYTES, regression
 from polyclinic.models.model import Session
 from polyclinic.models.table import MatrixModel, Rows
-from polyclinic.outcomes.outcome import Outcome
+from polyclinic.outcomes.outcome import Prepared
 from polyclinic.packages.fitted import Fitted, History
 from polyclinic.packages.parts import OnnxPart
-from polyclinic.packages.state import State
 from polyclinic.samples import Samples
+from polyclinic.state import State
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Naive:
         """x: float32 [row, 1], nothing but how many rows there are."""
         return {"x": np.zeros((len(rows), 1), np.float32)}
 
-    def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+    def fit(self, train: Samples, validation: Samples, outcome: Prepared, session: Session) -> Fitted:
         """Raises `UsageError` where the outcome is not one answer a row."""
         if outcome.head(train).per != "row":
             fix = "name as baseline the naive model of that area (`polyclinic list models`)"
             raise UsageError(f"naive answers once a row; {outcome.kind!r} needs something else", fix=fix)
-        target = np.asarray(outcome.target(train), float)
+        target = np.asarray(outcome.target(train), np.float64)
         mean = target.mean(axis=0)
         is_binary = target.ndim == 1 and np.isin(target, (0.0, 1.0)).all()
         return Fitted(self, State(), [constant(log_odds(mean, len(target)) if is_binary else mean, 1)])

@@ -14,12 +14,12 @@ from polyclinic.errors import UsageError
 from polyclinic.models import encoders
 from polyclinic.models.linear import constant, log_odds
 from polyclinic.models.model import Model, Session
-from polyclinic.outcomes.outcome import Outcome
+from polyclinic.outcomes.outcome import Prepared
 from polyclinic.packages.encodings import Encode
 from polyclinic.packages.fitted import Fitted, History
 from polyclinic.packages.parts import OnnxPart
-from polyclinic.packages.state import State
 from polyclinic.samples import Samples
+from polyclinic.state import State
 
 FEWER = "take `gbm`, which reads them some at a time, or let the inputs have fewer columns (`coverage`, `hours`)"
 
@@ -61,7 +61,7 @@ class MatrixModel(Model, Protocol):
     def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
         """A graph from `x` to `raw`, the log odds; the losses step by step, where there are steps."""
 
-    def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+    def fit(self, train: Samples, validation: Samples, outcome: Prepared, session: Session) -> Fitted:
         """Raises `UsageError` where the outcome is not yes or no once a row, or where memory does not suffice."""
         state = self.prepare(train)
         y_train, y_validation = (self._answers(rows, outcome) for rows in (train, validation))
@@ -83,10 +83,10 @@ class MatrixModel(Model, Protocol):
         memory.check(each * numbers, session.memory, what, FEWER)
         return rows.whole, others.whole
 
-    def _answers(self, rows: Samples, outcome: Outcome) -> npt.NDArray[np.float64]:
-        head = outcome.head(rows)
-        if (head.per, head.channels) == ("row", 1):
-            target = np.asarray(outcome.target(rows), float)
+    def _answers(self, rows: Samples, outcome: Prepared) -> npt.NDArray[np.float64]:
+        family = outcome.family
+        if family is not None and (family.distribution, family.channels) == ("bernoulli", 1):
+            target = np.asarray(outcome.target(rows), np.float64)
             if np.isin(target, (0.0, 1.0)).all():
                 return target
         name = type(self).__name__.lower()

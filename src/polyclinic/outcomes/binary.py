@@ -1,30 +1,42 @@
 """Yes or no: one probability a row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from polyclinic import registry
-from polyclinic.arrays import Array
+from polyclinic.arrays import Array, Floats32
 from polyclinic.errors import BadData, Place, UnknownName
+from polyclinic.evaluation.thresholds import Decision, Threshold
 from polyclinic.figures.numbers import how_many
 from polyclinic.links import expit
-from polyclinic.outcomes.outcome import Head, Raw, WeightedScore
+from polyclinic.outcomes.adjustment import Recalibration
+from polyclinic.outcomes.family import Family
+from polyclinic.outcomes.outcome import Outcome, Rule, measures_of
+from polyclinic.outcomes.raw import Head, Raw
 from polyclinic.samples import Column, Dense, Ragged, Role, Samples
 from polyclinic.samples.frames import numbers
-from polyclinic.samples.prediction_columns import PROBABILITY, TRUTH, VALUE
+from polyclinic.samples.prediction_columns import PROBABILITY, THRESHOLD, TRUTH, UNCALIBRATED, VALUE
+from polyclinic.state import State
+from polyclinic.timelines.format import FileReader
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from polyclinic.evaluation.evaluated import SubgroupScores
+    from polyclinic.evaluation.evaluated_rows import EvaluatedRows
+    from polyclinic.evaluation.measures import Measure
+    from polyclinic.evaluation.outcome_section import OutcomeSection
+    from polyclinic.evaluation.scores import Score
+
 
 @dataclass(frozen=True)
-class Binary:
+class Binary(Outcome):
     """The chance that something happens. Raw numbers are logits; the target is a Dense column of true and false.
 
     A missing target is NaN. Predictions and truth have the columns of meds-evaluation.
@@ -35,16 +47,21 @@ class Binary:
     positive: bool | int | str | None = None
 
     kind: ClassVar[str] = "binary"
-    scores: ClassVar[tuple[str, ...]] = ("auroc", "auprc", "brier", "log_loss")
-    primary: ClassVar[str] = "auroc"
     truth_columns: ClassVar[tuple[str, ...]] = (TRUTH,)
+    answer_columns: ClassVar[tuple[str, ...]] = (PROBABILITY,)
 
-    def column(self, name: str, rows: pl.DataFrame) -> Dense:
-        """A column of the table as target, float32: 1, 0, NaN where missing; see `positive`.
+    def columns(
+        self, target: Mapping[str, object], rows: pl.DataFrame, files: Mapping[str, FileReader]
+    ) -> dict[str, Column]:
+        """The column that the target names, float32: 1, 0, NaN where missing; see `positive`.
 
         Raises `BadData` for text that nothing says how to read, or for more than two values beside a `positive`.
         """
-        series, at = rows[name], Place(column=name)
+        name = str(target["column"])
+        return {name: self._column(name, rows[name])}
+
+    def _column(self, name: str, series: pl.Series) -> Dense:
+        at = Place(column=name)
         if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Duration, pl.Time):
             fix = "name a column that is yes, no or empty"
             raise BadData(f"the target {name!r} holds {series.dtype}", at=at, fix=fix)
@@ -67,7 +84,7 @@ class Binary:
             raise UnknownName(f"value of {name}", str(self.positive), map(str, values), at=at)
         return Dense((series == self.positive).cast(pl.Float32).to_numpy(), (name,))
 
-    def target(self, rows: Samples) -> npt.NDArray[np.float32]:
+    def target(self, rows: Samples, state: State) -> Floats32:
         """1, 0, or NaN where unlabelled: float32 [row]. Raises `BadData` for any other value."""
         values = np.asarray(rows.y, np.float32).reshape(len(rows))
         if not (np.isnan(values) | (values == 0) | (values == 1)).all():
@@ -77,78 +94,110 @@ class Binary:
             raise BadData(what, at=Place(column=name), fix=fix)
         return values
 
-    def check(self, target: Array, where: str) -> None:
+    def check(self, rows: Samples, where: str) -> None:
         """Raise `BadData` unless both answers occur among the labelled rows; `where` names them in the error."""
+        target = self.target(rows, State())
         classes = tuple(np.unique(target[~np.isnan(target)]))
         if lack := {(): "no label", (0,): "only negative rows", (1,): "only positive rows"}.get(classes):
             what = f"{lack} in {where}: there is nothing to distinguish"
             fix = "use fewer folds, a larger cohort, or another split; or look at how the label is defined"
             raise BadData(what, at=Place(file=where), fix=fix)
 
-    def head(self, rows: Samples) -> Head:
-        """One logit a row."""
-        return Head("row", 1)
+    def facts(self, rows: Samples) -> dict[str, object]:
+        """How many rows are labelled, and how many of these are positive."""
+        target = self.target(rows, State())
+        return {"positive": int(np.nansum(target)), "labelled": int((~np.isnan(target)).sum())}
 
-    def loss(self, raw: "Tensor", batch: Mapping[str, "Tensor"]) -> "Tensor":
+    def family(self, state: State) -> Family:
+        """One log odds a row."""
+        return Family("bernoulli")
+
+    def head(self, rows: Samples, state: State) -> Head:
+        """One log odds a row."""
+        return Head("row", 1, "log odds")
+
+    def loss(self, raw: "Tensor", batch: Mapping[str, "Tensor"], state: State) -> "Tensor":
         """Cross-entropy of the logit: torch [row]."""
         from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
         target = batch["target"].to(raw.dtype)
         return cross_entropy(raw.reshape(len(target)), target, reduction="none")
 
-    def link(self, raw: Raw) -> Raw:
+    def link(self, raw: Raw, state: State) -> Raw:
         """Logits → probabilities, float64."""
         return Raw(expit(raw.values.astype(np.float64)), raw.shape)
 
-    def calibrate(self, y_score: Raw, target: Array, groups: Array) -> dict[str, float]:
-        """Slope and intercept that make probabilities fit the labels, learned on validation rows; none in doubt."""
-        known = ~np.isnan(target)
-        learn = registry.load("adjustments", "recalibration")
-        return dict(learn(target[known], y_score.values[known, 0], groups[known]))
+    def adjust(self, answer: Raw, truth: pl.DataFrame, groups: Array) -> Recalibration | None:
+        """Slope and intercept that make probabilities fit the labels; None in doubt."""
+        known = truth[TRUTH].is_not_null().to_numpy()
+        y_true = truth[TRUTH].filter(known).cast(pl.Float64).to_numpy()
+        line = registry.load("evaluations", "recalibration")(y_true, answer.values[known, 0], groups[known])
+        return Recalibration(**line) if line else None
 
-    def calibrated(self, y_score: Raw, calibration: Mapping[str, float]) -> Raw:
-        """The answers after a calibration; an empty one changes nothing."""
-        if not calibration:
-            return y_score
-        adjust = registry.load("adjustments", "recalibrated")
-        return Raw(adjust(y_score.values, calibration), y_score.shape)
-
-    def decide(self, y_score: Raw, target: Array, rule: Mapping[str, float]) -> float:
+    def decide(self, answer: Raw, truth: pl.DataFrame, rule: Rule) -> Threshold | None:
         """The threshold at and above which the answer is yes.
 
-        rule: one of {"specificity": 0.9}, {"sensitivity": 0.8}, {"threshold": 0.2}.
+        rule: one of {"specificity": 0.9}, {"sensitivity": 0.8}, {"threshold": 0.2}; empty: no threshold.
         """
+        if not rule:
+            return None
         ((name, wanted),) = rule.items()
-        known = ~np.isnan(target)
-        threshold = registry.load("adjustments", "threshold")
-        return float(threshold(target[known], y_score.values[known, 0], name, float(wanted)))
+        known = truth[TRUTH].is_not_null().to_numpy()
+        y_true = truth[TRUTH].filter(known).cast(pl.Float64).to_numpy()
+        value = float(registry.load("evaluations", "threshold")(y_true, answer.values[known, 0], name, float(wanted)))
+        return Threshold(value, dict(rule)) if np.isfinite(value) else None
 
-    def predictions(self, y_score: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
+    def predictions(self, answer: Raw, rows: Samples, *, decision: Decision | None, folder: Path) -> pl.DataFrame:
         """`predicted_boolean_probability`, and `predicted_boolean_value` at the threshold (0.5 where there is none)."""
-        probability = y_score.values[:, 0].astype(np.float64)
-        yes = probability >= (0.5 if threshold is None else threshold)
-        return pl.DataFrame([pl.Series(VALUE, yes), pl.Series(PROBABILITY, probability)])
+        probability = answer.values[:, 0].astype(np.float64)
+        threshold = decision.value if isinstance(decision, Threshold) else 0.5
+        return pl.DataFrame([pl.Series(VALUE, probability >= threshold), pl.Series(PROBABILITY, probability)])
+
+    def unadjusted(self, answer: Raw, decision: Decision | None) -> pl.DataFrame:
+        """`uncalibrated_probability`, and the `threshold` that decided; null where there is none."""
+        value = decision.value if isinstance(decision, Threshold) else None
+        probability = pl.Series(UNCALIBRATED, answer.values[:, 0].astype(np.float64))
+        return pl.DataFrame([probability]).with_columns(pl.lit(value, pl.Float64).alias(THRESHOLD))
 
     def truth(self, rows: Samples) -> pl.DataFrame:
         """`boolean_value`, null where it is not known."""
-        target = self.target(rows) if rows.having("target") else np.full(len(rows), np.nan, np.float32)
+        target = self.target(rows, State()) if rows.having("target") else np.full(len(rows), np.nan, np.float32)
         value = pl.Series(TRUTH, target).fill_nan(None).cast(pl.Boolean)
         return pl.DataFrame([value])
 
-    def probabilities(self, frame: pl.DataFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """`y_true` (0, 1) and the probability, for the rows of a predictions table that are labelled."""
-        y_true = frame[TRUTH].cast(float).to_numpy()
-        return y_true, frame[PROBABILITY].cast(float).to_numpy()
+    @property
+    def measures(self) -> "tuple[Measure, ...]":
+        """AUROC first."""
+        return measures_of(("auroc", "auprc", "brier", "log_loss"))
 
-    def measures(self, frame: pl.DataFrame) -> dict[str, WeightedScore]:
-        """Score name → weighted score of the labelled rows; the scores are registered under these names."""
-        y_true, y_score = self.probabilities(frame)
-        return {name: registry.load("measures", name)(y_true, y_score) for name in self.scores}
+    def scores(self, frame: pl.DataFrame) -> "dict[str, Score]":
+        """Of `boolean_value` and `predicted_boolean_probability`."""
+        y_true, y_score = (frame[name].cast(pl.Float64).to_numpy() for name in (TRUTH, PROBABILITY))
+        return {measure.name: measure.score(y_true, y_score) for measure in self.measures}
 
-    def summary(self, rows: Samples) -> dict[str, Any]:
-        """How many rows are labelled, and how many of these are positive."""
-        target = self.target(rows)
-        return {"positive": int(np.nansum(target)), "labelled": int((~np.isnan(target)).sum())}
+    def without_a_model(self, frame: pl.DataFrame) -> dict[str, float]:
+        """AUPRC of chance is the share of positive rows, and the Brier score of always answering that share follows."""
+        share = float(frame[TRUTH].cast(pl.Float64).mean() or 0.0)  # type: ignore[arg-type]
+        return {"auprc": share, "brier": share * (1 - share)}
+
+    def support(self, frame: pl.DataFrame) -> Array:
+        """1 or 0."""
+        return frame[TRUTH].cast(pl.Int64).to_numpy()
+
+    def in_use(self, rows: "EvaluatedRows", model: str) -> "SubgroupScores":
+        """Level, slope, and what the one threshold does."""
+        in_use: SubgroupScores = registry.load("evaluations", "binary-in-use")(rows, model)
+        return in_use
+
+    def calibration(self, rows: "EvaluatedRows") -> Mapping[str, Mapping[str, object]]:
+        """Level, slope, mean error and the curve, before and after recalibration."""
+        calibration: Mapping[str, Mapping[str, object]] = registry.load("evaluations", "binary-calibration")(rows)
+        return calibration
+
+    def sections(self, rows: "EvaluatedRows") -> "Sequence[OutcomeSection]":
+        """Use at a threshold, rank curves, prevalence."""
+        sections: Sequence[OutcomeSection] = registry.load("evaluations", "binary-sections")(rows)
+        return sections
 
     def planted(self, n: int, seed: int) -> Samples:
         """Rows whose first of four numbers, and whose newest event of code "level", give the answer (AUROC near 1).

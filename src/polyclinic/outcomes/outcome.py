@@ -1,106 +1,208 @@
-"""What an outcome is: how an answer is learned, linked, calibrated, written and scored."""
+"""What an outcome is: how an answer is learned, linked, adjusted, written, scored and shown."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, Self
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from polyclinic import registry
 from polyclinic.arrays import Array
-from polyclinic.samples import Samples
+from polyclinic.evaluation.thresholds import Decision
+from polyclinic.outcomes.adjustment import Adjustment
+from polyclinic.outcomes.family import Family
+from polyclinic.outcomes.raw import Head, Raw
+from polyclinic.samples import Column, Samples
+from polyclinic.state import State
+from polyclinic.timelines.format import FileReader
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
-WeightedScore: TypeAlias = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
-"""Weights [replicate, row] → score [replicate]; NaN where a replicate cannot be scored."""
+    from polyclinic.evaluation.evaluated import SubgroupScores
+    from polyclinic.evaluation.evaluated_rows import EvaluatedRows
+    from polyclinic.evaluation.measures import Measure
+    from polyclinic.evaluation.outcome_section import OutcomeSection
+    from polyclinic.evaluation.scores import Score
 
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What a network must end in: `channels` numbers per row, per element of a column, or per voxel of a grid.
-
-    per: "row", "element:COLUMN", "grid:COLUMN" or "set".
-    """
-
-    per: str
-    channels: int
-
-
-@dataclass(frozen=True, eq=False)
-class Raw:
-    """Numbers that a model gives, before or after the link.
-
-    values: [element, channel], the elements of one row after those of another.
-    shape: int64 [row, dimension], how the elements of each row lie; None where each row has one element.
-    """
-
-    values: FloatArray
-    shape: npt.NDArray[np.int64] | None = None
-
-    def rows(self) -> list[FloatArray]:
-        """One array a row: [*shape, channel]."""
-        if self.shape is None:
-            return list(self.values)
-        sizes = self.shape.prod(axis=1)
-        pieces = np.split(self.values, np.cumsum(sizes)[:-1])
-        return [v.reshape(*s, -1) for v, s in zip(pieces, self.shape, strict=True)]
-
-    def __len__(self) -> int:
-        return len(self.values if self.shape is None else self.shape)
-
-
-def concatenate(parts: list[Raw]) -> Raw:
-    """The rows of one after those of the other."""
-    shapes = [p.shape for p in parts if p.shape is not None]
-    return Raw(np.concatenate([p.values for p in parts]), np.concatenate(shapes) if shapes else None)
-
-
-def mean(parts: list[Raw]) -> Raw:
-    """The mean answer of several models for the same rows."""
-    total = sum(1 / len(parts) * p.values.astype(np.float64) for p in parts)
-    return Raw(np.asarray(total), parts[0].shape)
+Rule = Mapping[str, float]
+"""What a decision keeps on validation rows: {"specificity": 0.9}; empty where nothing is to be decided."""
 
 
 class Outcome(Protocol):
     """One kind of answer; one file each. Settings are the fields of a frozen dataclass.
 
-    Optional: `column(name, rows) -> Column`, which makes the target column out of a table of rows where it is neither
-    a number nor a file; `truth_columns`, what is null where a row is unlabelled; `example`, settings for the contract
-    checks where a field has no default; `planted_size`, how many rows those checks plant. More of `primary` is better.
+    A class that names this one as its base has the methods that are written out here, and needs to write only those
+    that say something else. What judges answers (measures, adjustments, evaluations) is named by its registered name,
+    so that a fit does not depend on it: a changed figure trains nothing again.
     """
 
-    kind: str
-    scores: tuple[str, ...]
-    primary: str
+    @property
+    def kind(self) -> str:
+        """Its registered name."""
 
-    def target(self, rows: Samples) -> Array:
-        """What is to be learned: float32 [row], or an object array of one array a row."""
+    # -- the target ----------------------------------------------------------------------------------------------
 
-    def head(self, rows: Samples) -> Head:
+    def reads(self, target: Mapping[str, object]) -> tuple[str, ...]:
+        """All columns of a table that tell the answer (time *and* event; each class): they are never inputs.
+
+        target: the study's block `target`.
+        """
+        return (str(target["column"]),) if "column" in target else ()
+
+    def columns(
+        self, target: Mapping[str, object], rows: pl.DataFrame, files: Mapping[str, FileReader]
+    ) -> Mapping[str, Column]:
+        """The target columns out of a table of rows; raises `BadData` for values that cannot be read.
+
+        files: column → what reads the files that it names.
+        """
+
+    def resolved(self, rows: Samples) -> Self:
+        """The same with what all labelled rows of a study decide written out (the names of the classes)."""
+        return self
+
+    def check(self, rows: Samples, where: str) -> None:
+        """Raise `BadData` where these rows leave nothing to learn; `where` names them in the error."""
+        return
+
+    def facts(self, rows: Samples) -> Mapping[str, object]:
+        """What the targets are, for the report: {"labelled": 9890, "positive": 1831}."""
+
+    # -- learning ------------------------------------------------------------------------------------------------
+
+    def prepare(self, train: Samples) -> State:
+        """Centre, scale, classes, time edges: learned from training rows alone, kept in the package."""
+        return State()
+
+    def target(self, rows: Samples, state: State) -> Array:
+        """What is to be learned: floating [row] or [row, channel], NaN where it is missing; or an object array of one
+        array a row.
+        """
+
+    def head(self, rows: Samples, state: State) -> Head:
         """What a network for these rows must end in."""
 
-    def loss(self, raw: "Tensor", batch: Mapping[str, "Tensor"]) -> "Tensor":
+    def family(self, state: State) -> Family | None:
+        """The shape of the target for models of a matrix; None where they cannot serve it."""
+        return None
+
+    def own_models(self) -> Mapping[str, str]:
+        """Shared model → the registered model that stands in its place: {"linear": "cox"}."""
+        return {}
+
+    def loss(self, raw: "Tensor", batch: Mapping[str, "Tensor"], state: State) -> "Tensor":
         """One number a row: torch [row], from raw [row, channel, …] and batch["target"]."""
 
-    def link(self, raw: Raw) -> Raw:
-        """Raw numbers → answers (probabilities)."""
+    def link(self, raw: Raw, state: State) -> Raw:
+        """Raw numbers → answers (probabilities, numbers with their unit)."""
 
-    def predictions(self, y_score: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
+    # -- answers -------------------------------------------------------------------------------------------------
+
+    def adjust(self, answer: Raw, truth: pl.DataFrame, groups: Array) -> Adjustment | None:
+        """What to do to answers before they are handed out, learned on validation rows; None: nothing.
+
+        truth: what `truth` gives for the rows; groups: [row], what is judged together.
+        """
+        return None
+
+    def decide(self, answer: Raw, truth: pl.DataFrame, rule: Rule) -> Decision | None:
+        """What follows from an answer, learned on validation rows; None: nothing."""
+        return None
+
+    def predictions(self, answer: Raw, rows: Samples, *, decision: Decision | None, folder: Path) -> pl.DataFrame:
         """The columns of the predictions table for these rows; files, where the outcome needs some, go to `folder`."""
+
+    def unadjusted(self, answer: Raw, decision: Decision | None) -> pl.DataFrame:
+        """What a study's table has beside `predictions`: the answers before their adjustment, and what decided."""
+        return pl.DataFrame()
 
     def truth(self, rows: Samples) -> pl.DataFrame:
         """The columns that hold what really happened, null where it is not known."""
 
-    def measures(self, frame: pl.DataFrame) -> dict[str, WeightedScore]:
-        """Score name → weighted score of a frame that has predictions and truth."""
+    # -- judging -------------------------------------------------------------------------------------------------
 
-    def summary(self, rows: Samples) -> dict[str, Any]:
-        """What the targets are: {"positive": 1831} for binary, voxels by label for voxels."""
+    @property
+    def truth_columns(self) -> tuple[str, ...]:
+        """What is null where a row is unlabelled."""
+
+    @property
+    def answer_columns(self) -> tuple[str, ...]:
+        """The columns of `predictions` that hold the answer in numbers: alike, where a model answers all rows alike."""
+
+    @property
+    def measures(self) -> "Sequence[Measure]":
+        """Its scores; the first one compares models where nobody names another."""
+
+    def scores(self, frame: pl.DataFrame) -> "Mapping[str, Score]":
+        """Name of a measure → weighted score of labelled rows of the predictions table."""
+
+    def without_a_model(self, frame: pl.DataFrame) -> Mapping[str, float]:
+        """Name of a measure → its value without any model, where these rows decide it (AUPRC: the prevalence)."""
+        return {}
+
+    def support(self, frame: pl.DataFrame) -> Array | None:
+        """The class of each labelled row, integers [row]: an interval from few groups of one class is worth little."""
+        return None
+
+    def in_use(self, rows: "EvaluatedRows", model: str) -> "SubgroupScores | None":
+        """What subgroups are looked at for beside the scores: level, decisions."""
+        return None
+
+    def calibration(self, rows: "EvaluatedRows") -> Mapping[str, Mapping[str, object]]:
+        """Model → how far its answers mean what they say, before and after the adjustment."""
+        return {}
+
+    def sections(self, rows: "EvaluatedRows") -> "Sequence[OutcomeSection]":
+        """What the page shows of this kind of answer alone."""
+        return ()
+
+    @classmethod
+    def of_table(cls, frame: pl.DataFrame) -> Self:  # noqa: ARG003
+        """The settings that follow from predictions made elsewhere, joined with their truth."""
+        return cls()
+
+    # -- checking ------------------------------------------------------------------------------------------------
 
     def planted(self, n: int, seed: int) -> Samples:
         """A problem with a known answer, for the contract checks."""
+
+
+def measures_of(names: Iterable[str]) -> "tuple[Measure, ...]":
+    """The registered measures of these names, in this order; raises `UnknownName`."""
+    return tuple(registry.load("measures", name) for name in names)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An outcome with what it learned from training rows: what a model's fit sees of it."""
+
+    outcome: Outcome
+    state: State
+
+    @property
+    def kind(self) -> str:
+        """The registered name of the outcome."""
+        return self.outcome.kind
+
+    @property
+    def family(self) -> Family | None:
+        """The shape of the target for models of a matrix; None where they cannot serve it."""
+        return self.outcome.family(self.state)
+
+    def target(self, rows: Samples) -> Array:
+        """What is to be learned; see `Outcome.target`."""
+        return self.outcome.target(rows, self.state)
+
+    def head(self, rows: Samples) -> Head:
+        """What a network for these rows must end in."""
+        return self.outcome.head(rows, self.state)
+
+    def loss(self, raw: "Tensor", batch: Mapping[str, "Tensor"]) -> "Tensor":
+        """One number a row: torch [row]."""
+        return self.outcome.loss(raw, batch, self.state)
+
+    def link(self, raw: Raw) -> Raw:
+        """Raw numbers → answers."""
+        return self.outcome.link(raw, self.state)

@@ -18,18 +18,24 @@ import polars as pl
 from polyclinic import registry
 from polyclinic.arrays import Array
 from polyclinic.errors import BadData, Place, UsageError
-from polyclinic.outcomes.outcome import Head, Raw, WeightedScore
-from polyclinic.samples import File, Role, Samples
+from polyclinic.evaluation.thresholds import Decision
+from polyclinic.outcomes.outcome import Outcome, measures_of
+from polyclinic.outcomes.raw import Head, Raw
+from polyclinic.samples import Column, File, Role, Samples
 from polyclinic.samples.prediction_columns import DICE, PATH, REFERENCE
 from polyclinic.samples.samples import of_rows
+from polyclinic.state import State
 from polyclinic.timelines.format import FileReader, file_readers
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from polyclinic.evaluation.measures import Measure
+    from polyclinic.evaluation.scores import Score
+
 
 @dataclass(frozen=True)
-class Voxels:
+class Voxels(Outcome):
     """Which structure each voxel belongs to. The target is a File column of label pictures.
 
     Channel 0 is the background, channel k the k-th label in rising order.
@@ -44,8 +50,8 @@ class Voxels:
     kind: ClassVar[str] = "voxels"
     example: ClassVar[dict[str, Any]] = {"labels": {1: "small", 2: "large"}}
     planted_size: ClassVar[int] = 20
-    primary: ClassVar[str] = "dice"
     truth_columns: ClassVar[tuple[str, ...]] = (REFERENCE,)
+    answer_columns: ClassVar[tuple[str, ...]] = ()
 
     @property
     def names(self) -> dict[int, str]:
@@ -53,12 +59,17 @@ class Voxels:
         labels = self.labels if isinstance(self.labels, Mapping) else dict(enumerate(self.labels, start=1))
         return {int(number): str(name) for number, name in sorted(labels.items()) if int(number) != 0}
 
-    @property
-    def scores(self) -> tuple[str, ...]:
-        """`dice`, and `dice//NAME` for each structure."""
-        return ("dice", *(f"{DICE}{name}" for name in self.names.values()))
+    def columns(
+        self, target: Mapping[str, object], rows: pl.DataFrame, files: Mapping[str, FileReader]
+    ) -> dict[str, Column]:
+        """The label pictures, read by the source's own reader; raises `UsageError` where there is none."""
+        name = str(target["column"])
+        if name not in files:
+            what, fix = f"the target {name!r} is no column of pictures", "name the column of the label pictures"
+            raise UsageError(what, at=Place(column=name), fix=fix)
+        return {name: File(rows[name].fill_null("").to_numpy().astype(str), files[name])}
 
-    def target(self, rows: Samples) -> npt.NDArray[np.object_]:
+    def target(self, rows: Samples, state: State) -> npt.NDArray[np.object_]:
         """One int64 array of channel numbers [x, y, z] a row. Raises `BadData` for a label that has no name."""
         column = rows.target
         if not isinstance(column, File):
@@ -75,11 +86,11 @@ class Voxels:
             raise BadData(what, at=Place(file=file), fix=fix)
         return place.astype(np.int64)
 
-    def head(self, rows: Samples) -> Head:
+    def head(self, rows: Samples, state: State) -> Head:
         """One channel a label, background included, for each voxel of the first input picture."""
-        return Head(f"grid:{next(iter(of_rows(rows, File)))}", len(self.names) + 1)
+        return Head(f"grid:{next(iter(of_rows(rows, File)))}", len(self.names) + 1, "log scores")
 
-    def loss(self, raw: "Tensor", batch: Mapping[str, "Tensor"]) -> "Tensor":
+    def loss(self, raw: "Tensor", batch: Mapping[str, "Tensor"], state: State) -> "Tensor":
         """Cross-entropy plus one less the soft Dice of the structures: torch [row].
 
         raw: [row, channel, x, y, z]; batch["target"]: channel numbers [row, x, y, z], -1 outside the picture.
@@ -96,13 +107,13 @@ class Voxels:
         dice = ((2 * both + 1) / (either + 1))[:, 1:].mean(1)
         return surprise / inside.flatten(1).sum(1).clamp(min=1) + 1 - dice
 
-    def link(self, raw: Raw) -> Raw:
+    def link(self, raw: Raw, state: State) -> Raw:
         """Scores → probabilities over the channels of each voxel."""
         from scipy.special import softmax
 
         return Raw(softmax(raw.values, axis=-1), raw.shape)
 
-    def predictions(self, y_score: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
+    def predictions(self, answer: Raw, rows: Samples, *, decision: Decision | None, folder: Path) -> pl.DataFrame:
         """`path` of a label picture a row, written with the input picture's own writer and geometry.
 
         A picture has the name of its case. The path is relative to the parent of `folder`, so that a table beside that
@@ -115,7 +126,7 @@ class Voxels:
             fix = "let its format's `files` give the column of input pictures a FileReader with `write`"
             raise UsageError(f"the reader {pictures.reader.name!r} cannot write a label picture", fix=fix)
         numbers = np.array([0, *self.names])
-        channels = [grid.argmax(axis=-1) for grid in y_score.rows()]
+        channels = [grid.argmax(axis=-1) for grid in answer.rows()]
         stems = rows.row_id if rows.file_names is None else rows.file_names
         names = [f"{stem}{pictures.reader.ending}" for stem in stems]
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,14 +136,14 @@ class Voxels:
         if not rows.having("target"):
             return table
         known = np.flatnonzero(rows.labelled).tolist()
-        truth = dict(zip(known, self.target(rows.take(known)), strict=True))
+        truth = dict(zip(known, self.target(rows.take(known), State()), strict=True))
         return table.hstack(self._dice((channel, truth.get(row)) for row, channel in enumerate(channels)))
 
     def _dice(self, pairs: Iterable[tuple[Array, Array | None]]) -> pl.DataFrame:
         """The Dice of each structure; null where neither picture has it, or there is none to compare with."""
         missing = np.full(len(self.names), np.nan)
         table = [missing if y_true is None else dice(y_pred, y_true, len(missing)) for y_pred, y_true in pairs]
-        return pl.DataFrame(np.reshape(table, (-1, len(missing))), list(self.scores[1:])).fill_nan(None)
+        return pl.DataFrame(np.reshape(table, (-1, len(missing))), self._columns).fill_nan(None)
 
     def truth(self, rows: Samples) -> pl.DataFrame:
         """`reference`: the path of the true label picture, null where there is none."""
@@ -140,16 +151,27 @@ class Voxels:
         paths = pictures.references.tolist() if isinstance(pictures, File) else [None] * len(rows)
         return pl.DataFrame({REFERENCE: [path or None for path in paths]}, {REFERENCE: pl.String})
 
-    def measures(self, frame: pl.DataFrame) -> dict[str, WeightedScore]:
-        """`dice` is a row's mean over its structures, averaged over rows; `dice//NAME` is one structure's.
+    @property
+    def _columns(self) -> list[str]:
+        """`dice//NAME` of each structure: the columns in which each row has its own Dice."""
+        return [f"{DICE}{name}" for name in self.names.values()]
 
-        Reads `path` and `reference` only where the table lacks the rows' own Dice.
-        """
-        named = set(self.scores[1:]) <= set(frame.columns)
-        table = frame.select(self.scores[1:]).cast(pl.Float64) if named else self._dice(self._read(frame))
+    @property
+    def measures(self) -> "tuple[Measure, ...]":
+        """`dice`, the mean over a row's structures, averaged over rows; `dice//NAME`, one structure's."""
+        (whole,) = measures_of(("dice",))
+        return whole, *(whole.of_part(name, whole.score, self._title(name)) for name in self.names.values())
+
+    def _title(self, name: str) -> str:
+        """How the page calls a structure: one without a name by its label."""
+        return f"label {name}" if name.isdigit() else name.replace("_", " ")
+
+    def scores(self, frame: pl.DataFrame) -> "dict[str, Score]":
+        """Of each row's own Dice; reads `path` and `reference` only where the table lacks it."""
+        named = set(self._columns) <= set(frame.columns)
+        table = frame.select(self._columns).cast(pl.Float64) if named else self._dice(self._read(frame))
         means = {"dice": table.fill_nan(None).mean_horizontal(), **table.to_dict()}
-        row_mean = registry.load("measures", "row_mean")
-        return {name: row_mean(column.to_numpy(), (0.0, 1.0)) for name, column in means.items()}
+        return {measure.name: measure.score(means[measure.name].to_numpy()) for measure in self.measures}
 
     def _read(self, frame: pl.DataFrame) -> Iterator[tuple[Array, Array | None]]:
         for row, (path, reference) in enumerate(frame.select(PATH, REFERENCE).iter_rows()):
@@ -178,19 +200,19 @@ class Voxels:
         numbers = {int(number) for picture in pictures for number in np.unique(picture)}
         return cls({number: str(number) for number in sorted(numbers - {0})})
 
-    def check(self, target: npt.NDArray[np.object_], where: str) -> None:
+    def check(self, rows: Samples, where: str) -> None:
         """Raise `BadData` where a structure occurs in none of these targets."""
-        channels = set().union(*(np.unique(picture).tolist() for picture in target))
+        channels = set().union(*(np.unique(picture).tolist() for picture in self.target(rows, State())))
         absent = [name for channel, name in enumerate(self.names.values(), start=1) if channel not in channels]
         if absent:
             what = f"no voxel of {absent[0]!r} in {where}: there is nothing to learn it from"
             fix = "check the numbers in `labels`, or use fewer folds"
             raise BadData(what, at=Place(file=where), fix=fix)
 
-    def summary(self, rows: Samples) -> dict[str, Any]:
+    def facts(self, rows: Samples) -> dict[str, object]:
         """Voxels by label over all labelled rows, and how many rows are labelled."""
         totals = np.zeros(len(self.names) + 1, np.int64)
-        for picture in self.target(rows.take(rows.labelled)):
+        for picture in self.target(rows.take(rows.labelled), State()):
             totals += np.bincount(picture.ravel(), minlength=len(totals))
         voxels = dict(zip(["background", *self.names.values()], totals.tolist(), strict=True))
         return {"labelled": int(rows.labelled.sum()), "voxels": voxels}

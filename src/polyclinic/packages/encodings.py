@@ -5,8 +5,8 @@ from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from polyclinic.arrays import Array
 from polyclinic.packages.fitted import Fitted
-from polyclinic.packages.state import State
 from polyclinic.samples import Samples
+from polyclinic.state import State
 
 Encode: TypeAlias = Callable[[Samples], Iterable[Mapping[str, Array]]]
 """From rows to what each of several members reads, in the order of the members."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, Self, TypeAlias
 
@@ -11,13 +11,15 @@ import polars as pl
 
 from polyclinic import config, registry
 from polyclinic.arrays import Array
-from polyclinic.outcomes.outcome import Outcome, Raw, concatenate
+from polyclinic.outcomes.outcome import Outcome
+from polyclinic.outcomes.raw import Raw, concatenate
 from polyclinic.packages import recipe
 from polyclinic.packages.contents import Contents, read_folder
 from polyclinic.packages.parts import OnnxPart, Part, Values, load_parts, require, save_parts
 from polyclinic.packages.recipe import MemberDocument
-from polyclinic.packages.state import State
+from polyclinic.packages.state_files import load_state, save_state
 from polyclinic.samples import Samples
+from polyclinic.state import State
 
 History: TypeAlias = Sequence[Mapping[str, float]]
 """One record an epoch or a tree: its number, and the losses."""
@@ -34,6 +36,7 @@ class Fitted:
     """A fitted model. The study and the package answer through these same parts.
 
     model: the settings dataclass, whose `encode` turns rows into named arrays; name: its name in the registry.
+    outcome_state: what the outcome learned from the training rows (centre, scale, classes).
     parts: run one after another over what `encode` gives; the last gives `raw`.
     batch: rows encoded and answered at a time (memory, never answers, depends on it).
     history: one record an epoch (`epoch`, `train`, `validation`); empty where there are no epochs.
@@ -45,6 +48,7 @@ class Fitted:
     name: str = ""
     batch: int = 4096
     history: History = ()
+    outcome_state: State = field(default_factory=State)
 
     def raw(self, rows: Samples) -> Raw:
         """What the parts give for these rows."""
@@ -72,12 +76,16 @@ class Fitted:
 
     def answer(self, rows: Samples, outcome: Outcome) -> Raw:
         """Linked answers (probabilities) for these rows."""
-        return outcome.link(self.raw(rows))
+        return self.linked(self.raw(rows), outcome)
+
+    def linked(self, raw: Raw, outcome: Outcome) -> Raw:
+        """Raw numbers of this model as answers."""
+        return outcome.link(raw, self.outcome_state)
 
     def predict(self, rows: Samples, outcome: Outcome, *, folder: Path = Path()) -> pl.DataFrame:
         """The outcome's columns of the predictions table for these rows."""
         return pl.concat(
-            outcome.predictions(self.answer(some, outcome), some, threshold=None, folder=folder)
+            outcome.predictions(self.answer(some, outcome), some, decision=None, folder=folder)
             for some in self.batches(rows)
         )
 
@@ -103,7 +111,8 @@ class Fitted:
 
     def save(self, state: Path, parts: Path) -> None:
         """Write settings and state to one folder, parts to another; no pickle."""
-        self.state.save(state)
+        save_state(self.state, state)
+        save_state(self.outcome_state, state, "outcome")
         document = MemberDocument(
             model=self.name,
             settings=config.settings_of(self.model),
@@ -129,7 +138,8 @@ class Fitted:
             require(distribution, version)
         model = config.build(registry.load("models", document.model), document.settings, file=name)
         loaded = load_parts(contents, parts, document.parts)
-        return cls(model, State.load(contents, state), loaded, document.model, document.batch, document.history)
+        learned, of_outcome = load_state(contents, state), load_state(contents, state, "outcome")
+        return cls(model, learned, loaded, document.model, document.batch, document.history, of_outcome)
 
     @classmethod
     def read(cls, state: Path, parts: Path) -> Self:

@@ -16,16 +16,18 @@ import polars as pl
 
 from polyclinic import atomic, config, registry
 from polyclinic.errors import BadData, BadPackage, MissingDependency, Place, PolyclinicError, UsageError
+from polyclinic.evaluation.thresholds import Decision
 from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
-from polyclinic.outcomes.outcome import Raw, mean
+from polyclinic.outcomes.adjustment import Adjustment
+from polyclinic.outcomes.raw import Raw, mean
 from polyclinic.packages.encodings import Encoding, encodings
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.limits import Limits
 from polyclinic.packages.missing_inputs import MISSING
 from polyclinic.packages.parts import require
 from polyclinic.packages.question import Question
-from polyclinic.packages.recipe import Combination, Plain, QuestionDocument, Recipe, read
+from polyclinic.packages.recipe import Combination, Plain, QuestionDocument, Recipe, ValidationSetting, read
 from polyclinic.packages.verify import check, seal
 from polyclinic.samples import Samples
 from polyclinic.samples.assembly import SelectedRows, assemble, select_rows, unreadable, unseen
@@ -58,7 +60,7 @@ BYTES_READ = 8 << 20
 
 @dataclass(frozen=True, eq=False)
 class ModelPackage:
-    """What leaves the study: members whose answers are averaged, then calibrated, then compared with a threshold.
+    """What leaves the study: members whose answers are averaged, then adjusted, and what is decided by them.
 
     about: study, title, intended use, format of the source, licence; limits: what the inputs looked like, and whether a
     row outside is answered.
@@ -67,8 +69,8 @@ class ModelPackage:
     question: Question
     members: Sequence[Fitted]
     about: Mapping[str, Plain]
-    calibration: Mapping[str, float] = field(default_factory=dict)
-    threshold: float | None = None
+    adjustment: Adjustment | None = None
+    decision: Decision | None = None
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -92,8 +94,8 @@ class ModelPackage:
         for numbers, encode in self._encodings:
             for number, values in zip(numbers, encode(inputs), strict=True):
                 raw[number] = self.members[number].of_encoded(dict(values))
-        answer = mean([outcome.link(raw[n]) for n in range(len(self.members))])
-        return outcome.calibrated(answer, self.calibration) if self.calibration else answer
+        answer = mean([member.linked(raw[n], outcome) for n, member in enumerate(self.members)])
+        return answer if self.adjustment is None else self.adjustment.apply(answer)
 
     def predict(
         self,
@@ -153,7 +155,7 @@ class ModelPackage:
         with _blamed_on_the_package():
             answer = self.answer(samples) if len(samples) else Raw(np.zeros((0, 1)))
             outcome = self.question.outcome
-            answers: pl.DataFrame = outcome.predictions(answer, samples, threshold=self.threshold, folder=folder)
+            answers = outcome.predictions(answer, samples, decision=self.decision, folder=folder)
         return _Chunk(answers.insert_column(0, pl.Series("row_id", samples.row_id)), outside, filled)
 
     def _note_missing(self, chunks: Sequence[Mapping[str, Mapping[str, int]]], rows: int) -> None:
@@ -187,7 +189,9 @@ class ModelPackage:
         with atomic.folder(folder) as part:
             for number, member in enumerate(self.members):
                 member.save(part / "state" / f"{number}", part / "parts" / f"{number}")
-            combination = Combination(rule="mean", calibration=dict(self.calibration), threshold=self.threshold)
+            combination = Combination(
+                rule="mean", adjustment=as_setting(self.adjustment), decision=as_setting(self.decision)
+            )
             documents: dict[str, Any] = {"recipe": self._recipe(), "combine": combination, "limits": self.limits}
             for name, document in documents.items():
                 text = json.dumps(config.plain(asdict(document)), indent=1, sort_keys=True)
@@ -203,6 +207,10 @@ class ModelPackage:
         needs = {one["distribution"]: one["version"] for one in entries}
         for member in self.members:
             needs |= member.needs()
+        for kind, item in (("adjustments", self.adjustment), ("decisions", self.decision)):
+            if item is not None:
+                entry = registry.entry(kind, item.name).needs()
+                needs[entry["distribution"]] = entry["version"]
         question = self.question
         document = QuestionDocument(inputs=question.inputs, task=question.task_document, target=question.target)
         members, portable = len(self.members), self.portable
@@ -229,7 +237,21 @@ class ModelPackage:
         with _blamed_on_the_package(package):
             members = [Fitted.load(contents, f"state/{n}", f"parts/{n}") for n in range(recipe.members)]
             _ = question.outcome, question.readers, question.task  # their settings are checked as they are made
-        return cls(question, members, recipe.about, combination.calibration, combination.threshold, limits)
+            adjustment: Adjustment | None = built_setting("adjustments", combination.adjustment)
+            decision: Decision | None = built_setting("decisions", combination.decision)
+        return cls(question, members, recipe.about, adjustment, decision, limits)
+
+
+def as_setting(item: Adjustment | Decision | None) -> ValidationSetting | None:
+    """What validation answers taught, as the package stores it: a registered name and its settings."""
+    return None if item is None else ValidationSetting(name=item.name, settings=config.settings_of(item))
+
+
+def built_setting(kind: str, document: ValidationSetting | None) -> Any:
+    """The same, built again from its document; None where there is none."""
+    if document is None:
+        return None
+    return config.build(registry.load(kind, document.name), document.settings, file="combine.json")
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from polyclinic.packages import recipe
 from polyclinic.packages.contents import ANEW, Contents
 from polyclinic.packages.onnx_graph import check_graph
 from polyclinic.packages.recipe import NamedDocument, OnnxDocument, PartDocument
-from polyclinic.packages.state import read_arrays, write_arrays
+from polyclinic.packages.state_files import read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -9,6 +9,7 @@ from polyclinic import config, registry
 from polyclinic.cohorts.task import Task
 from polyclinic.cohorts.task_parser import parse_task
 from polyclinic.errors import Place
+from polyclinic.outcomes.outcome import Outcome
 from polyclinic.samples.inputs import Inputs, Stratified
 
 
@@ -53,8 +54,9 @@ class Question:
         return None if self.task_document is None else parse_task(self.task_document)
 
     @cached_property
-    def outcome(self) -> Any:
+    def outcome(self) -> Outcome:
         """The outcome with the settings that the target gives it."""
         settings = {k: v for k, v in self.target.items() if k not in ("column", "kind")}
         cls = registry.load("outcomes", self.kind, at=Place(key="target.kind"))
-        return config.build(cls, settings, file="target")
+        outcome: Outcome = config.build(cls, settings, file="target")
+        return outcome

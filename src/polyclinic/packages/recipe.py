@@ -71,6 +71,22 @@ class Recipe(Strict):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ValidationSetting(Strict):
+    """What validation answers taught: an adjustment or a decision.
+
+    Parameters
+    ----------
+    name
+        Its registered name.
+    settings
+        Its plain settings.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Combination(Strict):
     """`combine.json`: how the answers of the members become one.
 
@@ -78,15 +94,15 @@ class Combination(Strict):
     ----------
     rule
         Their mean.
-    calibration
-        Settings of the recalibration of the outcome; {} where answers are given as they are.
-    threshold
-        From which probability on there is an alert; None where there is none.
+    adjustment
+        What is done to the mean answer; None where answers are given as they are.
+    decision
+        What follows from an answer; None where nothing is decided.
     """
 
     rule: Literal["mean"]
-    calibration: Mapping[str, float] = field(default_factory=dict)
-    threshold: float | None = None
+    adjustment: ValidationSetting | None = None
+    decision: ValidationSetting | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from importlib.resources import files
 from polyclinic.figures.numbers import count, number, percent
 from polyclinic.packages.limits import CATEGORY, InputLimits
 from polyclinic.packages.package import ModelPackage
-from polyclinic.reports.wording import in_words, listed, score_name
+from polyclinic.reports.wording import in_words, listed
 
 
 def card(package: ModelPackage, validation: Mapping[str, float], flattery: tuple[float, float] | None = None) -> str:
@@ -18,7 +18,7 @@ def card(package: ModelPackage, validation: Mapping[str, float], flattery: tuple
     package
         What the card is of.
     validation
-        Score → value on validation rows. Without folds the card holds nothing of the test rows, so that a package is
+        Title of a score → value on validation rows. Without folds the card holds nothing of the test rows, so that a package is
         the same whatever they say; their scores stand in the report.
     flattery
         The outcome's first score on rows held out in turn: of the chosen model, and where each fold chooses anew. None
@@ -27,12 +27,7 @@ def card(package: ModelPackage, validation: Mapping[str, float], flattery: tuple
     from jinja2 import Environment
 
     environment = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=_plain)
-    filters: dict[str, Callable[..., str]] = {
-        "number": number,
-        "count": count,
-        "in_words": in_words,
-        "score_name": score_name,
-    }
+    filters: dict[str, Callable[..., str]] = {"number": number, "count": count, "in_words": in_words}
     filters |= {"limit": _limit, "code": _code}
     environment.filters.update(filters)
     words = files("polyclinic.reports").joinpath("card.md").read_text(encoding="utf-8")

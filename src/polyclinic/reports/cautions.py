@@ -6,8 +6,7 @@ from polyclinic.figures.numbers import finite, how_many, number
 from polyclinic.reports.calibration_words import calibration_verdict
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.finding import compared_with
-from polyclinic.reports.outcome_results import CHANCE, OutcomeResults, outcomes
-from polyclinic.reports.quantities import NO_SCORE
+from polyclinic.reports.outcome_results import OutcomeResults, outcomes
 from polyclinic.reports.results import Caution
 from polyclinic.reports.sections.evidence import Evidence
 from polyclinic.reports.sections.model_scores import choosing_flatters, cost_of_choosing
@@ -101,14 +100,17 @@ def _gates(report: ReportDocument) -> list[Caution]:
 
 
 def _chance(o: OutcomeResults) -> list[Caution]:
-    """An interval that contains chance, or lies below it."""
-    auroc = o.scores(o.chosen).get("auroc", NO_SCORE)
-    if o.chosen in o.constant or auroc.low is None or auroc.high is None or auroc.low > CHANCE:
+    """An interval of a rank score that contains chance, or lies below it."""
+    score, measure = o.score(o.chosen), o.measure(o.primary)
+    if o.chosen in o.constant or not measure.ranks or measure.chance is None or measure.better != "high":
+        return []
+    if score.low is None or score.high is None or score.low > measure.chance:
         return []
     words = "on these rows it is not shown to rank better than chance"
-    if auroc.high < CHANCE:
+    if score.high < measure.chance:
         words = "it ranks worse than chance, so look whether the labels are reversed"
-    return [Caution(title="Chance", text=f"The AUROC of {o.chosen} is {interval(auroc)}, chance is {CHANCE}: {words}.")]
+    text = f"The {measure.title} of {o.chosen} is {interval(score)}, chance is {measure.chance:g}: {words}."
+    return [Caution(title="Chance", text=text)]
 
 
 def _threshold(o: OutcomeResults) -> list[Caution]:
@@ -174,7 +176,11 @@ def _few(report: ReportDocument) -> list[Caution]:
     models = max((len(o.models) for o in outcomes(report)), default=0)
     if not group or not finite(n) or n >= FEW_GROUPS or models < 2:
         return []
-    level = any(verdict(c.difference, c.score) is Verdict.LEVEL for c in report.comparisons)
+    level = any(
+        verdict(c.difference, o.measure(c.score).better) is Verdict.LEVEL
+        for o in outcomes(report)
+        for c in o.comparisons
+    )
     gaps = "most gaps between the models: do not rank them by small gaps" if level else "a small gap between models"
     text = f"With {how_many(n, group_word(group))}, a change of the seed can move scores by as much as {gaps}."
     return [Caution(title="Few data", text=text)]

@@ -18,6 +18,7 @@ from polyclinic.reports.results import (
     Comparison,
     Environment,
     Gate,
+    MeasureRecord,
     ModelScores,
     NoteRecord,
     PackageFacts,
@@ -52,6 +53,10 @@ class ReportDocument(Record):
         Model → whether it is studied or stands beside as a baseline.
     models
         Model → outcome → its scores.
+    measures
+        Outcome → score → its title, its unit, and which way is better; the first one compares the models.
+    constant
+        Outcome → the models that give every row of a fold the same answer.
     choosing
         Outcome → what choosing among models costs; empty without folds.
     calibration
@@ -75,6 +80,8 @@ class ReportDocument(Record):
     roles: dict[Name, ModelRole] = Field(default_factory=dict)
     models: Annotated[dict[Name, Annotated[dict[Name, ModelScores], Field(max_length=100)]], Field(max_length=200)]
     comparisons: Annotated[list[Comparison], Field(max_length=50_000)]
+    measures: dict[Name, Annotated[dict[Name, MeasureRecord], Field(max_length=MOST)]] = Field(default_factory=dict)
+    constant: dict[Name, list[Name]] = Field(default_factory=dict)
     choosing: dict[Name, Choosing] = Field(default_factory=dict)
     calibration: dict[Name, dict[Name, Calibrations]]
     subgroups: Annotated[list[Subgroup], Field(max_length=MOST)]

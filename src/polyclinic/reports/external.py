@@ -78,7 +78,7 @@ def evaluate(
             roles={name: "model" if name == chosen else "baseline" for name in names},
             chosen=chosen,
             choices=best_by_fold(read.table, names, read.outcome),
-            as_decided=True,
+            decisions_in_file=True,
         )
     content = {
         "study": files[0].stem,
@@ -89,8 +89,8 @@ def evaluate(
         "cohort": read.cohort,
         "sanity": read.sanity,
         "gates": [],
-        **core_of(evaluation),
-        "sections": sections_of(evaluation),
+        **core_of([evaluation]),
+        "sections": sections_of([evaluation]),
         "notes": [asdict(entry) for entry in collected],
     }
     return Report(folder, publish(ReportDocument.of(content), folder))

@@ -5,7 +5,7 @@ from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
 from polyclinic.reports.quantities import NO_SCORE
 from polyclinic.reports.sections.usefulness import OperatingPoint, operating_point, reached
-from polyclinic.reports.wording import Verdict, interval, listed, rows_and_groups, score_name, verdict
+from polyclinic.reports.wording import Verdict, interval, listed, rows_and_groups, verdict
 
 VERDICTS = {
     Verdict.BETTER: "clearly better than",
@@ -47,7 +47,7 @@ def how_good(o: OutcomeResults) -> str:
     """The chosen model, its score with the interval, and how it compares with the others."""
     if not o.chosen:
         return "No model was chosen."
-    score, name = o.score(o.chosen), score_name(o.primary)
+    score, name = o.score(o.chosen), o.title(o.primary)
     subject = o.titled(f"The chosen model, {o.chosen}," if len(o.models) > 1 else f"The model, {o.chosen},")
     if not score.known:
         return f"{subject} could not be scored: its {name} cannot be computed on these rows."
@@ -75,7 +75,7 @@ def compared_with(o: OutcomeResults, model: str, but: tuple[str, ...] = ()) -> s
         if other not in but:
             score = o.score(other)
             value = f" ({number(score.value)})" if score.known else ""
-            words.setdefault(verdict(difference, o.primary), []).append(f"{other}{value}")
+            words.setdefault(verdict(difference, o.measure(o.primary).better), []).append(f"{other}{value}")
     return listed([f"{VERDICTS[v]} {listed(words[v])}" for v in VERDICTS if v in words], ", ")
 
 

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.quantities import NO_SCORE, Score
-from polyclinic.reports.results import Calibrations, Comparison, ModelScores, Scores, Subgroup
-from polyclinic.reports.wording import lower_is_better
+from polyclinic.reports.results import Calibrations, Comparison, MeasureRecord, ModelScores, Scores, Subgroup
+from polyclinic.reports.wording import plain
 
-CHANCE = 0.5
-"""The AUROC of a model that ranks by chance."""
 NO_SCORES = ModelScores()
 
 
@@ -56,6 +54,15 @@ class OutcomeResults:
         """The score by which models are compared: the first that the outcome measures."""
         return next((score for m in self.models for score in self.scores(m)), "")
 
+    def measure(self, score: str) -> MeasureRecord:
+        """What is known of a score; one that the report does not describe is called by its name."""
+        known = self.document.measures.get(self.name, {})
+        return known.get(score) or MeasureRecord(title=plain(score)[:1].upper() + plain(score)[1:])
+
+    def title(self, score: str) -> str:
+        """A score as people write it."""
+        return self.measure(score).title
+
     def score(self, model: str) -> Score:
         """The primary score of a model on test rows."""
         return self.scores(model).get(self.primary, NO_SCORE)
@@ -86,19 +93,13 @@ class OutcomeResults:
         here = subgroup.scores.get(self.primary, NO_SCORE)
         if subgroup.too_small or overall is None or here.low is None or here.high is None:
             return False
-        return here.low > overall if lower_is_better(self.primary) else here.high < overall
+        better = self.measure(self.primary).better
+        return {"high": here.high < overall, "low": here.low > overall}.get(better, False)
 
     @property
     def constant(self) -> list[str]:
-        """The models that give every row (of a fold) the same answer: each rank score is chance to the digit."""
-        return [m for m in self.models if self._ranks_by_chance(m)]
-
-    def _ranks_by_chance(self, model: str) -> bool:
-        folds = [fold.get("auroc", NO_SCORE).value for fold in self.splits(model).folds]
-        if folds:
-            return all(value == CHANCE for value in folds)
-        whole = self.scores(model).get("auroc", NO_SCORE)
-        return whole.value == CHANCE and whole.low in (None, CHANCE)
+        """The models that give every row (of a fold) the same answer: what they rank is chance."""
+        return [model for model in self.models if model in self.document.constant.get(self.name, ())]
 
     def same_answer(self, models: int = 1) -> str:
         """What constant models do, in words."""

@@ -22,7 +22,6 @@ from polyclinic.reports.sections import (
     subgroup_scores,
     usefulness,
 )
-from polyclinic.reports.wording import score_name
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -60,7 +59,7 @@ def first_figure(report: ReportDocument) -> str:
     if first is None or not first.models or not first.primary:
         return ""
     lines = [model_scores.score_line(first, model, first.primary) for model in first.models]
-    name = score_name(first.primary)
+    name = first.title(first.primary)
     return overview(
         lines,
         title=f"{name} of each model",

@@ -11,8 +11,8 @@ from polyclinic.documents import read_json
 from polyclinic.errors import BadData, Place, UsageError
 from polyclinic.figures.html import table
 from polyclinic.reports.document import ReportDocument
+from polyclinic.reports.outcome_results import outcomes
 from polyclinic.reports.page_section import score_cell
-from polyclinic.reports.wording import score_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,18 +66,18 @@ class Report:
         """One row a model, outcome and score: value, low, high, n."""
         rows = [
             {"model": model, "outcome": outcome, "score": name, **score.model_dump()}
-            for model, outcomes in self.document.models.items()
-            for outcome, splits in outcomes.items()
+            for model, by_outcome in self.document.models.items()
+            for outcome, splits in by_outcome.items()
             for name, score in splits.of(split).items()
         ]
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def _repr_html_(self) -> str:
         rows = [
-            (model, score_name(name), score_cell(score))
-            for model, outcomes in self.document.models.items()
-            for splits in outcomes.values()
-            for name, score in splits.test.items()
+            (model, o.titled(o.title(name)), score_cell(score))
+            for o in outcomes(self.document)
+            for model in o.models
+            for name, score in o.scores(model).items()
         ]
         return f"<p>{escape(self.finding)}</p>{table(rows, ['model', 'score', 'value'], self.document.title)}"
 

@@ -26,6 +26,24 @@ class ModelScores(Record):
         return {"train": self.train, "validation": self.validation, "test": self.test}.get(split, {})
 
 
+class MeasureRecord(Record):
+    """What a reader must know of a score; see `polyclinic.evaluation.measures.Measure`."""
+
+    title: Name
+    better: Annotated[str, Field(pattern=r"^(high|low|near:-?[0-9.e+-]+)$", max_length=40)] = "high"
+    unit: Name = ""
+    chance: Number | None = None
+    ranks: bool = False
+    show: Literal["figure", "table"] = "figure"
+
+    @property
+    def axis(self) -> str:
+        """The words under an axis: title, unit, and the direction where it is not upwards."""
+        titled = f"{self.title} ({self.unit})" if self.unit else self.title
+        words = {"high": titled, "low": f"{titled} (lower is better)"}
+        return words.get(self.better, f"{titled} (best is {self.better.removeprefix('near:')})")
+
+
 class Comparison(Record):
     """The paired difference in one score: model `a` minus model `b`, on the same rows and the same replicates."""
 
@@ -120,13 +138,6 @@ class Calibrations(Record):
         return {"without recalibration": self.current} if self.current else {}
 
 
-class SubgroupCalibration(Record):
-    """Slope and level of the chosen model in a subgroup."""
-
-    slope: AnyScore | None = None
-    observed_expected: AnyScore | None = None
-
-
 class Gap(Record):
     """How far a subgroup differs from all other rows in one score; see `polyclinic.evaluation.evaluated.Gap`."""
 
@@ -146,8 +157,8 @@ class Subgroup(Record):
         How many rows, how many of the main group, and how many positive rows it has.
     too_small
         Whether it is too small to be judged; it is named, and not hidden.
-    operating
-        Sensitivity, specificity and ppv at the one threshold of the model.
+    in_use
+        What is looked at beside the scores: level, slope, sensitivity at the one threshold.
     gaps
         How it differs from all other rows; `clear` ones after control of false discoveries.
     """
@@ -161,11 +172,10 @@ class Subgroup(Record):
     positive: Count | None = None
     scores: Scores
     too_small: bool
-    operating: Scores = Field(default_factory=dict)
-    calibration: SubgroupCalibration | None = None
+    in_use: Scores = Field(default_factory=dict)
     gaps: list[Gap] = Field(default_factory=list)
 
-    @field_validator("scores", "operating")
+    @field_validator("scores", "in_use")
     @classmethod
     def _no_scores_of_a_hidden_group(cls, scores: Scores, info: ValidationInfo) -> Scores:
         """A subgroup whose size may not be shown shows no score either."""
@@ -182,13 +192,6 @@ class Subgroup(Record):
     @classmethod
     def _no_gaps_of_a_hidden_group(cls, gaps: list[Gap], info: ValidationInfo) -> list[Gap]:
         return [] if _hidden(info) else gaps
-
-    @field_validator("calibration")
-    @classmethod
-    def _no_calibration_of_a_hidden_group(
-        cls, calibration: SubgroupCalibration | None, info: ValidationInfo
-    ) -> SubgroupCalibration | None:
-        return None if _hidden(info) else calibration
 
 
 def _hidden(info: ValidationInfo) -> bool:
@@ -274,8 +277,8 @@ class PackageFacts(Record):
     portable: bool = False
     models: list[Name] = Field(default_factory=list)
     members: int | None = None
-    calibration: dict[Name, Number] = Field(default_factory=dict)
-    threshold: Number | None = None
+    adjustment: Text = ""
+    decision: Text = ""
     size: int | None = None
 
 

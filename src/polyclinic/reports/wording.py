@@ -3,18 +3,9 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from polyclinic.evaluation.scores import LOWER_IS_BETTER
 from polyclinic.figures.numbers import count, finite, how_many, number, plural
 from polyclinic.reports.cohort_facts import CohortFacts
 from polyclinic.reports.quantities import Score
-
-SCORE_NAMES = {
-    "ece": "Calibration error",
-    "brier": "Brier score",
-    "log_loss": "Log loss",
-    "observed_expected": "Observed : expected",
-}
-SCORE_NAMES |= {name: name.upper() for name in ("auroc", "auprc", "ppv", "npv")}
 
 
 class Verdict(StrEnum):
@@ -26,25 +17,16 @@ class Verdict(StrEnum):
     UNKNOWN = "no interval"
 
 
-def verdict(difference: Score, score: str) -> Verdict:
-    """What a difference in a score says; no clear difference where its interval, as it is shown, contains 0."""
-    if difference.low is None or difference.high is None:
+def verdict(difference: Score, better: str) -> Verdict:
+    """What a difference in a score says; no clear difference where its interval, as it is shown, contains 0.
+
+    better: which way the score is better, `high` or `low`; of one that is best near a value a difference says nothing.
+    """
+    if difference.low is None or difference.high is None or better not in ("high", "low"):
         return Verdict.UNKNOWN
     if difference.contains(0):
         return Verdict.LEVEL
-    return Verdict.BETTER if (difference.low > 0) != lower_is_better(score) else Verdict.WORSE
-
-
-def score_name(score: str) -> str:
-    """A score as people write it: `auroc` → AUROC, `dice//1` → Dice, label 1."""
-    name, _, part = score.partition("//")
-    written = SCORE_NAMES.get(name, name.replace("_", " ").capitalize())
-    return f"{written}, label {part}" if part.isdigit() else f"{written}, {part}" if part else written
-
-
-def lower_is_better(score: str) -> bool:
-    """Whether a smaller number is the better one."""
-    return score.partition("//")[0] in LOWER_IS_BETTER
+    return Verdict.BETTER if (difference.low > 0) == (better == "high") else Verdict.WORSE
 
 
 def plain(name: object) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -17,13 +17,14 @@ from polyclinic.cohorts.task import Task
 from polyclinic.errors import BadData, Place, UsageError, pattern_of
 from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
-from polyclinic.samples.columns import Column, Dense, File
-from polyclinic.samples.frames import in_one_type, labels, need_columns, numbers, read_table, times
+from polyclinic.samples.columns import Column, File
+from polyclinic.samples.frames import in_one_type, labels, need_columns, read_table, times
 from polyclinic.samples.identity import Identity
 from polyclinic.samples.inputs import HasCategories, InputColumns, Inputs
 from polyclinic.samples.repeats import note_repeats
 from polyclinic.samples.samples import Role, Samples
 from polyclinic.timelines.availability import known_at
+from polyclinic.timelines.format import FileReader
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
 
@@ -48,7 +49,7 @@ class Question(Protocol):
         """A table of labels in place of a task or beside rows."""
 
     @property
-    def outcome(self) -> Any:
+    def outcome(self) -> "TargetReader":
         """The outcome with its settings."""
 
     @property
@@ -60,12 +61,14 @@ class Question(Protocol):
         """The same as a live question needs them."""
 
 
-@runtime_checkable
-class MakesTarget(Protocol):
-    """An outcome that makes its target column out of a table's rows by itself (words, lists)."""
+class TargetReader(Protocol):
+    """An outcome, as far as it reads the target; see `polyclinic.outcomes.outcome.Outcome`."""
 
-    def column(self, name: str, rows: pl.DataFrame) -> Column:
-        """The target column of that name."""
+    def reads(self, target: Mapping[str, object]) -> tuple[str, ...]: ...
+
+    def columns(
+        self, target: Mapping[str, object], rows: pl.DataFrame, files: Mapping[str, FileReader]
+    ) -> Mapping[str, Column]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,11 +188,12 @@ def assemble(
     columns = dict(inputs.columns)
     roles: dict[str, Role] = dict.fromkeys(columns, "input")
     if not live:
-        name, target = _target(question, source, selection.rows)
-        if name in columns:
-            what, at = f"the target {name!r} is also an input", Place(key="target.column")
+        targets = _targets(question, source, selection.rows)
+        if both := [name for name in targets if name in columns]:
+            what, at = f"the target {both[0]!r} is also an input", Place(key="target.column")
             raise UsageError(what, at=at, fix="take it out of the inputs")
-        columns[name], roles[name] = target, "target"
+        columns |= targets
+        roles |= dict.fromkeys(targets, "target")
     when = times(selection.rows["prediction_time"]) if "prediction_time" in selection.rows.columns else None
     ids = selection.rows["row_id"].to_numpy()
     identity = selection.identity or Identity.of(readers.values(), selection.rows)
@@ -224,16 +228,11 @@ def _inputs(
     return InputColumns(columns, groups, strata, unit)
 
 
-def _target(question: Question, source: Timeline | RowTable, rows: pl.DataFrame) -> tuple[str, Column]:
-    name = str(question.target.get("column") or TARGET)
-    need_columns(rows, [name])
-    outcome = question.outcome
-    if isinstance(outcome, MakesTarget):
-        return name, outcome.column(name, rows)
-    reading = source.files.get(name) if isinstance(source, RowTable) else None
-    if reading is not None:
-        return name, File(rows[name].fill_null("").to_numpy().astype(str), reading)
-    return name, Dense(numbers(rows[name]).astype(np.float32), (name,))
+def _targets(question: Question, source: Timeline | RowTable, rows: pl.DataFrame) -> Mapping[str, Column]:
+    """The target columns: those that the outcome makes of what it reads; a task labels its rows in one column."""
+    target = {"column": TARGET, **question.target}
+    need_columns(rows, question.outcome.reads(target))
+    return question.outcome.columns(target, rows, source.files if isinstance(source, RowTable) else {})
 
 
 def unreadable(question: Question, rows: pl.DataFrame) -> dict[int, str]:

@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 
 from polyclinic import config, fingerprint, memory, registry, seeds
-from polyclinic.arrays import Array
 from polyclinic.models.model import Session
-from polyclinic.outcomes.outcome import Outcome, Raw
+from polyclinic.outcomes.outcome import Outcome
+from polyclinic.outcomes.raw import Raw
 from polyclinic.packages.fitted import Fitted
 from polyclinic.samples import Samples
 from polyclinic.samples.splits import HELD_OUT, Fold
@@ -36,6 +36,11 @@ class FoldFit:
     def answers(self, part: str) -> Raw:
         """Linked answers for the validation or the test rows, one a row."""
         return Raw(np.load(self.step.folder / f"{part}.npy"))
+
+    @property
+    def gives_files(self) -> bool:
+        """Whether its predictions are files, which lie in the step."""
+        return not (self.step.folder / "test.npy").exists()
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,24 +91,16 @@ def make_fit(folder: Path, work: FitWork, rows: Samples, outcome: Outcome) -> No
     """Fit a candidate on the training rows of a fold; write its state, its parts and its answers for held out rows."""
     candidate, fold = work.candidate, work.fold
     train, validation = rows.take(fold.train), rows.take(fold.validation)
-    checked_target(outcome, train, f"the training rows of fold {fold.name}")
+    outcome.check(train, f"the training rows of fold {fold.name}")
     fitted = fit(candidate.model, train, validation, outcome, work.session).named(candidate.registered)
     fitted.save(folder / "state", folder / "parts")
     for part in HELD_OUT:
         _keep(folder, part, fitted, rows.take(getattr(fold, part)), outcome)
 
 
-def checked_target(outcome: Outcome, rows: Samples, where: str) -> Array:
-    """The target of these rows; raises `BadData` where the outcome finds nothing in them to learn."""
-    target = outcome.target(rows)
-    if hasattr(outcome, "check"):
-        outcome.check(target, where)
-    return target
-
-
 def _keep(folder: Path, part: str, fitted: Fitted, rows: Samples, outcome: Outcome) -> None:
-    """Answers stay numbers where they are yet to be calibrated; otherwise predictions are written at once."""
-    if hasattr(outcome, "calibrate"):
+    """Answers of rows stay numbers, which are yet to be adjusted; those of voxels are written as predictions at once."""
+    if outcome.head(rows, fitted.outcome_state).per == "row":
         np.save(folder / f"{part}.npy", fitted.answer(rows, outcome).values)
         return
     fitted.predict(rows, outcome, folder=folder / part).write_parquet(folder / f"{part}.parquet")

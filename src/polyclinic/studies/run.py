@@ -253,8 +253,8 @@ def package_step(
     flattery: what `chosen_and_nested` returns; the card says it.
     """
     about = run_report.about(study, source.location.format_name)
-    combined = [dict(chosen.calibration), chosen.threshold, config.settings_of(study.split)]
-    inputs = {"fits": [fit.step.key for fit in chosen.fits], "about": about, "combined": combined}
+    combined = [chosen.settled.document(), config.settings_of(study.split)]
+    inputs: dict[str, object] = {"fits": [fit.step.key for fit in chosen.fits], "about": about, "combined": combined}
     inputs |= {"limits": config.settings_of(study.limits), "flattery": list(flattery or ())}
     outside = study.limits.outside
     make = partial(write_package, samples=samples, chosen=chosen, about=about, outside=outside, flattery=flattery)
@@ -273,11 +273,12 @@ def write_package(
     learned = samples.rows.take(np.unique(np.concatenate([fit.fold.train for fit in chosen.fits])))
     held_out = samples.rows.take(np.unique(np.concatenate([fit.fold.validation for fit in chosen.fits])))
     members, limits = [fit.fitted() for fit in chosen.fits], limits_of(learned, held_out, outside=outside)
-    package = ModelPackage(samples.question, members, about, chosen.calibration, chosen.threshold, limits)
+    package = ModelPackage(samples.question, members, about, chosen.settled.adjustment, chosen.settled.decision, limits)
     validation = chosen.table.filter(split="validation")
-    measures = samples.question.outcome.measures(validation)
-    scores = {name: of_all(score, validation.height) for name, score in measures.items()}
-    package.save(folder / "package", card(package, scores, flattery))
+    outcome = samples.question.outcome
+    scores, titles = outcome.scores(validation), {measure.name: measure.title for measure in outcome.measures}
+    values = {titles[name]: of_all(score, validation.height) for name, score in scores.items()}
+    package.save(folder / "package", card(package, values, flattery))
 
 
 def answer_step(
@@ -301,8 +302,9 @@ def write_answers(folder: Path, package: Path, question: Question, source: Inges
 def _targets(study: Study, samples: StudySamples) -> tuple[str, ...]:
     """The registered targets that the package and the evaluation of a study reach: outcome, measures, readers."""
     outcome = study.question.outcome
-    measures = [m for m in outcome.scores if m in registry.entries("measures")]
-    named = [registry.entry("outcomes", outcome.kind), *(registry.entry("measures", m) for m in measures)]
+    known = registry.entries("measures")
+    measures = [known[measure.name] for measure in outcome.measures if measure.name in known]
+    named = [registry.entry("outcomes", outcome.kind), *measures]
     sections = registry.entries("sections").values()
     return (*(entry.target for entry in [*named, *sections]), *file_formats(samples.rows))
 
@@ -344,8 +346,7 @@ def evaluate_step(evaluated: EvaluatedRun, package: FinishedStep, steps: Steps) 
 
 def _learned(model: Tuned) -> list[object]:
     """What a model learned from validation answers."""
-    by_fold = {fold: [dict(one.calibration), one.threshold] for fold, one in model.by_fold.items()}
-    return [dict(model.calibration), model.threshold, by_fold]
+    return [model.settled.document(), {fold: one.document() for fold, one in model.by_fold.items()}]
 
 
 def write_evaluation(folder: Path, evaluated: EvaluatedRun) -> None:

@@ -13,6 +13,7 @@ import polars as pl
 from polyclinic import atomic, config, datasets
 from polyclinic.evaluation.evaluated import Evaluated
 from polyclinic.evaluation.evaluator import evaluate
+from polyclinic.evaluation.outcome_section import OutcomeSection
 from polyclinic.inspection.permutation import permutation_importance
 from polyclinic.notes import Note
 from polyclinic.reports.cohort_facts import main_group
@@ -26,7 +27,6 @@ from polyclinic.reports.sections.training_curves import Epoch, Fit, TrainingCurv
 from polyclinic.reports.table_one import few_valued, table_one
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.frames import write_table
-from polyclinic.samples.prediction_columns import THRESHOLD
 from polyclinic.samples.splits import Fold
 from polyclinic.studies.data_steps import IngestedSource, StudyCohort, StudySamples
 from polyclinic.studies.fits import FoldFit
@@ -78,7 +78,7 @@ def about(study: Study, source_format: str) -> dict[str, object]:
 def report(run: EvaluatedRun) -> ReportDocument:
     """Everything that `report.json` holds of one run, whenever it was made."""
     study, source, chosen = run.study, run.study.source, run.chosen
-    flow, evaluated = cohort(run), scores(run)
+    flow, evaluated, settled = cohort(run), scores(run), chosen.settled
     fits = [trained(fit) for model in run.models for fit in model.fits]
     content: dict[str, Any] = {
         "study": study.name,
@@ -93,23 +93,22 @@ def report(run: EvaluatedRun) -> ReportDocument:
             "portable": all(fit.fitted().portable for fit in chosen.fits),
             "models": [chosen.candidate.name],
             "members": len(chosen.fits),
-            "calibration": dict(chosen.calibration),
-            "threshold": chosen.threshold,
+            "adjustment": "" if settled.adjustment is None else settled.adjustment.describe(),
+            "decision": "" if settled.decision is None else settled.decision.describe(),
         },
-        **core_of(evaluated),
+        **core_of([evaluated]),
         "sections": [
-            *sections_of(evaluated, [asdict(part) for part in run.cohort.ascertainment()]),
+            *sections_of([evaluated], [OutcomeSection("evidence", {"ascertainment": run.cohort.ascertainment()})]),
             importances(run),
             TrainingCurves(fits=fits),
         ],
     }
-    return ReportDocument.of({**content, "gates": judge(study.gates, evaluated.document())})
+    return ReportDocument.of({**content, "gates": judge(study.gates, evaluated)})
 
 
 def scores(run: EvaluatedRun) -> Evaluated:
     """What the evaluation found; see `evaluate`."""
     rows, study = run.samples.rows, run.study
-    thresholds = {model.candidate.name: model.threshold for model in run.models}
     return evaluate(
         run.predictions,
         study.question.outcome,
@@ -120,7 +119,7 @@ def scores(run: EvaluatedRun) -> Evaluated:
         roles={model.candidate.name: model.candidate.role for model in run.models},
         chosen=run.chosen.candidate.name,
         choices=run.choices,
-        shipped=thresholds if THRESHOLD in run.predictions.columns else None,
+        shipped={model.candidate.name: model.settled.decision for model in run.models},
         seed=study.seed,
     )
 
@@ -151,7 +150,7 @@ def cohort(run: EvaluatedRun) -> dict[str, Any]:
         "set_aside": facts["set_aside"],
         "sanity": facts["sanity"] + both_sides(rows, run.folds),
         **size,
-        "targets": {outcome.kind: outcome.summary(known)},
+        "targets": {outcome.kind: outcome.facts(known)},
         "table1": table_one(known, main_group(groups(known)), by_answer=outcome.kind == "binary"),
         "missing": missing(known),
         "splits": [division(rows.take(getattr(f, p)), f.name, p, outcome.kind) for f in run.folds for p in parts],

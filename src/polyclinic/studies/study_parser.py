@@ -150,16 +150,22 @@ class StudyParser:
 
     def _check_names(self, study: Study) -> None:
         """The models and scores that the choice and the gates name: after the fits is late to hear of a typing error."""
-        scores, gates, models = study.question.outcome.scores, study.gates, [c.name for c in study.candidates]
+        measures, gates, models = study.question.outcome.measures, study.gates, [c.name for c in study.candidates]
+        scores = [measure.name for measure in measures]
         named: list[tuple[str, str | None, Sequence[str], Sequence[str]]]
         named = [("score", study.choose.by, scores, ("choose", "by"))]
         named += [("model", gates.better_than, models, ("gates", "better_than"))]
-        named += [("score", name, scores, ("gates", "min", name)) for name in gates.min]
+        for block in ("min", "within"):
+            named += [("score", name, scores, ("gates", block, name)) for name in getattr(gates, block)]
         worst = (*scores, "min_subjects")
         named += [("score", name, worst, ("gates", "worst_subgroup", name)) for name in gates.worst_subgroup]
         for kind, name, known, keys in named:
             if name is not None and name not in known:
                 raise UnknownName(kind, name, known, at=self.at(*keys))
+        try:
+            gates.check(measures)
+        except ValueError as error:
+            raise UsageError(str(error), at=self.at("gates"), fix="correct the bound, or take the gate out") from None
 
     def at(self, *keys: str | int) -> Place:
         """The place of a key: its file and line."""

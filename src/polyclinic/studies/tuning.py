@@ -8,43 +8,40 @@ row that it is in another fold. What ships is learned from all validation answer
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
+from polyclinic import config
 from polyclinic.arrays import Array
-from polyclinic.outcomes.outcome import Outcome, Raw, concatenate
+from polyclinic.evaluation.thresholds import Decision
+from polyclinic.outcomes.adjustment import Adjustment
+from polyclinic.outcomes.outcome import Outcome
+from polyclinic.outcomes.raw import Raw, concatenate
 from polyclinic.samples import Samples
 from polyclinic.samples.columns import Index
 from polyclinic.samples.identity import with_identity
-from polyclinic.samples.prediction_columns import (
-    FOLD,
-    IDENTITY,
-    MODEL,
-    OUTCOME,
-    PATH,
-    ROW_ID,
-    SPLIT,
-    SUBJECT,
-    THRESHOLD,
-    TIME,
-    UNCALIBRATED,
-)
+from polyclinic.samples.prediction_columns import FOLD, IDENTITY, MODEL, OUTCOME, PATH, ROW_ID, SPLIT, SUBJECT, TIME
 from polyclinic.samples.splits import HELD_OUT, Fold
-from polyclinic.studies.fits import FoldFit, checked_target
+from polyclinic.studies.fits import FoldFit
 from polyclinic.studies.study import Candidate, Study
 
 
 @dataclass(frozen=True)
-class Adjustment:
-    """What is done to a model's answers: a calibration (empty: none) and a threshold for alerts (None: none)."""
+class Settled:
+    """What validation answers settle of a model: what is done to its answers, and what is decided by them."""
 
-    calibration: Mapping[str, float]
-    threshold: float | None
+    adjustment: Adjustment | None = None
+    decision: Decision | None = None
 
+    def document(self) -> dict[str, object]:
+        """As the key of a step reads it."""
+        items = {"adjustment": self.adjustment, "decision": self.decision}
+        return {key: None if item is None else [item.name, config.settings_of(item)] for key, item in items.items()}
 
-NO_ADJUSTMENT = Adjustment({}, None)
+    def apply(self, answer: Raw) -> Raw:
+        """The answers after the adjustment."""
+        return answer if self.adjustment is None else self.adjustment.apply(answer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +50,7 @@ class Tuned:
 
     Attributes
     ----------
-    calibration, threshold
+    settled
         Learned from all validation answers: what ships.
     by_fold
         Fold → what scores its test rows, learned from the validation answers of groups outside its test part.
@@ -63,9 +60,8 @@ class Tuned:
 
     candidate: Candidate
     fits: Sequence[FoldFit]
-    calibration: Mapping[str, float]
-    threshold: float | None
-    by_fold: Mapping[str, Adjustment]
+    settled: Settled
+    by_fold: Mapping[str, Settled]
     table: pl.DataFrame
 
 
@@ -79,13 +75,13 @@ class ValidationAnswers:
         Positions of the rows among the samples, int64 [row].
     y_score
         Linked answers, one a row, not calibrated.
-    target, groups
-        [row]; `groups` are what calibration is judged over.
+    truth, groups
+        What happened, as the outcome writes it; and what calibration is judged over, [row].
     """
 
     place: Index
     y_score: Raw
-    target: Array
+    truth: pl.DataFrame
     groups: Array
 
     @classmethod
@@ -93,28 +89,26 @@ class ValidationAnswers:
         """Read the answers of a candidate's fold models."""
         place = np.concatenate([f.fold.validation for f in fits])
         rows = samples.take(place)
-        target = checked_target(outcome, rows, "the validation rows")
+        outcome.check(rows, "the validation rows")
         groups = study.evaluation.interval_groups(rows.groups, rows.row_id)
-        return cls(place, concatenate([f.answers("validation") for f in fits]), target, groups)
+        return cls(place, concatenate([f.answers("validation") for f in fits]), outcome.truth(rows), groups)
 
-    def adjustment(self, outcome: Any, rule: Mapping[str, float], without: Index) -> Adjustment:
+    def settled(self, outcome: Outcome, rule: Mapping[str, float], without: Index) -> Settled:
         """Learn from the answers for rows that are not in `without`."""
         kept = ~np.isin(self.place, without)
-        y_score, target = Raw(self.y_score.values[kept]), self.target[kept]
-        calibration = outcome.calibrate(y_score, target, self.groups[kept])
-        calibrated = outcome.calibrated(y_score, calibration)
-        return Adjustment(calibration, outcome.decide(calibrated, target, rule) if rule else None)
+        y_score, truth = Raw(self.y_score.values[kept]), self.truth.filter(kept)
+        adjustment = outcome.adjust(y_score, truth, self.groups[kept])
+        adjusted = Settled(adjustment).apply(y_score)
+        return Settled(adjustment, outcome.decide(adjusted, truth, rule))
 
 
 def check_labels(outcome: Outcome, samples: Samples, folds: Sequence[Fold]) -> None:
     """Raise `BadData` where a fold leaves nothing to learn from: before hours are spent on fits."""
-    if not hasattr(outcome, "check"):
-        return
     validation = np.concatenate([fold.validation for fold in folds])
     for fold in folds:
-        checked_target(outcome, samples.take(fold.train), f"the training rows of fold {fold.name}")
+        outcome.check(samples.take(fold.train), f"the training rows of fold {fold.name}")
         outside = samples.take(np.setdiff1d(validation, fold.test))
-        checked_target(outcome, outside, f"the validation rows that decide for fold {fold.name}")
+        outcome.check(outside, f"the validation rows that decide for fold {fold.name}")
 
 
 def tune(study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Outcome, out: Path) -> Tuned:
@@ -128,16 +122,16 @@ def tune(study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Outco
         The folder of the run, where predictions that are files get their names.
     """
     candidate = fits[0].candidate
-    if not hasattr(outcome, "calibrate"):
+    if fits[0].gives_files:
         table = pl.concat([_files(samples, one, part, outcome, out) for one in fits for part in HELD_OUT])
-        return Tuned(candidate, fits, {}, None, {}, table)
+        return Tuned(candidate, fits, Settled(), {}, table)
     answers, rule = ValidationAnswers.of(study, samples, fits, outcome), study.evaluation.operating_point
-    shipped = answers.adjustment(outcome, rule, without=np.zeros(0, np.int64))
-    by_fold = {one.fold.name: answers.adjustment(outcome, rule, without=one.fold.test) for one in fits}
+    shipped = answers.settled(outcome, rule, without=np.zeros(0, np.int64))
+    by_fold = {one.fold.name: answers.settled(outcome, rule, without=one.fold.test) for one in fits}
     tester = np.full(len(samples), -1)
     for number, one in enumerate(fits):
         tester[one.fold.test] = number
-    adjustments = [*by_fold.values(), shipped]  # the last, -1, is for rows that no fold tests
+    settled = [*by_fold.values(), shipped]  # the last, -1, is for rows that no fold tests
 
     def rows() -> Iterator[pl.DataFrame]:
         for one in fits:
@@ -146,21 +140,19 @@ def tune(study: Study, samples: Samples, fits: Sequence[FoldFit], outcome: Outco
                 for number in np.unique(tester[place]):
                     here = tester[place] == number
                     some, theirs = samples.take(place[here]), Raw(y_score.values[here])
-                    yield _predictions(some, theirs, adjustments[number], one, part, outcome, out)
+                    yield _predictions(some, theirs, settled[number], one, part, outcome, out)
 
-    return Tuned(candidate, fits, shipped.calibration, shipped.threshold, by_fold, pl.concat(rows(), how="diagonal"))
+    return Tuned(candidate, fits, shipped, by_fold, pl.concat(rows(), how="diagonal"))
 
 
 def _predictions(
-    rows: Samples, y_score: Raw, adjustment: Adjustment, one: FoldFit, part: str, outcome: Any, out: Path
+    rows: Samples, answer: Raw, settled: Settled, one: FoldFit, part: str, outcome: Outcome, out: Path
 ) -> pl.DataFrame:
     """Rows of the predictions table for answers that are numbers."""
-    calibrated = outcome.calibrated(y_score, adjustment.calibration)
-    columns = outcome.predictions(calibrated, rows, threshold=adjustment.threshold, folder=out).with_columns(
-        pl.Series(UNCALIBRATED, y_score.values[:, 0]), pl.lit(adjustment.threshold, pl.Float64).alias(THRESHOLD)
-    )
+    columns = outcome.predictions(settled.apply(answer), rows, decision=settled.decision, folder=out)
     head = identity(rows, outcome.kind, one.candidate.name, one.fold.name, part)
-    return head.hstack(outcome.truth(rows)).hstack(columns)
+    tables = head, outcome.truth(rows), columns, outcome.unadjusted(answer, settled.decision)
+    return pl.concat([table for table in tables if table.width], how="horizontal")
 
 
 def _files(samples: Samples, one: FoldFit, part: str, outcome: Outcome, out: Path) -> pl.DataFrame:

@@ -14,12 +14,12 @@ from polyclinic import dependencies, openmp, progress, seeds
 from polyclinic.arrays import Array
 from polyclinic.errors import BadData, UsageError
 from polyclinic.models.model import Augmented, InParts, Model, Network, OwnLoop, Session
-from polyclinic.outcomes.outcome import Outcome
+from polyclinic.outcomes.outcome import Outcome, Prepared
 from polyclinic.packages.fitted import Fitted, History
-from polyclinic.packages.state import State
 from polyclinic.samples import File, Ragged, Samples
 from polyclinic.samples.columns import Index
 from polyclinic.samples.samples import of_rows
+from polyclinic.state import State
 from polyclinic.training.training_settings import Training
 
 if TYPE_CHECKING:
@@ -42,12 +42,17 @@ class TorchModel(Network, Protocol):
 def fit(model: Model, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
     """Fit a model: by its own loop where it brings one, by this one where it gives a network.
 
-    train, validation: labelled rows. Raises `BadData` where one of them is empty, `UsageError` where the model is
-    neither of the two.
+    train, validation: labelled rows; what the outcome learns from the first is what the model sees of it. Raises
+    `BadData` where one of them is empty, `UsageError` where the model is neither of the two.
     """
     for name, rows in (("training", train), ("validation", validation)):
         if len(rows) == 0:
             raise BadData(f"no {name} rows are left", fix="use fewer folds or a larger share for that part")
+    prepared = Prepared(outcome, outcome.prepare(train))
+    return replace(_fit(model, train, validation, prepared, session), outcome_state=prepared.state)
+
+
+def _fit(model: Model, train: Samples, validation: Samples, outcome: Prepared, session: Session) -> Fitted:
     if isinstance(model, OwnLoop):
         return model.fit(train, validation, outcome, session)
     if not isinstance(model, TorchModel):
@@ -66,7 +71,7 @@ class LabelledRows:
     model: TorchModel
     state: State
     rows: Samples
-    outcome: Outcome
+    outcome: Prepared
     in_memory: Batch | None = None
 
     def within(self, budget: int) -> Self:
@@ -115,7 +120,7 @@ def _bytes(batch: Batch) -> int:
     return sum(np.asarray(v).nbytes for v in arrays)
 
 
-def fit_torch(model: TorchModel, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+def fit_torch(model: TorchModel, train: Samples, validation: Samples, outcome: Prepared, session: Session) -> Fitted:
     """Fit a torch model and export it to ONNX."""
     torch = dependencies.need("torch", extra="train", to="train a network")
     from polyclinic.training.export import to_onnx
@@ -196,7 +201,7 @@ def validation_loss(net: "nn.Module", watch: LabelledRows, training: Training) -
         return sum(float(losses_of(net, b, watch.outcome)[0].sum()) for b in batches) / len(watch.rows)
 
 
-def losses_of(net: "nn.Module", batch: Batch, outcome: Outcome) -> tuple["Tensor", "Tensor"]:
+def losses_of(net: "nn.Module", batch: Batch, outcome: Prepared) -> tuple["Tensor", "Tensor"]:
     """The loss of each row of a batch, and the targets: tensors on the network's device."""
     import torch
 
@@ -228,5 +233,5 @@ def row_weights(learn: LabelledRows, training: Training) -> Callable[["Tensor"],
     """Target → weight of its row: 1, or what makes both answers of a binary target count alike."""
     if training.class_weights == "none":
         return lambda target: 1.0
-    share = float(np.clip(np.mean(np.asarray(learn.outcome.target(learn.rows), float)), 1e-6, 1 - 1e-6))
+    share = float(np.clip(np.mean(np.asarray(learn.outcome.target(learn.rows), np.float64)), 1e-6, 1 - 1e-6))
     return lambda target: target * (0.5 / share) + (1 - target) * (0.5 / (1 - share))

@@ -25,7 +25,7 @@ from polyclinic.models import encoders
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Head
-from polyclinic.packages.state import State
+from polyclinic.state import State
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.training.training_settings import Training
 

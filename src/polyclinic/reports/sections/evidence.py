@@ -6,10 +6,11 @@ from pydantic import Field
 
 from polyclinic.figures.numbers import count, number, percent
 from polyclinic.reports.document import ReportDocument
+from polyclinic.reports.outcome_results import outcomes
 from polyclinic.reports.page_section import PageSection, SectionType, score_cell
 from polyclinic.reports.quantities import Count, Name, Number, Record, Score
 from polyclinic.reports.section import Section
-from polyclinic.reports.wording import group_words, plain, score_name
+from polyclinic.reports.wording import group_words, plain
 
 FEW_WORDS = "Intervals that rest on fewer than 20 {groups} of either class, or on a few that decide, may be too narrow: {names}."
 CONCENTRATED = 0.5
@@ -117,19 +118,8 @@ def _share(part: AscertainedPart) -> str | None:
 
 def _weak(report: ReportDocument) -> list[str]:
     """The scores of the chosen models whose intervals are worth little."""
-    scores = [
-        report.models[model][outcome].test
-        for outcome, model in report.chosen.items()
-        if outcome in report.models.get(model, {})
-    ]
-    return [score_name(name) for one in scores for name, score in one.items() if score.evidence == "little"]
-
-
-def prevalence_of(report: ReportDocument, outcome: str) -> Score | None:
-    """The share of positive test rows; None where it was not measured."""
-    section = report.section(Evidence)
-    share = section.prevalence.get(outcome) if section else None
-    return share if share and share.known else None
+    chosen = [o for o in outcomes(report) if o.chosen]
+    return [o.title(name) for o in chosen for name, s in o.scores(o.chosen).items() if s.evidence == "little"]
 
 
 SECTION = SectionType(model=Evidence, title="What the evidence rests on", place=25, show=show)

@@ -7,10 +7,11 @@ from pydantic import Field
 from polyclinic.figures.intervals import Line, forest
 from polyclinic.figures.numbers import count
 from polyclinic.reports.document import ReportDocument
+from polyclinic.reports.outcome_results import OutcomeResults
 from polyclinic.reports.page_section import PageSection, SectionType
 from polyclinic.reports.quantities import Name, Record, Score
 from polyclinic.reports.section import Section
-from polyclinic.reports.wording import listed, plain, score_name
+from polyclinic.reports.wording import listed, plain
 
 LEAD = (
     "On held-out rows, each group of inputs of {model} is replaced by that of another row, of another patient or "
@@ -50,7 +51,7 @@ class InputImportances(Section):
     importances: Annotated[list[Importance], Field(max_length=200)]
 
 
-def show(section: InputImportances, report: ReportDocument, page: PageSection) -> None:  # noqa: ARG001
+def show(section: InputImportances, report: ReportDocument, page: PageSection) -> None:
     """A figure of the losses with their intervals."""
     if not section.importances:
         return
@@ -65,7 +66,7 @@ def show(section: InputImportances, report: ReportDocument, page: PageSection) -
     lines = [Line(plain(one.inputs), one.loss.value, one.loss.low, one.loss.high) for one in used]
     if not lines:
         return
-    name = score_name(first.score)
+    name = OutcomeResults(report, first.outcome).title(first.score)
     title = f"Loss of {name} without each group of inputs"
     page.draw(
         f"{title}, on {count(first.loss.n)} held-out rows",

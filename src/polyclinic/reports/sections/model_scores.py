@@ -10,8 +10,7 @@ from polyclinic.reports.outcome_results import OutcomeResults, outcomes
 from polyclinic.reports.page_section import PageSection, score_cell
 from polyclinic.reports.quantities import NO_SCORE, Score
 from polyclinic.reports.results import Scores
-from polyclinic.reports.sections.evidence import prevalence_of
-from polyclinic.reports.wording import group_words, interval, lower_is_better, score_name
+from polyclinic.reports.wording import group_words, interval, listed
 
 ONE_ANSWER = "one answer for all"
 
@@ -23,29 +22,27 @@ def show(report: ReportDocument, page: PageSection) -> None:
         if cost := cost_of_choosing(o):
             page.say(cost)
         names = score_names(o.scores(m) for m in o.models)
-        for score in sorted(names, key=lambda s: s != o.primary):
-            title = o.titled(score_name(score))
-            axis = f"{score_name(score)} (lower is better)" if lower_is_better(score) else score_name(score)
+        drawn = [score for score in names if o.measure(score).show == "figure"]
+        for score in sorted(drawn, key=lambda s: s != o.primary):
+            measure = o.measure(score)
+            title = o.titled(measure.title)
             lines = [score_line(o, m, score) for m in o.models]
-            reference = without_a_model(o, score)
-            page.draw(title, forest(lines, title=f"{title} of each model", axis=axis, reference=reference))
+            reference = None if measure.ranks and measure.chance == 0.5 else measure.chance
+            page.draw(title, forest(lines, title=f"{title} of each model", axis=measure.axis, reference=reference))
         rows: list[tuple[list[object], Scores]]
         rows = [
             ([with_small(m, f"{split} rows")], o.scores(m, split)) for m in o.models for split in ("test", "validation")
         ]
-        score_table(page, rows, ["model"], o.titled("Scores with 95 % intervals"))
-        if (share := prevalence_of(report, o.name)) and share.value is not None:
-            brier = number(share.value * (1 - share.value))
-            page.say(o.titled(f"Dashed lines: AUPRC of chance is the share of positive rows, {number(share.value)},"))
-            page.say(f"and the Brier score of always answering that share is {brier}.")
+        score_table(page, o, rows, ["model"], o.titled("Scores with 95 % intervals"))
+        if dashed := _without_a_model(o, drawn):
+            page.say(o.titled(f"Dashed lines: without any model, {dashed}."))
 
 
-def without_a_model(o: OutcomeResults, score: str) -> float | None:
-    """What a score is without any model: the prevalence for AUPRC, always answering it for the Brier score."""
-    share = prevalence_of(o.document, o.name)
-    if share is None or share.value is None:
-        return None
-    return {"auprc": share.value, "brier": share.value * (1 - share.value)}.get(score)
+def _without_a_model(o: OutcomeResults, drawn: Iterable[str]) -> str:
+    """What each score is without any model, in words; chance of rank scores, .5, goes without saying."""
+    known = {score: o.measure(score) for score in drawn}
+    words = [f"{m.title} is {number(m.chance)}" for m in known.values() if m.chance is not None and m.chance != 0.5]
+    return listed(words)
 
 
 def _how_measured(report: ReportDocument) -> str:
@@ -73,7 +70,7 @@ def cost_of_choosing(o: OutcomeResults) -> str:
         return ""
     if set(choosing.by_fold.values()) == {o.chosen}:
         return f"For each fold the other groups chose {o.chosen} as well, so that choosing does not flatter it."
-    name, nested = score_name(o.primary), choosing.nested[o.primary]
+    name, nested = o.title(o.primary), choosing.nested[o.primary]
     measured = (
         f"Where each fold uses the model that other groups chose, {name} is {number(nested.value)} ({interval(nested)})"
     )
@@ -108,8 +105,10 @@ def line(
     return Line(label, score.value, score.low, score.high, dots, strong, worse, note)
 
 
-def score_table(page: PageSection, rows: list[tuple[list[object], Scores]], heads: list[str], caption: str) -> None:
+def score_table(
+    page: PageSection, o: OutcomeResults, rows: list[tuple[list[object], Scores]], heads: list[str], caption: str
+) -> None:
     """A table of scores. rows: the first cells, under `heads`, and the scores that follow them with their intervals."""
     names = score_names(scores for _, scores in rows)
     body = [[*first, *(score_cell(scores.get(n)) for n in names)] for first, scores in rows if scores]
-    page.tabulate(body, [*heads, *map(score_name, names)], caption)
+    page.tabulate(body, [*heads, *map(o.title, names)], caption)

@@ -13,7 +13,7 @@ from polyclinic.reports.page_section import PageSection
 from polyclinic.reports.quantities import NO_SCORE
 from polyclinic.reports.results import Gap, Scores, Subgroup
 from polyclinic.reports.sections.model_scores import line, score_table
-from polyclinic.reports.wording import group_word, group_words, interval, plain, score_name
+from polyclinic.reports.wording import group_word, group_words, interval, plain
 
 LEAD = (
     "The dashed line is the score of all rows. A subgroup in colour has its whole interval on the worse side of it; "
@@ -23,7 +23,6 @@ GAPS = (
     "A gap is the subgroup minus all other rows. It is called clear where the share of false findings among gaps at least "
     "as clear (q) stays below 5 %."
 )
-AT_THRESHOLD = ("sensitivity", "ppv")
 
 
 def show(report: ReportDocument, page: PageSection) -> None:
@@ -41,21 +40,17 @@ def show(report: ReportDocument, page: PageSection) -> None:
                 if not s.too_small:
                     rows.append(([with_small(plain(s.level), column), s.n, s.groups], _scores(o, s)))
         if lines:
-            name, overall = score_name(o.primary), o.score(o.chosen).value
+            name, overall = o.title(o.primary), o.score(o.chosen).value
             title = o.titled(f"{name} by subgroup")
             page.draw(title, forest(lines, title=title, axis=f"{name} of {o.chosen}", reference=overall))
-        score_table(page, rows, heads, o.titled("Scores by subgroup"))
+        score_table(page, o, rows, heads, o.titled("Scores by subgroup"))
         _gaps(page, o)
 
 
 def _scores(o: OutcomeResults, s: Subgroup) -> Scores:
-    """The primary score, the level of the probabilities, and what the one threshold does in the subgroup."""
+    """The primary score, and what the outcome looks at in its subgroups."""
     shown = {o.primary: s.scores[o.primary]} if o.primary in s.scores else {}
-    if s.calibration and s.calibration.observed_expected:
-        shown["observed : expected"] = s.calibration.observed_expected
-    if s.calibration and s.calibration.slope:
-        shown["calibration slope"] = s.calibration.slope
-    return shown | {name: s.operating[name] for name in AT_THRESHOLD if name in s.operating}
+    return shown | s.in_use
 
 
 def _gaps(page: PageSection, o: OutcomeResults) -> None:
@@ -68,7 +63,7 @@ def _gaps(page: PageSection, o: OutcomeResults) -> None:
     ]
     if rows:
         page.say(GAPS)
-    page.tabulate(rows, ["subgroup", *map(score_name, names)], o.titled("Gaps to all other rows"))
+    page.tabulate(rows, ["subgroup", *map(o.title, names)], o.titled("Gaps to all other rows"))
 
 
 def _gap(gap: Gap | None) -> Markup | None:

@@ -13,13 +13,14 @@ from polyclinic.reports.page_section import PageSection, SectionType, score_cell
 from polyclinic.reports.quantities import NO_SCORE, Name, Number, Record, Score
 from polyclinic.reports.results import AnyScore, Scores
 from polyclinic.reports.section import Section
-from polyclinic.reports.wording import in_words, plain, score_name
+from polyclinic.reports.wording import in_words, plain
 
 NET_BENEFIT = (
     "Net benefit weighs right alerts against false ones at each threshold; a model is worth having where its "
     "curve lies above an alert for all and an alert for none."
 )
 MOST_POINTS = 2_000
+AT_THRESHOLD = {"sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV"}
 
 
 class Reached(Record):
@@ -135,7 +136,7 @@ def _operating_point(point: OperatingPoint, ships: bool) -> dict[str, object]:
         column["Thresholds chosen on"] = f"{point.chosen_on} rows"
     if len(point.fold_thresholds) > 1:
         column["Thresholds of the folds"] = ", ".join(map(_threshold, point.fold_thresholds.values()))
-    column |= {score_name(name): score_cell(score) for name, score in point.scores.items()}
+    column |= {AT_THRESHOLD.get(name, name): score_cell(score) for name, score in point.scores.items()}
     alerts = {
         "Alerts per 100 rows": point.alerts_per_100,
         "Alerts per patient-day": point.alerts_per_day,
@@ -195,7 +196,7 @@ def reached(point: OperatingPoint) -> str:
     score = point.scores.get(name, NO_SCORE)
     if score.value is None:
         return ""
-    measured = f"{score_name(name).lower()} {number(score.value)} where {number(wanted)} was required"
+    measured = f"{AT_THRESHOLD.get(name, name).lower()} {number(score.value)} where {number(wanted)} was required"
     if round(score.value, 3) >= wanted:
         return f"the operating point was reached ({measured})"
     if score.contains(wanted):

@@ -10,11 +10,11 @@ from scipy import ndimage
 from polyclinic.areas.imaging.volumes import column_of, intensities
 from polyclinic.arrays import Array
 from polyclinic.models.model import Session
-from polyclinic.outcomes.outcome import Outcome
+from polyclinic.outcomes.outcome import Prepared
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import Arrays, NamedPart, PartSettings, Values
-from polyclinic.packages.state import State
 from polyclinic.samples import Samples
+from polyclinic.state import State
 
 FLOOR = 1e-4
 
@@ -37,7 +37,7 @@ class Atlas:
         shapes = [values.shape for values in intensities(rows, state.values["column"])]
         return {"shape": np.array(shapes, np.int64).reshape(-1, 3)}
 
-    def fit(self, train: Samples, validation: Samples, outcome: Outcome, session: Session) -> Fitted:
+    def fit(self, train: Samples, validation: Samples, outcome: Prepared, session: Session) -> Fitted:
         """Average the labels of the training rows, resized to the common grid."""
         state = self.prepare(train)
         grid, channels = tuple(state.values["grid"]), outcome.head(train).channels

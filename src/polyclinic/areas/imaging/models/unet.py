@@ -17,11 +17,11 @@ from scipy import ndimage
 from polyclinic.areas.imaging.volumes import column_of, intensities
 from polyclinic.arrays import Array
 from polyclinic.dependencies import need
-from polyclinic.outcomes.outcome import Head
+from polyclinic.outcomes.raw import Head
 from polyclinic.packages.parts import Arrays, NamedPart, OnnxPart, Part, PartSettings, Values
-from polyclinic.packages.state import State
 from polyclinic.samples import Samples
 from polyclinic.samples.columns import Index
+from polyclinic.state import State
 from polyclinic.training.training_settings import Training
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from polyclinic.arrays import Array
 from polyclinic.errors import BadData
 from polyclinic.models import encoders
-from polyclinic.outcomes.outcome import Head
-from polyclinic.packages.state import State
+from polyclinic.outcomes.raw import Head
 from polyclinic.samples import Column, Dense, Ragged, Role, Samples
 from polyclinic.samples.samples import of_rows
+from polyclinic.state import State
 from polyclinic.training.training_settings import Training
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from polyclinic.arrays import Array
 from polyclinic.cohorts.sorted_times import position
 from polyclinic.errors import BadData, Place
 from polyclinic.models import encoders
-from polyclinic.outcomes.outcome import Head
-from polyclinic.packages.state import State
+from polyclinic.outcomes.raw import Head
 from polyclinic.samples import Ragged, Samples
 from polyclinic.samples.columns import BLOCK
 from polyclinic.samples.samples import of_rows
+from polyclinic.state import State
 from polyclinic.training.training_settings import Training
 
 if TYPE_CHECKING:

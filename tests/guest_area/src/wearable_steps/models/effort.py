@@ -12,7 +12,7 @@ import numpy.typing as npt
 from polyclinic.models.model import Session
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import NamedPart
-from polyclinic.packages.state import State
+from polyclinic.state import State
 from polyclinic.samples import Samples
 from polyclinic.samples.samples import of_rows
 
