@@ -16,8 +16,8 @@ from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import NamedPart
-from polyclinic.state import State
 from polyclinic.samples import Samples
+from polyclinic.state import State
 
 
 def by_name(check) -> str:

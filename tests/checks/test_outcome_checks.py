@@ -10,7 +10,7 @@ import pytest
 from polyclinic.checks import outcome_checks, outcomes
 from polyclinic.errors import CheckFailed
 from polyclinic.outcomes.binary import Binary
-from polyclinic.outcomes.outcome import Head
+from polyclinic.outcomes.raw import Head
 from polyclinic.outcomes.voxels import Voxels
 
 
@@ -23,22 +23,22 @@ def test_the_shared_outcomes_keep_the_contract(check, outcome, tmp_path):
 class MeansOverRows(Binary):
     """Its loss mixes the rows of a batch."""
 
-    def loss(self, raw, batch):
-        return super().loss(raw, batch).mean()
+    def loss(self, raw, batch, state):
+        return super().loss(raw, batch, state).mean()
 
 
 class PromisesAColumn(Binary):
     """Its head names a column that nobody has."""
 
-    def head(self, rows):
+    def head(self, rows, state):
         return Head("element:signal", 1)
 
 
 class DropsRows(Binary):
     """Answers only where it knows the truth."""
 
-    def predictions(self, answer, rows, *, threshold, folder):
-        return super().predictions(answer, rows, threshold=threshold, folder=folder).head(3)
+    def predictions(self, answer, rows, *, decision, folder):
+        return super().predictions(answer, rows, decision=decision, folder=folder).head(3)
 
 
 class ForgetsItsSeed(Binary):
@@ -51,9 +51,9 @@ class ForgetsItsSeed(Binary):
 class CountsOrder(Binary):
     """Its score depends on which row comes first."""
 
-    def measures(self, frame):
+    def scores(self, frame):
         first = float(frame["boolean_value"][0])
-        return {**super().measures(frame), "brier": lambda weights: weights[:, 0] * first}
+        return {**super().scores(frame), "brier": lambda weights: weights[:, 0] * first}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn import metrics
-from tests.evaluation.test_evaluator import SAMPLES, evaluated, table
+from tests.evaluation.test_evaluator import SAMPLES, SCORES, evaluated, table
 
 from polyclinic.evaluation.choosing import best, best_by_fold, chosen_and_nested, chosen_rows
 from polyclinic.outcomes.binary import Binary
@@ -97,7 +97,7 @@ def test_where_every_fold_chooses_alike_choosing_flatters_by_nothing():
     assert set(choices.values()) == {"deep"}
     assert best(table(), MODELS, Binary()) == "deep"
     optimism = evaluated(choices=choices)["choosing"]["binary"]["optimism"]
-    assert {score: estimate["value"] for score, estimate in optimism.items()} == dict.fromkeys(Binary.scores, 0.0)
+    assert {score: estimate["value"] for score, estimate in optimism.items()} == dict.fromkeys(SCORES, 0.0)
     assert "choosing" in evaluated()
     assert evaluated()["choosing"] == {}
     assert len(SAMPLES) == 600

@@ -9,21 +9,25 @@ import polars as pl
 import pytest
 from scipy.special import expit
 from sklearn import metrics
+from tests.evaluation.as_document import as_document
 
 from polyclinic import notes
 from polyclinic.errors import BadData, UnknownName, UsageError
 from polyclinic.evaluation.choosing import best
 from polyclinic.evaluation.evaluator import evaluate
 from polyclinic.evaluation.settings import Evaluation, IntervalSettings, Resampling
+from polyclinic.evaluation.thresholds import Threshold
 from polyclinic.outcomes.binary import Binary
-from polyclinic.outcomes.outcome import Raw
+from polyclinic.outcomes.raw import Raw
 from polyclinic.outcomes.voxels import Voxels
 from polyclinic.reports import external
+from polyclinic.state import State
 
 SETTINGS = Evaluation(subgroups=("side",))
 ROLES = {"deep": "model", "flat": "baseline", "noise": "baseline"}
 STRENGTH = {"deep": 3.0, "flat": 0.7, "noise": 0.0}
 SAMPLES = Binary().planted(600, 0)
+SCORES = [measure.name for measure in Binary().measures]
 
 
 def document_of(*files, **how):
@@ -46,7 +50,7 @@ def table(samples=SAMPLES, folds=5):
 
 
 def evaluated(predictions=None, settings=SETTINGS, samples=SAMPLES, chosen="deep", also=(), **more):
-    return evaluate(
+    results = evaluate(
         table(samples) if predictions is None else predictions,
         Binary(),
         settings,
@@ -57,7 +61,8 @@ def evaluated(predictions=None, settings=SETTINGS, samples=SAMPLES, chosen="deep
         chosen=chosen,
         seed=1,
         **more,
-    ).document()
+    )
+    return as_document(results)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +86,7 @@ def test_test_scores_come_from_pooled_out_of_fold_rows(report):
 
 def test_the_model_is_compared_with_each_baseline_on_each_score(report):
     pairs = {(c["a"], c["b"], c["score"]) for c in report["comparisons"]}
-    assert pairs == {("deep", b, s) for b in ("flat", "noise") for s in Binary.scores}
+    assert pairs == {("deep", b, s) for b in ("flat", "noise") for s in SCORES}
     scores = report["models"]
     for c in report["comparisons"]:
         apart = [scores[m]["binary"]["test"][c["score"]]["value"] for m in (c["a"], c["b"])]
@@ -121,7 +126,7 @@ def test_calibration_is_reported_before_and_after(report):
 
 
 def test_the_operating_point_is_chosen_on_validation_rows_and_measured_on_test_rows(report):
-    point = next(o for o in report["operating"] if o["model"] == "deep")
+    point = next(o for o in report["points"] if o["model"] == "deep")
     rows = table().filter(pl.col("model") == "deep", pl.col("split") == "test")
     own = rows["fold"].replace_strict(point["fold_thresholds"], return_dtype=pl.Float64)
     alert = rows["predicted_boolean_probability"] >= own
@@ -131,7 +136,7 @@ def test_the_operating_point_is_chosen_on_validation_rows_and_measured_on_test_r
 
 
 def test_the_threshold_of_a_fold_comes_from_validation_rows_of_other_groups(report):
-    point = next(o for o in report["operating"] if o["model"] == "deep")
+    point = next(o for o in report["points"] if o["model"] == "deep")
     rows = table().filter(pl.col("model") == "deep")
     tested = rows.filter(split="test", fold="2")["row_id"]
     subject = dict(zip(SAMPLES.row_id.tolist(), SAMPLES.groups["subject"].tolist(), strict=True))
@@ -146,7 +151,7 @@ def test_the_threshold_of_a_fold_comes_from_validation_rows_of_other_groups(repo
 
 def test_thresholds_that_the_table_brings_are_the_ones_in_use():
     brought = table().with_columns(threshold=0.2 + 0.1 * pl.col("fold").cast(float))
-    point = evaluated(brought, shipped={"deep": 0.33, "flat": 0.33, "noise": None})["operating"][0]
+    point = evaluated(brought, shipped={"deep": Threshold(0.33, {"specificity": 0.9}), "flat": None})["points"][0]
     assert point["threshold"] == 0.33
     assert point["fold_thresholds"] == pytest.approx({str(k): 0.2 + 0.1 * k for k in range(5)})
     rows = brought.filter(model="deep", split="test")
@@ -156,12 +161,12 @@ def test_thresholds_that_the_table_brings_are_the_ones_in_use():
 
 
 def test_an_operating_point_says_whether_it_was_reached(report):
-    point = next(o for o in report["operating"] if o["model"] == "deep")
+    point = next(o for o in report["points"] if o["model"] == "deep")
     specificity = point["scores"]["specificity"]
     assert point["reached"]["measured"] == specificity
     assert (point["reached"]["rule"], point["reached"]["target"]) == ("specificity", 0.9)
     assert point["reached"]["state"] == ("undecided" if specificity["low"] < 0.9 <= specificity["high"] else "yes")
-    by_hand = evaluated(settings=Evaluation(operating_point={"threshold": 0.4}))["operating"][0]
+    by_hand = evaluated(settings=Evaluation(operating_point={"threshold": 0.4}))["points"][0]
     assert by_hand["reached"] is None
     assert set(by_hand["fold_thresholds"].values()) == {0.4}
 
@@ -187,7 +192,7 @@ def test_subgroups_are_the_chosen_model_by_level(report):
     assert set(subgroups) == {"left", "right"}
     assert sum(s["n"] for s in subgroups.values()) == 600
     assert not subgroups["left"]["too_small"]
-    assert subgroups["left"]["calibration"]["slope"]["value"] is not None
+    assert subgroups["left"]["in_use"]["calibration_slope"]["value"] is not None
 
 
 def test_a_small_subgroup_is_named_as_too_small_and_not_hidden():
@@ -211,7 +216,7 @@ def test_one_class_only_gives_null_scores_and_no_crash():
     only = evaluated(table().with_columns(boolean_value=pl.lit(True)))
     auroc = only["models"]["deep"]["binary"]["test"]["auroc"]
     assert (auroc["value"], auroc["low"], auroc["high"], auroc["n"]) == (None, None, None, 600)
-    assert only["operating"][0]["threshold"] is None
+    assert only["points"][0]["threshold"] is None
     assert json.loads(json.dumps(only, allow_nan=False)) == only
 
 
@@ -360,9 +365,10 @@ def test_what_cannot_be_evaluated_says_what_where_and_what_to_do(files):
 def test_pictures_are_evaluated_too(tmp_path):
     voxels = Voxels(("front", "back"))
     samples = voxels.planted(4, 0)
-    sure = [np.eye(3)[np.roll(t, 1, axis=0)] * 9 for t in voxels.target(samples)]
-    answer = voxels.link(Raw(np.concatenate([g.reshape(-1, 3) for g in sure]), np.array([g.shape[:3] for g in sure])))
-    predictions = voxels.predictions(answer, samples, threshold=None, folder=tmp_path / "maps")
+    sure = [np.eye(3)[np.roll(t, 1, axis=0)] * 9 for t in voxels.target(samples, State())]
+    raw = Raw(np.concatenate([g.reshape(-1, 3) for g in sure]), np.array([g.shape[:3] for g in sure]))
+    answer = voxels.link(raw, State())
+    predictions = voxels.predictions(answer, samples, decision=None, folder=tmp_path / "maps")
     case = pl.Series("case", [f"c{i}" for i in range(4)])
     predictions.select(case, "path").write_csv(tmp_path / "maps.csv")
     voxels.truth(samples).select(case, "reference").write_csv(tmp_path / "truth.csv")

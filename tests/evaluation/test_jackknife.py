@@ -128,7 +128,7 @@ def test_few_groups_of_one_class_are_little_evidence_however_many_there_are_of_t
     y[:] = 0
     y[:30] = 1
     one_row_each, two_rows_each = np.arange(400), np.arange(400) // 2
-    evidence = [jackknife({0: auroc(y, p)}, g, y_true=y).estimate(0).evidence for g in (one_row_each, two_rows_each)]
+    evidence = [jackknife({0: auroc(y, p)}, g, classes=y).estimate(0).evidence for g in (one_row_each, two_rows_each)]
     assert evidence == ["enough", "little"]
 
 

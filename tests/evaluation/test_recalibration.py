@@ -53,7 +53,7 @@ def test_new_rows_are_better_off_or_hardly_worse(sure, shift, seed):
     if not calibration:
         return
     y, p = problem(40_000, sure=sure, shift=shift, seed=seed + 5000)
-    before, after = (of_all(log_loss(y, q), len(y)) for q in (p, recalibrated(p, calibration)))
+    before, after = (of_all(log_loss(y, q), len(y)) for q in (p, recalibrated(p, **calibration)))
     assert after < before + 0.003
 
 
@@ -72,7 +72,7 @@ def test_the_order_of_rows_changes_nothing():
 
 def test_a_line_leaves_slope_one_and_intercept_zero_and_keeps_the_order():
     y, p = problem(4000, sure=3.0)
-    after = recalibrated(p, recalibration(y, p, np.arange(4000)))
+    after = recalibrated(p, **recalibration(y, p, np.arange(4000)))
     measures = {name: of_all(score, 4000) for name, score in line(y, after).items()}
     assert measures == pytest.approx({"slope": 1.0, "intercept": 0.0}, abs=1e-5)
     assert (np.argsort(after, kind="stable") == np.argsort(p, kind="stable")).all()
@@ -82,7 +82,7 @@ def test_an_intercept_leaves_the_level_right():
     y, p = problem(4000, shift=0.8)
     calibration = recalibration(y, p, np.arange(4000))
     assert kind(calibration) == "level"
-    after = level(y, recalibrated(p, calibration))
+    after = level(y, recalibrated(p, **calibration))
     assert of_all(after["observed_expected"], 4000) == pytest.approx(1.0, abs=1e-6)
 
 

@@ -71,24 +71,27 @@ def evaluated(predictions):
     rows = predictions["row_id"].to_numpy()
     how = Evaluation(operating_point={"threshold": 0.8})
     groups = {"subject": rows // 20}
-    return evaluate(predictions, Binary(), how, row_id=rows, groups=groups, strata={}, roles={"m": "model"}, chosen="m")
+    results = evaluate(
+        predictions, Binary(), how, row_id=rows, groups=groups, strata={}, roles={"m": "model"}, chosen="m"
+    )
+    return {key: value for section in results.sections for key, value in section.data.items()}
 
 
 def test_alerts_a_patient_day_are_those_of_a_grid_of_an_hour():
     predictions = table()
     alert = predictions.filter(pl.col("predicted_boolean_probability") >= 0.8)
-    (point,) = evaluated(predictions).operating
+    (point,) = evaluated(predictions)["points"]
     days = 600 / 24
     assert point.alerts_per_day.value == pytest.approx(alert.height / days)
     assert point.false_alerts_per_day.value == pytest.approx((~alert["boolean_value"]).sum() / days)
     assert point.alerts_per_day.low < point.alerts_per_day.value < point.alerts_per_day.high
-    (without,) = evaluated(predictions.drop("prediction_time")).operating
+    (without,) = evaluated(predictions.drop("prediction_time"))["points"]
     assert (without.alerts_per_day, without.false_alerts_per_day) == (None, None)
 
 
 def test_prevalence_and_concentration_stand_beside_the_scores():
     predictions = table()
     results = evaluated(predictions)
-    assert results.prevalence["binary"].value == pytest.approx(predictions["boolean_value"].mean())
-    assert results.prevalence["binary"].has_interval
-    assert (results.concentration.group, results.concentration.groups) == ("subject", 30)
+    assert results["prevalence"]["binary"].value == pytest.approx(predictions["boolean_value"].mean())
+    assert results["prevalence"]["binary"].has_interval
+    assert (results["concentration"].group, results["concentration"].groups) == ("subject", 30)

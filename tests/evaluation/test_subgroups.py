@@ -42,9 +42,9 @@ def test_a_failed_subgroup_shows_level_sensitivity_and_a_clear_gap():
     right, left = subgroups["right"], subgroups["left"]
     rows = failing()[0] == "right"
     assert right.positive == y[rows].sum()
-    assert right.calibration.observed_expected.value == pytest.approx(y[rows].sum() / failing()[2][rows].sum())
-    assert right.calibration.observed_expected.low > 1.5
-    assert right.operating["sensitivity"].value == 0.0
+    assert right.in_use["observed_expected"].value == pytest.approx(y[rows].sum() / failing()[2][rows].sum())
+    assert right.in_use["observed_expected"].low > 1.5
+    assert right.in_use["sensitivity"].value == 0.0
     gap = {g.score: g for g in right.gaps}
     assert set(gap) == {"auroc", "observed_expected", "sensitivity"}
     assert gap["auroc"].difference.value == pytest.approx(right.scores["auroc"].value - left.scores["auroc"].value)
@@ -88,4 +88,4 @@ def test_the_threshold_is_the_one_of_all_rows():
     subgroups, y = evaluated(*failing())
     side, _, predicted = failing()
     rows = side == "left"
-    assert subgroups["left"].operating["sensitivity"].value == pytest.approx((predicted[rows & y] >= 0.4).mean())
+    assert subgroups["left"].in_use["sensitivity"].value == pytest.approx((predicted[rows & y] >= 0.4).mean())

@@ -15,8 +15,8 @@ from polyclinic.errors import BadData
 from polyclinic.models import encoders
 from polyclinic.models.gbm import Gbm
 from polyclinic.outcomes.binary import Binary
-from polyclinic.state import State
 from polyclinic.samples import Dense, File, Ragged, Samples
+from polyclinic.state import State
 from polyclinic.timelines.format import FileReader
 
 HOUR = 3_600_000_000

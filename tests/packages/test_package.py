@@ -30,11 +30,11 @@ from polyclinic.packages.limits import limits_of
 from polyclinic.packages.package import ModelPackage
 from polyclinic.packages.predict import opened_source, predict
 from polyclinic.packages.question import Question
-from polyclinic.state import State
 from polyclinic.packages.verify import verify
 from polyclinic.reports.report import Report
 from polyclinic.samples import Dense, Samples
 from polyclinic.samples.assembly import assemble, select_rows
+from polyclinic.state import State
 from polyclinic.timelines.timeline import Timeline
 
 

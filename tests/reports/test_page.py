@@ -19,12 +19,12 @@ from polyclinic.packages.limits import InputLimits, Limits
 from polyclinic.packages.package import ModelPackage
 from polyclinic.packages.parts import NamedPart
 from polyclinic.packages.question import Question
-from polyclinic.state import State
 from polyclinic.reports.card import card
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.page import render
 from polyclinic.reports.publishing import in_words
 from polyclinic.reports.wording import plain
+from polyclinic.state import State
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 KINDS = {"records": records, "molecules": molecules, "imaging": imaging}

@@ -13,8 +13,8 @@ pytest.importorskip("torch")
 from polyclinic.errors import BadData, UsageError
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
-from polyclinic.state import State
 from polyclinic.samples import Dense, Samples
+from polyclinic.state import State
 from polyclinic.training.loop import fit, rate
 from polyclinic.training.training_settings import Training
 

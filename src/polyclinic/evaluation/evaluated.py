@@ -1,7 +1,7 @@
 """What an evaluation results in: frozen records of numbers, which the report composes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from polyclinic.arrays import Array
@@ -235,13 +235,3 @@ class Evaluated:
     choosing: Choosing | None = None
     calibration: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     sections: Sequence[OutcomeSection] = ()
-
-    def document(self) -> dict[str, object]:
-        """The same as mappings and lists, as JSON has them."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

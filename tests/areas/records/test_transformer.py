@@ -25,8 +25,8 @@ from polyclinic.models import encoders
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Head
-from polyclinic.state import State
 from polyclinic.samples import Dense, Ragged, Samples
+from polyclinic.state import State
 from polyclinic.training.training_settings import Training
 
 BINARY = Binary()

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from polyclinic.models.model import Session
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import NamedPart
-from polyclinic.state import State
 from polyclinic.samples import Samples
 from polyclinic.samples.samples import of_rows
+from polyclinic.state import State
 
 
 @dataclass(frozen=True, kw_only=True)
