@@ -159,7 +159,7 @@ def guest(tmp_path, monkeypatch) -> Path:
 def test_modules_and_data_files_of_a_guest_count_and_what_it_takes_from_polyclinic(guest):
     reached = closure_of.__wrapped__("visits.reader").sources
     assert {"visits", "visits.reader", "visits.weights", "visits.reader:levels.yaml"} <= set(reached)
-    assert "polyclinic.packages.state" in reached
+    assert "polyclinic.state" in reached
     assert not {"visits.beside", "visits.loss"} & set(reached)
 
 

@@ -70,7 +70,7 @@ def test_each_part_of_the_guest_keeps_its_contract(python, name):
 
 def test_the_guest_runs_to_a_report(run):
     report = json.loads((run / "report.json").read_text())
-    score = report["models"]["effort"]["walking"]["test"]["balanced_accuracy"]
+    score = report["models"]["effort"]["walking"]["test"]["balanced-accuracy-of-steps"]
     assert 0.8 < score["low"] < score["value"] <= score["high"]
     assert report["cohort"]["groups"] == {"person": 6}
     assert "patient" not in (run / "report.html").read_text().lower()

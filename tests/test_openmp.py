@@ -14,8 +14,10 @@ import numpy as np
 from polyclinic.models.gbm import Gbm
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
+from polyclinic.outcomes.outcome import Prepared
+from polyclinic.state import State
 rows = Binary().planted(200, 0)
-Gbm(rounds=2, min_leaf=5).fit(rows.take(np.arange(150)), rows.take(np.arange(150, 200)), Binary(), Session())
+Gbm(rounds=2, min_leaf=5).fit(rows.take(np.arange(150)), rows.take(np.arange(150, 200)), Prepared(Binary(), State()), Session())
 """
 THREADS = """
 from polyclinic import openmp

@@ -12,11 +12,11 @@ from sklearn import metrics
 from tests.evaluation.as_document import as_document
 
 from polyclinic import notes
+from polyclinic.decisions import Threshold
 from polyclinic.errors import BadData, UnknownName, UsageError
 from polyclinic.evaluation.choosing import best
 from polyclinic.evaluation.evaluator import evaluate
 from polyclinic.evaluation.settings import Evaluation, IntervalSettings, Resampling
-from polyclinic.evaluation.thresholds import Threshold
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.raw import Raw
 from polyclinic.outcomes.voxels import Voxels

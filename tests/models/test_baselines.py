@@ -16,10 +16,13 @@ from polyclinic.models.logistic import Logistic
 from polyclinic.models.model import Session
 from polyclinic.models.naive import LastValue, Naive
 from polyclinic.outcomes.binary import Binary
-from polyclinic.outcomes.outcome import Head
+from polyclinic.outcomes.family import Family
+from polyclinic.outcomes.outcome import Outcome, Prepared
 from polyclinic.samples import Dense, Samples
+from polyclinic.state import State
 
 BINARY = Binary()
+PREPARED = Prepared(BINARY, State())
 MODELS = [Naive(), LastValue("x"), Logistic(), Gbm(rounds=20)]
 
 
@@ -35,20 +38,20 @@ def table(x: np.ndarray, y: np.ndarray) -> Samples:
 
 
 def answers(model, train: Samples, rows: Samples) -> np.ndarray:
-    return model.fit(train, train, BINARY, Session()).answer(rows, BINARY).values[:, 0]
+    return model.fit(train, train, PREPARED, Session()).answer(rows, BINARY).values[:, 0]
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Numbers(Outcome):
     """One number a row."""
 
     kind: str = "number"
 
-    def target(self, rows: Samples) -> np.ndarray:
+    def target(self, rows: Samples, state: State) -> np.ndarray:
         return rows.y
 
-    def head(self, rows: Samples) -> Head:
-        return Head("row", 1)
+    def family(self, state: State) -> Family | None:
+        return Family("gaussian")
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class Steps(Numbers):
 
     kind: str = "steps"
 
-    def head(self, rows: Samples) -> Head:
-        return Head("element:events", 1)
+    def family(self, state: State) -> Family | None:
+        return None
 
 
 def test_the_naive_answer_is_the_share_of_positive_training_rows():
@@ -68,7 +71,7 @@ def test_the_naive_answer_is_the_share_of_positive_training_rows():
 
 def test_the_naive_answer_to_a_number_is_its_mean():
     rows = table(np.zeros((4, 1)), np.array([1.0, 2.0, 3.0, 10.0]))
-    fitted = Naive().fit(rows, rows, Numbers(), Session())
+    fitted = Naive().fit(rows, rows, Prepared(Numbers(), State()), Session())
     assert fitted.raw(rows).values.tolist() == [[4.0]] * 4
 
 
@@ -76,13 +79,13 @@ def test_the_naive_answer_to_a_number_is_its_mean():
 def test_an_answer_a_step_is_refused_with_a_way_out(model):
     train, validation, _ = planted()
     with pytest.raises(UsageError, match="'steps' needs something else"):
-        model.fit(train, validation, Steps(), Session())
+        model.fit(train, validation, Prepared(Steps(), State()), Session())
 
 
 def test_a_number_is_no_yes_or_no():
     rows = table(np.zeros((3, 1)), np.array([0.0, 1.0, 2.0]))
     with pytest.raises(UsageError, match="answers yes or no once a row"):
-        Logistic().fit(rows, rows, Numbers(), Session())
+        Logistic().fit(rows, rows, Prepared(Numbers(), State()), Session())
 
 
 def test_log_odds_stay_finite():
@@ -93,7 +96,7 @@ def test_log_odds_stay_finite():
 @pytest.mark.parametrize("model", [LastValue("x"), Logistic(), Gbm(rounds=40)], ids=lambda m: type(m).__name__)
 def test_the_planted_signal_is_found(model):
     train, validation, test = planted()
-    fitted = model.fit(train, validation, BINARY, Session(seed=1))
+    fitted = model.fit(train, validation, PREPARED, Session(seed=1))
     assert roc_auc_score(test.y, fitted.answer(test, BINARY).values[:, 0]) > 0.93
 
 
@@ -117,7 +120,7 @@ def test_an_infinite_number_stops_a_fit_with_its_column(model):
     x = train.columns["x"].values.copy()
     x[5, 0] = -np.inf
     with pytest.raises(BadData, match="'x//signal' is infinite in 1 of 240 rows"):
-        model.fit(train.with_column("x", Dense(x, ("signal", "a", "b", "c")), "input"), validation, BINARY, Session())
+        model.fit(train.with_column("x", Dense(x, ("signal", "a", "b", "c")), "input"), validation, PREPARED, Session())
 
 
 def test_the_graph_answers_as_the_regression_does():
@@ -139,7 +142,7 @@ def test_validation_chooses_the_strength_of_the_penalty():
     noise, signal = rng.normal(size=(60, 30)), rng.normal(size=(400, 30))
     y = (rng.random(60) < 0.5).astype(float)
     train, watch = table(noise, y), table(signal, (rng.random(400) < 0.5).astype(float))
-    fitted = Logistic().fit(train, watch, BINARY, Session())
+    fitted = Logistic().fit(train, watch, PREPARED, Session())
     assert np.ptp(fitted.answer(watch, BINARY).values) < 0.2, "noise is held back by the strongest penalty"
 
 
@@ -152,4 +155,4 @@ def test_the_newest_value_may_be_one_name_of_a_column():
 def test_a_newest_value_that_is_not_there_is_named():
     train, validation, _ = planted(40)
     with pytest.raises(UnknownName, match="unknown `column` of last-value 'newest'"):
-        LastValue().fit(train, validation, BINARY, Session())
+        LastValue().fit(train, validation, PREPARED, Session())

@@ -19,7 +19,9 @@ from polyclinic.errors import UnknownName, UsageError
 from polyclinic.models.estimator import Estimator, built
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
+from polyclinic.outcomes.outcome import Prepared
 from polyclinic.samples import Dense
+from polyclinic.state import State
 
 BINARY = Binary()
 ROWS = BINARY.planted(240, 2)
@@ -38,7 +40,7 @@ class Own(ClassifierMixin, BaseEstimator):
 
 
 def fit(item, *, allow_code=False):
-    return Estimator.of(item).fit(TRAIN, VALIDATION, BINARY, Session(seed=5, allow_code=allow_code))
+    return Estimator.of(item).fit(TRAIN, VALIDATION, Prepared(BINARY, State()), Session(seed=5, allow_code=allow_code))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,9 @@ def test_gaps_are_filled_where_the_estimator_cannot_take_them():
     x = TRAIN.columns["x"].values.copy()
     x[::3, 1], x[:, 2] = np.nan, np.nan
     train = TRAIN.with_column("x", Dense(x), "input")
-    fitted = Estimator.of(LogisticRegression(max_iter=2000)).fit(train, VALIDATION, BINARY, Session())
+    fitted = Estimator.of(LogisticRegression(max_iter=2000)).fit(
+        train, VALIDATION, Prepared(BINARY, State()), Session()
+    )
     assert np.isfinite(fitted.raw(TEST).values).all()
 
 
@@ -98,7 +102,7 @@ def test_what_cannot_answer_from_a_package_is_refused(item, why):
 @pytest.mark.parametrize("name", ["sklearn.nothing.There", "sklearn.linear_model.Logistc", "LogisticRegression"])
 def test_a_name_that_is_not_there_is_an_error_with_a_way_out(name):
     with pytest.raises(UsageError, match="cannot make"):
-        Estimator(name).fit(TRAIN, VALIDATION, BINARY, Session())
+        Estimator(name).fit(TRAIN, VALIDATION, Prepared(BINARY, State()), Session())
 
 
 # -- whose code a name may run ---------------------------------------------------------------------------------------
@@ -111,7 +115,7 @@ NESTED = {"steps": [["a", {"estimator": "this.Estimator", "params": {}}]]}
 def test_a_name_from_elsewhere_is_refused_before_its_module_is_imported(name):
     before = set(sys.modules)
     with pytest.raises(UsageError, match="--allow-code"):
-        Estimator(name).fit(TRAIN, VALIDATION, BINARY, Session())
+        Estimator(name).fit(TRAIN, VALIDATION, Prepared(BINARY, State()), Session())
     assert not {m for m in set(sys.modules) - before if m.partition(".")[0] == name.partition(".")[0]}
 
 

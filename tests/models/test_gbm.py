@@ -13,6 +13,8 @@ from polyclinic import progress
 from polyclinic.models.gbm import Gbm, graph
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
+from polyclinic.outcomes.outcome import Prepared
+from polyclinic.state import State
 
 
 def boosted(x: np.ndarray, y: np.ndarray, rounds: int = 30) -> lightgbm.Booster:
@@ -47,7 +49,7 @@ def test_values_that_are_neighbours_in_float32_stay_apart(start):
 def test_it_stops_when_validation_no_longer_gains():
     rows = Binary().planted(300, 1)
     train, watch = rows.take(np.arange(200)), rows.take(np.arange(200, 300))
-    fitted = Gbm(patience=5, min_leaf=5).fit(train, watch, Binary(), Session())
+    fitted = Gbm(patience=5, min_leaf=5).fit(train, watch, Prepared(Binary(), State()), Session())
     losses = [h["validation"] for h in fitted.history]
     assert len(losses) < Gbm().rounds
     assert int(np.argmin(losses)) == len(losses) - 6
@@ -57,9 +59,9 @@ def test_it_stops_when_validation_no_longer_gains():
 def test_the_curve_of_many_training_rows_is_that_of_some_and_decides_nothing(monkeypatch):
     rows = Binary().planted(300, 1)
     train, watch = rows.take(np.arange(200)), rows.take(np.arange(200, 300))
-    every = Gbm(rounds=30).fit(train, watch, Binary(), Session())
+    every = Gbm(rounds=30).fit(train, watch, Prepared(Binary(), State()), Session())
     monkeypatch.setattr("polyclinic.models.gbm.WATCHED", 20)
-    some = Gbm(rounds=30).fit(train, watch, Binary(), Session())
+    some = Gbm(rounds=30).fit(train, watch, Prepared(Binary(), State()), Session())
     assert some.parts[0].graph == every.parts[0].graph
     assert [h["validation"] for h in some.history] == [h["validation"] for h in every.history]
     assert [h["train"] for h in some.history] != [h["train"] for h in every.history]
@@ -76,14 +78,14 @@ def test_rounds_show_how_far_a_fit_is():
 
     rows = Binary().planted(300, 1)
     with progress.reporting(Counting()):
-        Gbm(rounds=7).fit(rows, rows, Binary(), Session())
+        Gbm(rounds=7).fit(rows, rows, Prepared(Binary(), State()), Session())
     assert Counting.done == ["trees 7"] * 7
 
 
 def test_few_rows_are_divided_all_the_same():
     rows = Binary().planted(160, 0)
     train, watch = rows.take(np.arange(100)), rows.take(np.arange(100, 160))
-    fitted = Gbm().fit(train, watch, Binary(), Session())
+    fitted = Gbm().fit(train, watch, Prepared(Binary(), State()), Session())
     answer = fitted.answer(watch, Binary())
     assert len(np.unique(answer.values)) > 2
 
@@ -98,6 +100,6 @@ def test_a_fit_prints_nothing_where_lightgbm_would_warn_that_it_looks_at_few_row
     monkeypatch.setattr("polyclinic.models.gbm.SAMPLED", 1)
     monkeypatch.setattr("polyclinic.models.gbm.FEWEST", 100)
     rows = Binary().planted(1_000, 1)
-    Gbm(rounds=2).fit(rows, rows, Binary(), Session())
+    Gbm(rounds=2).fit(rows, rows, Prepared(Binary(), State()), Session())
     assert "".join(capfd.readouterr()) == ""
     assert not [one for one in recwarn if "Dataset" in str(one.message)]

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from scipy.special import expit
 
+from polyclinic.decisions import Threshold
 from polyclinic.errors import BadData, UnknownName
 from polyclinic.evaluation.scores import of_all
-from polyclinic.evaluation.thresholds import Threshold
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.raw import Head, Raw
 from polyclinic.samples import Dense, Samples

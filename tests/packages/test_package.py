@@ -21,8 +21,10 @@ from polyclinic.errors import BadData, BadPackage
 from polyclinic.models import encoders
 from polyclinic.models.gbm import Gbm
 from polyclinic.models.model import Session
+from polyclinic.outcomes.adjustment import Recalibration
 from polyclinic.outcomes.binary import Binary
-from polyclinic.outcomes.outcome import mean
+from polyclinic.outcomes.outcome import Prepared
+from polyclinic.outcomes.raw import mean
 from polyclinic.packages import parts
 from polyclinic.packages.encodings import encodings
 from polyclinic.packages.fitted import Fitted
@@ -87,7 +89,7 @@ def test_members_that_encode_alike_share_one_encoding(
     expected = mean([member.answer(rows, opened.question.outcome) for member in members]).values
     matrix, calls = encoders.matrix, []
     monkeypatch.setattr(encoders, "matrix", lambda rows, learned: calls.append(learned) or matrix(rows, learned))
-    answers = replace(opened, members=members, calibration={}).answer(rows).values
+    answers = replace(opened, members=members, adjustment=None).answer(rows).values
     assert len(calls) == 1
     np.testing.assert_array_equal(answers, expected)
 
@@ -146,14 +148,15 @@ def test_one_row_out_for_each_row_in_and_in_its_order(finished: Report, tmp_path
 
 def test_the_threshold_and_the_calibration_stand_in_the_package(finished: Report, package: Path) -> None:
     combine = json.loads((package / "combine.json").read_text())
-    assert combine["calibration"] == finished.document.package.calibration
-    assert 0 < combine["threshold"] < 1
+    assert combine["decision"]["name"] == "threshold"
+    assert 0 < combine["decision"]["settings"]["value"] < 1
+    assert finished.document.package.decision == ModelPackage.open(package).decision.describe()
 
 
 def test_a_package_recalibrates_its_answers(package: Path, tmp_path: Path) -> None:
     source = opened_source(patients(30), None, tmp_path / "source")
-    plain = replace(ModelPackage.open(package), calibration={})
-    moved = replace(plain, calibration={"slope": 0.5, "intercept": -1.0})
+    plain = replace(ModelPackage.open(package), adjustment=None)
+    moved = replace(plain, adjustment=Recalibration(slope=0.5, intercept=-1.0))
     before, after = (p.predict(source)["predicted_boolean_probability"] for p in (plain, moved))
     np.testing.assert_allclose(logit(after), 0.5 * logit(before) - 1, atol=1e-9)
 
@@ -225,7 +228,7 @@ def test_a_timeline_that_is_read_in_parts_is_answered_as_in_whole(tmp_path: Path
     samples = assemble(question, source, select_rows(question, source, at=when, live=True), live=True)
     samples = samples.with_column("y", Dense((samples.groups["subject"] > 20).astype(np.float32), ("y",)), "target")
     model = Gbm(rounds=20, min_leaf=1)
-    fitted = model.fit(samples, samples, Binary(), Session()).named("gbm")
+    fitted = model.fit(samples, samples, Prepared(Binary(), State()), Session()).named("gbm")
     in_memory = ModelPackage(question, [fitted], {}, limits=limits_of(samples, samples))
     whole = in_memory.predict(source, at=when)
     monkeypatch.setattr("polyclinic.packages.package.BYTES_READ", 1)

@@ -27,6 +27,19 @@ def base(study: str, title: str, outcome: str, chosen: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def measures(*names: str, prevalence: float = 0.185) -> dict[str, Any]:
+    """What a reader must know of these scores."""
+    known = {
+        "auroc": {"title": "AUROC", "chance": 0.5, "ranks": True},
+        "auprc": {"title": "AUPRC", "chance": prevalence, "ranks": True},
+        "brier": {"title": "Brier score", "better": "low", "chance": prevalence * (1 - prevalence)},
+        "dice": {"title": "Dice"},
+        "dice//1": {"title": "Dice, label 1", "show": "table"},
+        "dice//2": {"title": "Dice, label 2", "show": "table"},
+    }
+    return {name: known[name] for name in names}
+
+
 def records() -> dict[str, Any]:
     """Ten thousand rows of a hundred patients: cross-fitted, calibrated, the deep model level with the trees."""
     report = base(
@@ -64,6 +77,7 @@ def records() -> dict[str, Any]:
         "gbm": (0.786, 0.435, 0.115),
     }
     report["models"] = {m: {"hypotension": binary_scores(v, i)} for i, (m, v) in enumerate(values.items())}
+    report["measures"] = {"hypotension": measures("auroc", "auprc", "brier")}
     report["comparisons"] = [
         difference("gbm", "transformer", "hypotension", "auroc", 0.008, 0.013), difference("gbm", "last-value", "hypotension", "auroc", 0.064, 0.021),
         difference("gbm", "logistic", "hypotension", "auroc", 0.007, 0.011), difference("transformer", "last-value", "hypotension", "auroc", 0.056, 0.018),
@@ -91,7 +105,10 @@ def records() -> dict[str, Any]:
             "result": score(0.51),
         }
     ]
-    report["package"] |= {"calibration": {"slope": 1.1, "intercept": 0.2}, "threshold": 0.312}
+    report["package"] |= {
+        "adjustment": "Recalibrated: slope 1.1, intercept 0.2.",
+        "decision": "Threshold for an alert: 0.312.",
+    }
     return report
 
 
@@ -111,6 +128,7 @@ def molecules() -> dict[str, Any]:
                 "test": {"auroc": score(value, 0.02, 204)},
             }
         }
+    report["measures"] = {"crosses": measures("auroc")}
     report["comparisons"] = [difference("gbm", "mpnn", "crosses", "auroc", 0.05, 0.02)]
     report["calibration"] = {"gbm": {"crosses": calibration(1.01)}}
     report["sections"] = [training("mpnn", 1)]
@@ -133,6 +151,7 @@ def imaging() -> dict[str, Any]:
             "dice//2": score(value - 0.01, 0.01, 40),
         }
         report["models"][model] = {"mask": {"validation": scores, "test": scores}}
+    report["measures"] = {"mask": measures("dice", "dice//1", "dice//2")}
     report["comparisons"] = [difference("unet", "atlas", "mask", "dice", 0.24, 0.02)]
     report["gates"] = [
         {"gate": "better than atlas", "state": "passed", "measured": "0.240 (0.220 to 0.260)", "wanted": "above 0"}
@@ -143,6 +162,7 @@ def imaging() -> dict[str, Any]:
 
 def constant(report: dict[str, Any], model: str) -> dict[str, Any]:
     """The report with a model that answers each row of a fold alike; pooled, its rank score is not 0.5 to the digit."""
+    report["constant"] = {outcome: [model] for outcome in report["models"][model]}
     for results in report["models"][model].values():
         if results.get("folds"):
             results["test"]["auroc"] = score(0.44, 0.05)

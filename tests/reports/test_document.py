@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from tests.reports.sample_reports import imaging, molecules, records, section
+from tests.reports.sample_reports import imaging, molecules, records, score, section
 
 from polyclinic.errors import BadData
 from polyclinic.reports import schema
@@ -185,12 +185,12 @@ def test_the_share_of_a_suppressed_count_is_suppressed_with_it():
 
 def test_a_suppressed_subgroup_shows_no_score():
     report = records()
-    report["subgroups"][0] |= {"n": 3, "groups": 1, "calibration": {"slope": {"value": 1.0}}}
+    report["subgroups"][0] |= {"n": 3, "groups": 1, "in_use": {"calibration_slope": score(1.0)}}
     shown = suppressed(report)["subgroups"][0]
     auroc = shown["scores"]["auroc"]
     assert (auroc["value"], auroc["low"], auroc["high"], auroc["n"]) == (None, None, None, "<5")
     assert shown["too_small"]
-    assert shown["calibration"] is None
+    assert shown["in_use"]["calibration_slope"]["value"] is None
 
 
 @given(st.integers(0, 30), st.integers(2, 20))

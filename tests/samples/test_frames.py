@@ -187,7 +187,7 @@ def test_a_column_of_a_kind_that_cannot_serve_is_named(column, values) -> None:
 @pytest.mark.parametrize("values", [[[1], [0], [1]], [b"y", b"n", b"y"]])
 def test_a_target_of_a_kind_that_cannot_serve_is_named(values) -> None:
     with pytest.raises(BadData, match="the target 'died' holds"):
-        Binary().column("died", frame().with_columns(died=pl.Series(values)))
+        Binary().columns({"column": "died"}, frame().with_columns(died=pl.Series(values)), {})
 
 
 def test_names_of_groups_lose_the_blanks_around_them() -> None:

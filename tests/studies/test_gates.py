@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from polyclinic.errors import UsageError
+from polyclinic.evaluation.calibration import report as calibrated
+from polyclinic.evaluation.estimates import Estimate
+from polyclinic.evaluation.evaluated import Comparison, Evaluated, MeasureFacts, ModelScores, Subgroup
 from polyclinic.studies.gates import Gates, judge
 from polyclinic.studies.study_parser import load_study
 
 
 def score(value, low=None, high=None):
-    return {"value": value, "low": low, "high": high, "n": 100}
+    return Estimate(value, low, high, n=100)
 
 
-def report(**changed: Any) -> dict[str, Any]:
-    test = {"auroc": score(0.8, 0.75, 0.85), "brier": score(0.10, 0.08, 0.12)}
-    plain = {
-        "chosen": {"binary": "deep"},
-        "models": {m: {"binary": {"test": test}} for m in ("deep", "last-value")},
-        "comparisons": [],
-        "calibration": {},
-        "subgroups": [],
-    }
-    return {**plain, **changed}
+TEST = {"auroc": score(0.8, 0.75, 0.85), "brier": score(0.10, 0.08, 0.12), "coverage": score(0.9, 0.87, 0.93)}
+MEASURES = {
+    "auroc": MeasureFacts("AUROC", "high"),
+    "brier": MeasureFacts("Brier score", "low"),
+    "coverage": MeasureFacts("Coverage", "near:0.9"),
+}
+
+
+def report(**changed: Any) -> Evaluated:
+    """The deep model and a baseline, evaluated."""
+    plain = Evaluated(
+        name="binary",
+        measures=MEASURES,
+        roles={"deep": "model", "last-value": "baseline"},
+        chosen="deep",
+        constant=(),
+        seed=0,
+        models={model: ModelScores(test=TEST) for model in ("deep", "last-value")},
+        comparisons=[],
+        subgroups=[],
+    )
+    return replace(plain, **changed)
 
 
 def states(gates, **changed):
@@ -46,7 +63,7 @@ DIFFERENCES = [
 
 @pytest.mark.parametrize(("difference", "state"), DIFFERENCES)
 def test_better_than_needs_an_interval_above_zero(difference, state):
-    pair = {"a": "deep", "b": "last-value", "outcome": "binary", "score": "auroc", "difference": difference}
+    pair = Comparison("deep", "last-value", "binary", "test", "auroc", difference)
     assert states(Gates(better_than="last-value"), comparisons=[pair]) == [state]
 
 
@@ -77,21 +94,21 @@ SLOPES = [
 
 @pytest.mark.parametrize(("slope", "state"), SLOPES)
 def test_a_slope_passes_where_its_whole_interval_lies_between_the_bounds(slope, state):
-    calibration = {"deep": {"binary": {"after": {"slope_interval": slope}}}}
+    of_deep = replace(calibrated(np.array([0.0, 1.0]), np.array([0.4, 0.6]), np.arange(2)), slope_interval=slope)
+    calibration = {"deep": {"after": of_deep}}
     assert states(Gates(calibration_slope=(0.8, 1.2)), calibration=calibration) == [state]
 
 
 @given(st.floats(0, 1), st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0.01, 0.99))
 def test_a_state_follows_from_where_the_bound_lies_to_the_interval(value, below, above, bound):
     low, high = value - below, value + above
-    models = {"deep": {"binary": {"test": {"auroc": score(value, low, high)}}}}
+    models = {"deep": ModelScores(test={"auroc": score(value, low, high)})}
     (state,) = states(Gates(min={"auroc": bound}), models=models)
     assert state == ("passed" if low >= bound else "failed" if high < bound else "undecided")
 
 
 def subgroup(level, groups, numbers, column="sex"):
-    named = {"column": column, "level": level, "outcome": "binary", "model": "deep"}
-    return {**named, "groups": groups, "n": 90, "too_small": groups < 20, "scores": {"auroc": numbers}}
+    return Subgroup(column, level, 90, groups, "binary", "deep", groups < 20, {"auroc": numbers})
 
 
 WORST = Gates(worst_subgroup={"auroc": 0.65, "min_subjects": 20})
@@ -145,6 +162,13 @@ def test_a_least_score_is_a_greatest_where_lower_is_better():
         "at least 0.9",
         "at most 0.05",
     ]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "state"), [((0.85, 0.95), "passed"), ((0.88, 0.95), "undecided"), ((0.5, 0.8), "failed")]
+)
+def test_a_score_that_is_best_near_a_value_has_two_bounds(bounds, state):
+    assert states(Gates(within={"coverage": bounds})) == [state]
 
 
 def test_no_gates_judge_nothing():

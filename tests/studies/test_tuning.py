@@ -17,6 +17,7 @@ from tests.deaths import patients, study
 from polyclinic.errors import BadData
 from polyclinic.evaluation.settings import Evaluation
 from polyclinic.outcomes.binary import Binary
+from polyclinic.outcomes.raw import Raw
 from polyclinic.samples import Dense, Samples
 from polyclinic.samples.splits import Fold, Split, split
 from polyclinic.studies.fits import FoldFit
@@ -93,15 +94,10 @@ def test_what_ships_is_learned_from_all_validation_answers(tmp_path) -> None:
     place = np.concatenate([f.fold.validation for f in candidate.fits])
     answers = np.concatenate([f.answers("validation").values[:, 0] for f in candidate.fits])
     assert sorted(place) == list(range(480))
-    shipped = Binary().calibrate(Binary().link(_raw(answers)), samples.y[place], samples.groups["subject"][place])
-    assert set(shipped) == set(candidate.calibration) == {"slope", "intercept"}
-    assert candidate.threshold not in {a.threshold for a in candidate.by_fold.values()}
-
-
-def _raw(probability: np.ndarray) -> Any:
-    from polyclinic.outcomes.outcome import Raw
-
-    return Raw(np.log(probability / (1 - probability))[:, None])
+    truth = Binary().truth(samples.take(place))
+    shipped = Binary().adjust(Raw(answers[:, None]), truth, samples.groups["subject"][place])
+    assert shipped == candidate.settled.adjustment
+    assert candidate.settled.decision not in [settled.decision for settled in candidate.by_fold.values()]
 
 
 def test_an_alert_is_a_probability_at_or_above_the_threshold_of_its_own_fold(tmp_path) -> None:
@@ -109,8 +105,9 @@ def test_an_alert_is_a_probability_at_or_above_the_threshold_of_its_own_fold(tmp
     candidate = tuned(tmp_path, samples, probability)
     alerts = candidate.table["predicted_boolean_probability"] >= candidate.table["threshold"]
     assert (alerts == candidate.table["predicted_boolean_value"]).all()
-    for name, adjustment in candidate.by_fold.items():
-        assert candidate.table.filter(fold=name, split="test")["threshold"].unique().to_list() == [adjustment.threshold]
+    for name, settled in candidate.by_fold.items():
+        thresholds = candidate.table.filter(fold=name, split="test")["threshold"].unique()
+        assert thresholds.to_list() == [settled.decision.value]
 
 
 def test_a_validation_row_is_treated_as_the_test_row_that_it_is_in_another_fold(tmp_path) -> None:
@@ -131,8 +128,7 @@ def test_one_split_has_one_adjustment_and_it_ships(tmp_path) -> None:
     samples, probability = rows()
     folds = split(samples, Split(), 1)
     candidate = tune(PLAN, samples, fits_of(tmp_path, folds, probability), Binary(), tmp_path)
-    assert candidate.by_fold["0"].calibration == candidate.calibration
-    assert candidate.by_fold["0"].threshold == candidate.threshold
+    assert candidate.by_fold["0"] == candidate.settled
     assert candidate.table["threshold"].n_unique() == 1
 
 

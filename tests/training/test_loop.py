@@ -124,7 +124,7 @@ def test_a_validation_loss_that_is_no_number_stops_the_fit() -> None:
 
 
 def test_a_fit_that_is_interrupted_stops_at_once_and_leaves_no_thread_at_work(monkeypatch) -> None:
-    def interrupt(self, raw, batch):
+    def interrupt(self, raw, batch, state):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Binary, "loss", interrupt)

@@ -14,7 +14,9 @@ from polyclinic.models.gbm import Gbm
 from polyclinic.models.logistic import Logistic
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
+from polyclinic.outcomes.outcome import Prepared
 from polyclinic.samples import Samples
+from polyclinic.state import State
 
 LIMITED = """
 import resource, sys
@@ -102,15 +104,15 @@ def parts() -> tuple[Samples, Samples]:
 
 def test_trees_learned_in_blocks_are_those_learned_in_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     train, watch = parts()
-    whole = Gbm(rounds=20).fit(train, watch, Binary(), Session())
+    whole = Gbm(rounds=20).fit(train, watch, Prepared(Binary(), State()), Session())
     monkeypatch.setattr("polyclinic.models.gbm.BLOCK", 64)
-    blocks = Gbm(rounds=20).fit(train, watch, Binary(), Session(memory=1))
+    blocks = Gbm(rounds=20).fit(train, watch, Prepared(Binary(), State()), Session(memory=1))
     assert blocks.parts[0].graph == whole.parts[0].graph
 
 
 def test_a_model_that_holds_all_rows_says_what_it_needs_before_it_starts() -> None:
     with pytest.raises(UsageError, match="logistic holds all encoded rows") as refused:
-        Logistic().fit(*parts(), Binary(), Session(memory=1000))
+        Logistic().fit(*parts(), Prepared(Binary(), State()), Session(memory=1000))
     assert "gbm" in refused.value.fix
     assert "training: {memory" in refused.value.fix
 

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from polyclinic.arrays import Array
+from polyclinic.decisions import Threshold
 from polyclinic.evaluation import calibration, decision
 from polyclinic.evaluation.binary_measures import CALIBRATION_SLOPE, OBSERVED_EXPECTED, PPV, SENSITIVITY, SPECIFICITY
 from polyclinic.evaluation.estimates import Estimate
@@ -17,7 +18,6 @@ from polyclinic.evaluation.outcome_section import OutcomeSection
 from polyclinic.evaluation.patient_days import alert_rates, observed_days
 from polyclinic.evaluation.scored_rows import ScoredRows
 from polyclinic.evaluation.scores import SHARE, Score, at_alerts, finite, row_mean
-from polyclinic.evaluation.thresholds import Threshold
 from polyclinic.samples.prediction_columns import PROBABILITY, THRESHOLD, TIME, TRUTH, UNCALIBRATED, VALUE
 
 DAILY = ("alerts_per_day", "false_alerts_per_day")

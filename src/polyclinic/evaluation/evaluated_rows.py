@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from polyclinic.decisions import Decision
 from polyclinic.evaluation.scored_rows import ScoredRows
 from polyclinic.evaluation.settings import Evaluation
-from polyclinic.evaluation.thresholds import Decision
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from polyclinic.arrays import Array
+from polyclinic.decisions import Decision
 from polyclinic.evaluation.choosing import Measurable, chosen_rows
 from polyclinic.evaluation.concentration import concentration
 from polyclinic.evaluation.estimates import Estimate
@@ -33,7 +34,6 @@ from polyclinic.evaluation.scored_rows import ScoredRows
 from polyclinic.evaluation.scores import Score, finite, of_all
 from polyclinic.evaluation.settings import Evaluation
 from polyclinic.evaluation.subgroups import SubgroupAnalysis
-from polyclinic.evaluation.thresholds import Decision
 from polyclinic.notes import note
 from polyclinic.samples.splits import HELD_OUT
 

@@ -34,14 +34,15 @@ class Naive:
         return {"x": np.zeros((len(rows), 1), np.float32)}
 
     def fit(self, train: Samples, validation: Samples, outcome: Prepared, session: Session) -> Fitted:
-        """Raises `UsageError` where the outcome is not one answer a row."""
-        if outcome.head(train).per != "row":
+        """Raises `UsageError` where models of a matrix cannot serve the outcome."""
+        family = outcome.family
+        if family is None:
             fix = "name as baseline the naive model of that area (`polyclinic list models`)"
             raise UsageError(f"naive answers once a row; {outcome.kind!r} needs something else", fix=fix)
         target = np.asarray(outcome.target(train), np.float64)
         mean = target.mean(axis=0)
-        is_binary = target.ndim == 1 and np.isin(target, (0.0, 1.0)).all()
-        return Fitted(self, State(), [constant(log_odds(mean, len(target)) if is_binary else mean, 1)])
+        yes_or_no = family.distribution == "bernoulli"
+        return Fitted(self, State(), [constant(log_odds(mean, len(target)) if yes_or_no else mean, 1)])
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import polars as pl
 
 from polyclinic import registry
 from polyclinic.arrays import Array, Floats32
+from polyclinic.decisions import Decision, Threshold
 from polyclinic.errors import BadData, Place, UnknownName
-from polyclinic.evaluation.thresholds import Decision, Threshold
 from polyclinic.figures.numbers import how_many
 from polyclinic.links import expit
 from polyclinic.outcomes.adjustment import Recalibration

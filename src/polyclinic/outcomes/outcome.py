@@ -9,7 +9,7 @@ import polars as pl
 
 from polyclinic import registry
 from polyclinic.arrays import Array
-from polyclinic.evaluation.thresholds import Decision
+from polyclinic.decisions import Decision
 from polyclinic.outcomes.adjustment import Adjustment
 from polyclinic.outcomes.family import Family
 from polyclinic.outcomes.raw import Head, Raw

@@ -17,8 +17,8 @@ import polars as pl
 
 from polyclinic import registry
 from polyclinic.arrays import Array
+from polyclinic.decisions import Decision
 from polyclinic.errors import BadData, Place, UsageError
-from polyclinic.evaluation.thresholds import Decision
 from polyclinic.outcomes.outcome import Outcome, measures_of
 from polyclinic.outcomes.raw import Head, Raw
 from polyclinic.samples import Column, File, Role, Samples

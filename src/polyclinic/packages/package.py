@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 from polyclinic import atomic, config, registry
+from polyclinic.decisions import Decision
 from polyclinic.errors import BadData, BadPackage, MissingDependency, Place, PolyclinicError, UsageError
-from polyclinic.evaluation.thresholds import Decision
 from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
 from polyclinic.outcomes.adjustment import Adjustment

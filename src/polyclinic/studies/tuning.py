@@ -14,7 +14,7 @@ import polars as pl
 
 from polyclinic import config
 from polyclinic.arrays import Array
-from polyclinic.evaluation.thresholds import Decision
+from polyclinic.decisions import Decision
 from polyclinic.outcomes.adjustment import Adjustment
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.outcomes.raw import Raw, concatenate

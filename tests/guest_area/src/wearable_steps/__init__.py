@@ -10,5 +10,6 @@ AREA = Area(
     models={"effort": "wearable_steps.models.effort:Effort"},
     parts={"effort": "wearable_steps.models.effort:answer"},
     outcomes={"walking": "wearable_steps.outcomes.walking:Walking"},
+    measures={"balanced-accuracy-of-steps": "wearable_steps.measures:BALANCED_ACCURACY"},
     studies={"walking": "wearable_steps:studies/walking.yaml"},
 )

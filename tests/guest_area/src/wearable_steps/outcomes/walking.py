@@ -11,76 +11,82 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from polyclinic.outcomes.outcome import Head, Raw, WeightedScore
+from polyclinic.decisions import Decision
+from polyclinic.outcomes.outcome import Outcome, measures_of
+from polyclinic.outcomes.raw import Head, Raw
 from polyclinic.samples import Ragged, Samples
+from polyclinic.state import State
+from polyclinic.timelines.format import FileReader
 
 STRIDE = 5
 
 
 @dataclass(frozen=True)
-class Walking:
+class Walking(Outcome):
     """The chance of walking, one for each `stride` samples of `signal`. Raw numbers are logits."""
 
     signal: str = "acceleration"
     stride: int = STRIDE
     kind: ClassVar[str] = "walking"
-    scores: ClassVar[tuple[str, ...]] = ("balanced_accuracy",)
-    primary: ClassVar[str] = "balanced_accuracy"
     truth_columns: ClassVar[tuple[str, ...]] = ("labels",)
+    answer_columns: ClassVar[tuple[str, ...]] = ()
     planted_size: ClassVar[int] = 120
 
-    def column(self, name: str, rows: pl.DataFrame) -> Ragged:
+    def columns(
+        self, target: Mapping[str, object], rows: pl.DataFrame, files: Mapping[str, FileReader]
+    ) -> dict[str, Ragged]:
         """The target column out of a table's list column."""
         from wearable_steps.inputs import ragged
 
-        return ragged(rows[name], of=self.signal, stride=self.stride)
+        name = str(target["column"])
+        return {name: ragged(rows[name], of=self.signal, stride=self.stride)}
 
-    def target(self, rows: Samples) -> npt.NDArray[Any]:
+    def target(self, rows: Samples, state: State) -> npt.NDArray[Any]:
         """One float32 array [step] a row."""
         labels = np.empty(len(rows), object)
         labels[:] = [v.astype(np.float32) for v in rows.target.rows("value")]
         return labels
 
-    def head(self, rows: Samples) -> Head:
+    def head(self, rows: Samples, state: State) -> Head:
         """One channel for each step of the signal."""
-        return Head(f"element:{self.signal}", 1)
+        return Head(f"element:{self.signal}", 1, "log odds")
 
-    def loss(self, raw: Any, batch: Mapping[str, Any]) -> Any:
+    def loss(self, raw: Any, batch: Mapping[str, Any], state: State) -> Any:
         """Cross-entropy, averaged over a row's steps: torch [row], from raw [row, 1, step]."""
         from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
         return cross_entropy(raw[:, 0], batch["target"], reduction="none").mean(dim=1)
 
-    def link(self, raw: Raw) -> Raw:
+    def link(self, raw: Raw, state: State) -> Raw:
         """Logits → probabilities."""
         return Raw(1 / (1 + np.exp(-raw.values.astype(np.float64))), raw.shape)
 
-    def predictions(self, y_score: Raw, rows: Samples, *, threshold: float | None, folder: Path) -> pl.DataFrame:
+    def predictions(self, answer: Raw, rows: Samples, *, decision: Decision | None, folder: Path) -> pl.DataFrame:
         """`probabilities`: a list a row."""
-        lists = [row[:, 0].tolist() for row in y_score.rows()]
+        lists = [row[:, 0].tolist() for row in answer.rows()]
         return pl.DataFrame({"probabilities": pl.Series(lists, dtype=pl.List(pl.Float64))})
 
     def truth(self, rows: Samples) -> pl.DataFrame:
         """`labels`: a list a row, null where it is not known."""
         known = rows.labelled if rows.having("target") else np.zeros(len(rows), bool)
-        target = self.target(rows) if known.any() else np.empty(len(rows), object)
+        target = self.target(rows, State()) if known.any() else np.empty(len(rows), object)
         lists = [row.tolist() if labelled else None for row, labelled in zip(target, known, strict=True)]
         return pl.DataFrame({"labels": pl.Series(lists, dtype=pl.List(pl.Float64))})
 
-    def measures(self, frame: pl.DataFrame) -> dict[str, WeightedScore]:
-        """Balanced accuracy over all steps, weighted by row."""
+    @property
+    def measures(self) -> Any:
+        """Balanced accuracy over all steps."""
+        return measures_of(("balanced-accuracy-of-steps",))
+
+    def scores(self, frame: pl.DataFrame) -> dict[str, Any]:
+        """Of the lists of both."""
         counts = frame.select("labels", "probabilities").rows()
         table = np.array([confusion(np.array(truth), np.array(chance)) for truth, chance in counts])
+        return {measure.name: measure.score(table) for measure in self.measures}
 
-        def balanced_accuracy(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-            hit, positive, rejected, negative = (weights @ table).T
-            return np.asarray((hit / positive + rejected / negative) / 2)
-
-        return {"balanced_accuracy": balanced_accuracy}
-
-    def summary(self, rows: Samples) -> dict[str, Any]:
+    def facts(self, rows: Samples) -> dict[str, object]:
         """Steps, and how many of them are walked."""
-        steps = np.concatenate([*self.target(rows), np.zeros(0, np.float32)])
+        steps = np.concatenate([*self.target(rows, State()), np.zeros(0, np.float32)])
         return {"steps": len(steps), "walked": int(steps.sum())}
 
     def planted(self, n: int, seed: int) -> Samples:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from polyclinic.figures.numbers import number
-
 
 class Decision(Protocol):
     """What follows from an answer, learned on validation rows: a frozen dataclass of plain settings."""
@@ -37,5 +35,5 @@ class Threshold:
 
     def describe(self) -> str:
         """The threshold and its rule."""
-        kept = ", ".join(f"{rule} {number(wanted)}" for rule, wanted in self.rule.items())
-        return f"Threshold for an alert: {number(self.value)}, chosen on all validation rows ({kept})."
+        kept = ", ".join(f"{rule} {wanted:g}" for rule, wanted in self.rule.items())
+        return f"Threshold for an alert: {self.value:.3f}, chosen on all validation rows ({kept})."
