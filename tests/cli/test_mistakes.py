@@ -89,4 +89,4 @@ def test_predict_calls_an_empty_source_empty(finished, here, name):
 
 def test_codes_that_match_nothing_leave_the_number_of_rows_as_it_is(here):
     done = call("describe", here / "table.csv", "--codes", "nothing")
-    assert done.stdout.startswith("2 rows, 3 columns\n0 of 3 columns")
+    assert done.stdout.startswith("2 rows, 2 columns\n0 of 2 columns")

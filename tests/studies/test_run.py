@@ -185,9 +185,9 @@ def test_one_answer_only_is_refused_before_anything_is_fitted(tmp_path: Path) ->
         run(study(patients().with_columns(died=pl.lit(False))), out=tmp_path / "run")
 
 
-def test_three_patients_are_too_few(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="3 groups are too few"):
-        run(study(patients(9)), out=tmp_path / "run")
+def test_two_patients_are_too_few(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="2 groups are too few"):
+        run(study(patients(6)), out=tmp_path / "run")
 
 
 def test_inputs_that_are_all_missing_are_survived_and_reported(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_labels_that_never_differ_are_answered_on_grids_that_do(tmp_path):
         "label": File(np.array(list(map(str, paths[1::2]))), LABEL),
     }
     rows = Samples(np.arange(3), columns, {"image": "input", "label": "target"})
-    fitted = atlas.Atlas().fit(rows, rows, Voxels({1: "ball", 2: "bright"}), Session())
+    fitted = atlas.Atlas().fit(rows, rows, Prepared(Voxels({1: "ball", 2: "bright"}), State()), Session())
     assert (fitted.raw(rows).rows()[1].argmax(axis=-1) == labels).all()
 
     wide = save(tmp_path / "wide.nii.gz", np.zeros((40, 24, 8), np.float32))
