@@ -11,8 +11,10 @@ pytest.importorskip("nibabel", reason="nibabel comes with the extra `imaging`")
 atlas = pytest.importorskip("polyclinic.areas.imaging.models.atlas", reason="the area `imaging` is away")
 
 from polyclinic.models.model import Session  # noqa: E402
+from polyclinic.outcomes.outcome import Prepared  # noqa: E402
 from polyclinic.outcomes.voxels import Voxels  # noqa: E402
 from polyclinic.samples import File, Samples  # noqa: E402
+from polyclinic.state import State  # noqa: E402
 from polyclinic.timelines.format import file_reader  # noqa: E402
 
 from .conftest import picture, save  # noqa: E402
