@@ -142,8 +142,8 @@ def epochs() -> None:
 
     from polyclinic.models.model import Session
     from polyclinic.outcomes.binary import Binary
-    from polyclinic.state import State
     from polyclinic.samples import Dense, Samples
+    from polyclinic.state import State
     from polyclinic.training.loop import fit
     from polyclinic.training.training_settings import Training
 
