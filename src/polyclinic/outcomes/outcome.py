@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import polars as pl
 
@@ -43,6 +43,14 @@ class Outcome(Protocol):
         """Its registered name."""
 
     # -- the target ----------------------------------------------------------------------------------------------
+
+    target_keys: ClassVar[tuple[str, ...]] = ("column",)
+    """Keys of a study's block `target` that say where the answer stands; the others but `kind` are its settings."""
+
+    @classmethod
+    def settings_in(cls, target: Mapping[str, object]) -> dict[str, object]:
+        """The settings of the outcome in a study's block `target`: field → value."""
+        return {key: value for key, value in target.items() if key not in ("kind", *cls.target_keys)}
 
     def reads(self, target: Mapping[str, object]) -> tuple[str, ...]:
         """All columns of a table that tell the answer (time *and* event; each class): they are never inputs.

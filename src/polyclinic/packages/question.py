@@ -18,7 +18,7 @@ class Question:
     """Which rows are predicted, from which inputs, and which target.
 
     inputs: name of registered inputs → settings; task_document: the task's document, where there are times;
-    target: {"column", "kind", …}, where there are none; labels: a table of labels in place of either.
+    target: {"column" or what the outcome reads in its place, "kind", …}, where there are none; labels: a table of labels in place of either.
     """
 
     inputs: Mapping[str, Mapping[str, Any]]
@@ -56,7 +56,11 @@ class Question:
     @cached_property
     def outcome(self) -> Outcome:
         """The outcome with the settings that the target gives it."""
-        settings = {k: v for k, v in self.target.items() if k not in ("column", "kind")}
         cls = registry.load("outcomes", self.kind, at=Place(key="target.kind"))
-        outcome: Outcome = config.build(cls, settings, file="target")
+        outcome: Outcome = config.build(cls, cls.settings_in(self.target), file="target")
         return outcome
+
+    @property
+    def target_columns(self) -> tuple[str, ...]:
+        """The columns of a table that tell the answer; none where a task tells it."""
+        return self.outcome.reads(self.target)

@@ -169,7 +169,8 @@ def _with_labels(rows: pl.DataFrame, question: Question, live: bool) -> pl.DataF
     if question.labels is None or live:
         return rows
     table = read_table(Path(question.labels))
-    keys = [c for c in table.columns if c in rows.columns and c != question.target.get("column")]
+    answers = question.outcome.reads(question.target)
+    keys = [c for c in table.columns if c in rows.columns and c not in answers]
     if not keys:
         fix = f"give them one of the columns {', '.join(rows.columns[:8])}"
         raise BadData("the labels share no key with the rows", at=Place(file=question.labels), fix=fix)

@@ -257,7 +257,7 @@ def resolved(study: Study, source: Timeline | RowTable) -> Question:
     if not isinstance(source, RowTable):
         return question
     rows, strata = source.rows(), study.evaluation.strata
-    left_out = [str(question.target.get("column")), *separate]
+    left_out = [*question.target_columns, *separate]
     inputs = dict(question.inputs)
     for name, reader in question.readers.items():
         if isinstance(reader, OfTables):  # its groups and strata are what is kept apart and broken down by
@@ -274,9 +274,9 @@ def files_digest(question: Question, rows: pl.DataFrame, source: IngestedSource)
     """
     readers = [reader for reader in question.readers.values() if isinstance(reader, ReadsFiles)]
     names = {str(name) for reader in readers for name in reader.files(rows)}
-    target = str(question.target.get("column"))
-    if isinstance(source.data, RowTable) and target in source.data.files:
-        names |= set(rows[target].drop_nulls())
+    if isinstance(source.data, RowTable):
+        for name in source.data.files.keys() & {*question.target_columns}:
+            names |= set(rows[name].drop_nulls())
     inside = source.location.path.resolve()
     paths = sorted({Path(name).resolve() for name in names})
     outside = [path for path in paths if path.is_file() and not path.is_relative_to(inside)]

@@ -1,6 +1,6 @@
 """What a study names is there: its files, and the columns of its source. Looked at before anything is made."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -131,9 +131,8 @@ class _Named(NamedTuple):
 
 def _named(study: Study, *, whole: bool) -> Iterator[_Named]:
     """The columns that a study names: the target; and, where rows have nothing but columns, all others."""
-    target = study.question.target.get("column")
-    if target is not None:
-        yield _Named("target", str(target), ("target", "column"))
+    for name in study.question.target_columns:
+        yield _Named("target", name, ("target", _target_key(study.question.target, name)))
     if whole:
         yield from _groups(study)
         for number, subgroup in enumerate(study.evaluation.subgroups):
@@ -144,6 +143,12 @@ def _named(study: Study, *, whole: bool) -> Iterator[_Named]:
                 for key in ("use", "without", "categories", "groups", "strata"):
                     for name in getattr(reader, key):
                         yield _Named("input", name, ("inputs", reader_name, key))
+
+
+def _target_key(target: Mapping[str, object], column: str) -> str:
+    """The key of the target that names a column, by itself or in a list."""
+    named = (key for key, value in target.items() if value == column or (isinstance(value, list) and column in value))
+    return next(named, "column")
 
 
 def _groups(study: Study) -> Iterator[_Named]:
@@ -158,14 +163,14 @@ def _groups(study: Study) -> Iterator[_Named]:
 
 def _check_answer(study: Study, at: At) -> None:
     """Raise `UsageError` where the target is a group or a subgroup as well: all its rows would have one answer."""
-    target = study.question.target.get("column")
+    targets = study.question.target_columns
     strata = [
         _Named("subgroup", one, ("evaluation", "subgroups", number))
         for number, one in enumerate(study.evaluation.subgroups)
         if isinstance(one, str)
     ]
     for named in (*_groups(study), *strata):
-        if named.name == target:
+        if named.name in targets:
             what = f"the {named.kind} {named.name!r} is the target: all of its rows have the same answer"
             raise UsageError(what, at=at(*named.keys), fix=f"name another column as {named.kind}, or none")
 

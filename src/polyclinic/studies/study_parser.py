@@ -222,11 +222,11 @@ class StudyParser:
         return question
 
     def _check_target(self, question: Question) -> None:
-        """The keys of the target: its column, its kind, and the settings of such an outcome."""
+        """The keys of the target: its columns, its kind, and the settings of such an outcome."""
         outcome = registry.load("outcomes", question.kind, at=self.at("target", "kind"))
-        known = ("column", "kind", *(item.name for item in fields(outcome)))
+        known = (*outcome.target_keys, "kind", *(item.name for item in fields(outcome)))
         config.known_keys(question.target, known, node=self.marked, keys=("target",), file=self.file)
-        self._built(outcome, {k: v for k, v in question.target.items() if k not in ("column", "kind")}, "target")
+        self._built(outcome, outcome.settings_in(question.target), "target")
 
     def _beside(self, name: str) -> Path:
         """A file named in the study lies beside it, or at the path as written."""
