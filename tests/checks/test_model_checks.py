@@ -10,7 +10,7 @@ import pytest
 
 from polyclinic.checks import model_checks, models
 from polyclinic.errors import CheckFailed
-from polyclinic.models.logistic import Logistic
+from polyclinic.models.linear import Logistic
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Outcome

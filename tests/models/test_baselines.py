@@ -10,9 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from polyclinic.errors import BadData, UnknownName, UsageError
+from polyclinic.models.family_targets import FamilyTarget
 from polyclinic.models.gbm import Gbm
-from polyclinic.models.linear import linear, log_odds
-from polyclinic.models.logistic import Logistic
+from polyclinic.models.linear import Logistic
+from polyclinic.models.linear_graph import linear, log_odds
 from polyclinic.models.model import Session
 from polyclinic.models.naive import LastValue, Naive
 from polyclinic.outcomes.binary import Binary
@@ -55,6 +56,14 @@ class Numbers(Outcome):
 
 
 @dataclass(frozen=True)
+class Yes(Numbers):
+    """Takes numbers for yes or no."""
+
+    def family(self, state: State) -> Family | None:
+        return Family("bernoulli")
+
+
+@dataclass(frozen=True)
 class Steps(Numbers):
     """One answer a step."""
 
@@ -84,8 +93,8 @@ def test_an_answer_a_step_is_refused_with_a_way_out(model):
 
 def test_a_number_is_no_yes_or_no():
     rows = table(np.zeros((3, 1)), np.array([0.0, 1.0, 2.0]))
-    with pytest.raises(UsageError, match="answers yes or no once a row"):
-        Logistic().fit(rows, rows, Prepared(Numbers(), State()), Session())
+    with pytest.raises(BadData, match="values other than 0, 1"):
+        FamilyTarget.of(rows, Prepared(Yes(), State()), "linear")
 
 
 def test_log_odds_stay_finite():

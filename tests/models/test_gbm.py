@@ -29,7 +29,7 @@ def test_gaps_and_many_columns_answer_as_the_booster():
     x[rng.random(x.shape) < 0.3] = np.nan
     y = (np.nan_to_num(x[:, 0]) + np.nan_to_num(x[:, 1]) > 0).astype(float)
     booster = boosted(x, y)
-    raw = graph(booster, 20)({"x": x})["raw"][:, 0]
+    raw = graph([booster], 20)({"x": x})["raw"][:, 0]
     np.testing.assert_allclose(raw, booster.predict(x, raw_score=True), atol=2e-6)
 
 
@@ -43,7 +43,7 @@ def test_values_that_are_neighbours_in_float32_stay_apart(start):
     booster = boosted(x, y, rounds=60)
     wanted = booster.predict(x, raw_score=True)
     assert len(np.unique(wanted)) > 2, "the booster itself tells the neighbours apart"
-    np.testing.assert_allclose(graph(booster, 1)({"x": x})["raw"][:, 0], wanted, atol=2e-6)
+    np.testing.assert_allclose(graph([booster], 1)({"x": x})["raw"][:, 0], wanted, atol=2e-6)
 
 
 def test_it_stops_when_validation_no_longer_gains():
@@ -92,7 +92,7 @@ def test_few_rows_are_divided_all_the_same():
 
 def test_the_graph_names_its_operator_sets_in_one_order_in_any_process():
     x = np.random.default_rng(0).normal(size=(80, 2)).astype(np.float32)
-    model = onnx.load_from_string(graph(boosted(x, (x[:, 0] > 0).astype(float)), 2).graph)
+    model = onnx.load_from_string(graph([boosted(x, (x[:, 0] > 0).astype(float))], 2).graph)
     assert [item.domain for item in model.opset_import] == ["", "ai.onnx.ml"]
 
 

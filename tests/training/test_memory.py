@@ -11,7 +11,7 @@ import pytest
 from polyclinic import memory
 from polyclinic.errors import UsageError
 from polyclinic.models.gbm import Gbm
-from polyclinic.models.logistic import Logistic
+from polyclinic.models.linear import Logistic
 from polyclinic.models.model import Session
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Prepared

@@ -1,4 +1,4 @@
-"""Any scikit-learn classifier or pipeline, by its dotted name or handed over in Python; it leaves as an ONNX graph."""
+"""Any scikit-learn classifier, regressor or pipeline, by its dotted name or handed over in Python; it leaves as an ONNX graph."""
 
 import inspect
 import re
@@ -13,9 +13,11 @@ import numpy as np
 from polyclinic import dependencies, openmp
 from polyclinic.arrays import Array
 from polyclinic.errors import UnknownName, UsageError
-from polyclinic.models.linear import written
+from polyclinic.links import expit
+from polyclinic.models.linear_graph import written
 from polyclinic.models.model import Session
 from polyclinic.models.table import Rows, TableModel
+from polyclinic.outcomes.family import Family
 from polyclinic.packages.fitted import History
 from polyclinic.packages.parts import OnnxPart
 
@@ -35,6 +37,18 @@ ODDS = """odds (float[row, 2] given) => (float[row, 1] raw)
     odds_log = Log (odds)
     raw = Cast <to = 1> (odds_log)
 }"""
+LOG_SCORES = """scores (float[row, class] given) => (float[row, class] raw)
+<double scores_least = {1e-7}, double scores_most = {1}>
+{
+    scores_wide = Cast <to = 11> (given)
+    scores_held = Clip (scores_wide, scores_least, scores_most)
+    scores_log = Log (scores_held)
+    raw = Cast <to = 1> (scores_log)
+}"""
+NUMBER = """number (float[row, 1] given) => (float[row, 1] raw)
+{
+    raw = Identity (given)
+}"""
 LIBRARIES = ("sklearn", "lightgbm")
 PLAIN = (str, int, float, bool, type(None))
 
@@ -45,6 +59,20 @@ class GivesProbabilities(Protocol):
 
     def predict_proba(self, X: Array) -> Array:
         """float64 [row, class]."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Setting → value."""
+
+    def set_params(self, **params: object) -> object:
+        """Change settings."""
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    """A scikit-learn estimator."""
+
+    def predict(self, X: Array) -> Array:
+        """[row]."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Setting → value."""
@@ -81,21 +109,59 @@ class Estimator(TableModel):
 
     def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
         """Raises `UsageError` where ONNX has no words for the estimator, or says something else than it does."""
-        (rows, y), (watched, _) = train, validation
+        (rows, target), (watched, _) = train, validation
+        family, (known, y, weight) = target.family, target.known(0)
+        if target.y.shape[1] > 1 or family.distribution not in TAILS:
+            what = "a scikit-learn estimator answers yes or no, one of several classes, or a number"
+            raise UsageError(what, fix="take `linear` or `gbm`, which serve every kind of answer")
         x, _ = self.in_memory(rows, watched, session, each=BYTES)
         estimator = built({"estimator": self.estimator, "params": self.params}, allow_code=session.allow_code)
         from threadpoolctl import threadpool_limits
 
+        classify = family.distribution != "gaussian"
         with threadpool_limits(openmp.threads("sklearn", session.threads), "openmp"):
-            fitted = ready(estimator, session).fit(x, y)
-        part = graph(fitted, x.shape[1], self.estimator)
-        exported = 1 / (1 + np.exp(-part({"x": x[:SOME]})["raw"][:, 0].astype(float)))
-        gap = float(np.abs(exported - fitted.predict_proba(x[:SOME])[:, 1]).max())
-        if not gap <= TOLERANCE:
+            pipeline = ready(estimator, session, classify=classify)
+            fitted = pipeline.fit(x[known], y, **weights_of(pipeline, weight))
+        part = graph(fitted, x.shape[1], self.estimator, TAILS[family.distribution], output=1 if classify else 0)
+        some = x[:SOME]
+        raw = part({"x": some})["raw"].astype(np.float64)
+        expected = fitted.predict_proba(some) if classify else fitted.predict(some).reshape(-1, 1)
+        exported = {"bernoulli": expit(raw), "categorical": np.exp(raw)}.get(family.distribution, raw)
+        wanted = expected[:, 1:] if family.distribution == "bernoulli" else expected
+        gap = float(np.abs(exported - wanted).max(initial=0.0))
+        if not gap <= TOLERANCE * (1.0 if classify else max(1.0, float(np.abs(wanted).max()))):
             what = f"the ONNX graph of {self.estimator} differs from the estimator by {gap:.1e}"
             fix = "fill the gaps first (a pipeline with sklearn.impute.SimpleImputer), or take another one"
             raise UsageError(what, fix=fix)
-        return part, ()
+        return in_channels(part, [int(k) for k in np.unique(y)], family) if classify else part, ()
+
+
+def weights_of(pipeline: Any, weight: Array) -> dict[str, Array]:
+    """What `fit` takes for weights of rows that do not all count one.
+
+    Raises `UsageError` where the estimator does not take them.
+    """
+    if (weight == 1).all():
+        return {}
+    from sklearn.utils.validation import has_fit_parameter
+
+    name, last = pipeline.steps[-1]
+    if not has_fit_parameter(last, "sample_weight"):
+        what = f"{type(last).__name__} does not take weights of rows"
+        raise UsageError(what, fix="take an estimator whose `fit` has `sample_weight`, or leave the weights out")
+    return {f"{name}__sample_weight": weight}
+
+
+def in_channels(part: OnnxPart, classes: list[int], family: Family) -> OnnxPart:
+    """The graph with a channel for each class of the family: one that no training row has is next to impossible."""
+    if family.distribution != "categorical" or classes == list(range(family.channels)):
+        return part
+    what = f"the training rows have {len(classes)} of {family.channels} classes, and the estimator knows no others"
+    raise UsageError(what, fix="use fewer folds or stratified ones, or take `linear` or `gbm`")
+
+
+TAILS = {"bernoulli": ODDS, "categorical": LOG_SCORES, "gaussian": NUMBER}
+"""How the output of an estimator becomes raw numbers of a family."""
 
 
 def described(item: Any) -> dict[str, Any]:
@@ -227,15 +293,19 @@ def is_estimator(value: object) -> bool:
     return isinstance(value, BaseEstimator)
 
 
-def ready(estimator: object, session: Session) -> Any:
+def ready(estimator: object, session: Session, *, classify: bool = True) -> Any:
     """The estimator with the session's seed where it has none, behind a filler of gaps where it needs one."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline, make_pipeline
     from sklearn.utils import get_tags
 
-    if not isinstance(estimator, GivesProbabilities):
+    if not classify and not isinstance(estimator, Predicts):
+        fix = "take a regressor, such as sklearn.ensemble.RandomForestRegressor"
+        raise UsageError(f"{type(estimator).__name__} predicts no numbers", fix=fix)
+    if classify and not isinstance(estimator, GivesProbabilities):
         fix = "take one with `predict_proba`, or put it into sklearn.calibration.CalibratedClassifierCV"
         raise UsageError(f"{type(estimator).__name__} gives no probabilities", fix=fix)
+    assert isinstance(estimator, Predicts | GivesProbabilities)
     unset = [k for k, v in estimator.get_params().items() if k.endswith("random_state") and v is None]
     estimator.set_params(**dict.fromkeys(unset, session.seed))
     if isinstance(estimator, Pipeline) and get_tags(estimator).input_tags.allow_nan:
@@ -243,23 +313,27 @@ def ready(estimator: object, session: Session) -> Any:
     return make_pipeline(SimpleImputer(keep_empty_features=True), estimator)
 
 
-def graph(fitted: object, width: int, name: str) -> OnnxPart:
-    """A fitted classifier as a graph from `x` float32 [row, width] to `raw`, the log odds of its probability."""
+def graph(fitted: object, width: int, name: str, tail: str, output: int) -> OnnxPart:
+    """A fitted estimator as a graph from `x` float32 [row, width] to `raw`.
+
+    tail: what makes raw numbers of the estimator's output of that number (1: probabilities of a classifier).
+    """
     dependencies.need("skl2onnx", extra="train", to="write an estimator as an ONNX graph")
     from onnx import parser
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
-    taken, plain = [("x", FloatTensorType([None, width]))], {"zipmap": False}
+    taken = [("x", FloatTensorType([None, width]))]
+    options = {id(fitted): {"zipmap": False}} if output else {}
     try:
-        model = convert_sklearn(fitted, "estimator", taken, target_opset=OPSET, options={id(fitted): plain})
+        model = convert_sklearn(fitted, "estimator", taken, target_opset=OPSET, options=options)
     except (RuntimeError, NotImplementedError, NameError, ValueError, TypeError) as error:
         what = f"{name} cannot be written as an ONNX graph, so no package could answer with it"
         fix = "take an estimator that skl2onnx knows, or write a model of your own with its own part"
         raise UsageError(what, fix=fix) from error
-    odds = parser.parse_graph(ODDS.replace("given", model.graph.output[1].name))
-    model.graph.node.extend(odds.node)
-    model.graph.initializer.extend(odds.initializer)
+    last = parser.parse_graph(tail.replace("given", model.graph.output[output].name))
+    model.graph.node.extend(last.node)
+    model.graph.initializer.extend(last.initializer)
     del model.graph.output[:]
-    model.graph.output.extend(odds.output)
+    model.graph.output.extend(last.output)
     return written(model)

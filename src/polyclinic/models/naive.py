@@ -6,10 +6,11 @@ from typing import ClassVar
 import numpy as np
 
 from polyclinic.arrays import Array
-from polyclinic.errors import UnknownName, UsageError
+from polyclinic.errors import UnknownName
 from polyclinic.models import encoders
-from polyclinic.models.linear import constant, log_odds
-from polyclinic.models.logistic import BYTES, regression
+from polyclinic.models.family_targets import FamilyTarget, constant_answer
+from polyclinic.models.linear import BYTES, regression
+from polyclinic.models.linear_graph import constant
 from polyclinic.models.model import Session
 from polyclinic.models.table import MatrixModel, Rows
 from polyclinic.outcomes.outcome import Prepared
@@ -21,7 +22,7 @@ from polyclinic.state import State
 
 @dataclass(frozen=True)
 class Naive:
-    """The same for everyone: the share of positive training rows, or the mean of their numbers."""
+    """The same for everyone, as the outcome's family has it: a share, shares of classes, a mean, quantiles."""
 
     ignores_inputs: ClassVar[bool] = True
 
@@ -35,19 +36,13 @@ class Naive:
 
     def fit(self, train: Samples, validation: Samples, outcome: Prepared, session: Session) -> Fitted:
         """Raises `UsageError` where models of a matrix cannot serve the outcome."""
-        family = outcome.family
-        if family is None:
-            fix = "name as baseline the naive model of that area (`polyclinic list models`)"
-            raise UsageError(f"naive answers once a row; {outcome.kind!r} needs something else", fix=fix)
-        target = np.asarray(outcome.target(train), np.float64)
-        mean = target.mean(axis=0)
-        yes_or_no = family.distribution == "bernoulli"
-        return Fitted(self, State(), [constant(log_odds(mean, len(target)) if yes_or_no else mean, 1)])
+        answer = constant_answer(FamilyTarget.of(train, outcome, "naive"))
+        return Fitted(self, State(), [constant(answer, 1)])
 
 
 @dataclass(frozen=True)
 class LastValue(MatrixModel):
-    """Logistic regression on the newest value alone.
+    """A linear model of the newest value alone.
 
     Parameters
     ----------
@@ -77,4 +72,4 @@ class LastValue(MatrixModel):
     def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
         """A regression of one or few weights, next to no penalty."""
         x, x_validation = self.in_memory(train[0], validation[0], session, each=BYTES)
-        return regression((x, train[1]), (x_validation, validation[1]), (10.0,)), ()
+        return regression(x, train[1], x_validation, validation[1], (10.0,)), ()

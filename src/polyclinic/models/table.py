@@ -1,18 +1,16 @@
-"""What yes-or-no models of one matrix do alike: encode, check that the outcome is yes or no, give one answer where all are one."""
+"""What models of one matrix do alike: encode, take the target of the outcome's family, give one answer where all are one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from polyclinic import memory
 from polyclinic.arrays import Array, Floats32
-from polyclinic.errors import UsageError
 from polyclinic.models import encoders
-from polyclinic.models.linear import constant, log_odds
+from polyclinic.models.family_targets import EncodedRows, FamilyTarget, constant_answer
+from polyclinic.models.linear_graph import constant
 from polyclinic.models.model import Model, Session
 from polyclinic.outcomes.outcome import Prepared
 from polyclinic.packages.encodings import Encode
@@ -21,54 +19,27 @@ from polyclinic.packages.parts import OnnxPart
 from polyclinic.samples import Samples
 from polyclinic.state import State
 
+Rows: TypeAlias = tuple[EncodedRows, FamilyTarget]
+"""Encoded rows, and their targets."""
+
 FEWER = "take `gbm`, which reads them some at a time, or let the inputs have fewer columns (`coverage`, `hours`)"
 
 
-@dataclass(frozen=True, eq=False)
-class EncodedRows:
-    """The matrix that a model makes of rows, in whole or some rows at a time: float32 [row, feature], NaN for nothing."""
-
-    model: Model
-    state: State
-    samples: Samples
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    @cached_property
-    def width(self) -> int:
-        """How many features a row has."""
-        return int(self.block(slice(0, 1)).shape[1])
-
-    def block(self, rows: slice) -> Floats32:
-        """The numbers of a stretch of rows."""
-        some = self.samples.take(np.arange(len(self))[rows])
-        return np.asarray(self.model.encode(some.without_targets(), self.state)["x"])
-
-    @cached_property
-    def whole(self) -> Floats32:
-        """The numbers of all rows; see `MatrixModel.in_memory`, which looks whether they fit."""
-        return self.block(slice(None))
-
-
-Rows: TypeAlias = tuple[EncodedRows, npt.NDArray[np.float64]]
-"""Encoded rows, and their answers: 0 or 1, float64 [row]."""
-
-
 class MatrixModel(Model, Protocol):
-    """A yes-or-no model of the matrix that `encode` gives as `x`; it brings `prepare`, `encode` and `learned`."""
+    """A model of the matrix that `encode` gives as `x`, for any family; it brings `prepare`, `encode` and `learned`."""
 
     def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
-        """A graph from `x` to `raw`, the log odds; the losses step by step, where there are steps."""
+        """A graph from `x` to `raw` [row, channel], as the family has it; the losses step by step, where there are some."""
 
     def fit(self, train: Samples, validation: Samples, outcome: Prepared, session: Session) -> Fitted:
-        """Raises `UsageError` where the outcome is not yes or no once a row, or where memory does not suffice."""
-        state = self.prepare(train)
-        y_train, y_validation = (self._answers(rows, outcome) for rows in (train, validation))
-        rows, watched = (EncodedRows(self, state, part) for part in (train, validation))
-        if len(np.unique(y_train)) < 2:
-            return Fitted(self, state, [constant(log_odds(y_train.mean(), len(y_train)), rows.width)])
-        part, history = self.learned((rows, y_train), (watched, y_validation), session)
+        """Raises `UsageError` where the outcome has no family, or where memory does not suffice."""
+        state, name = self.prepare(train), type(self).__name__.lower()
+        learn, watch = (
+            (EncodedRows(self, state, rows), FamilyTarget.of(rows, outcome, name)) for rows in (train, validation)
+        )
+        if all(len(np.unique(learn[1].known(output)[1])) < 2 for output in range(learn[1].y.shape[1])):
+            return Fitted(self, state, [constant(constant_answer(learn[1]), learn[0].width)])
+        part, history = self.learned(learn, watch, session)
         return Fitted(self, state, [part], history=history)
 
     def in_memory(
@@ -82,17 +53,6 @@ class MatrixModel(Model, Protocol):
         what = f"{type(self).__name__.lower()} holds all encoded rows, {numbers:,} numbers: it"
         memory.check(each * numbers, session.memory, what, FEWER)
         return rows.whole, others.whole
-
-    def _answers(self, rows: Samples, outcome: Prepared) -> npt.NDArray[np.float64]:
-        family = outcome.family
-        if family is not None and (family.distribution, family.channels) == ("bernoulli", 1):
-            target = np.asarray(outcome.target(rows), np.float64)
-            if np.isin(target, (0.0, 1.0)).all():
-                return target
-        name = type(self).__name__.lower()
-        what = f"{name} answers yes or no once a row; {outcome.kind!r} needs something else"
-        fix = "take the model `naive`, or one that is made for this outcome (`polyclinic list models`)"
-        raise UsageError(what, fix=fix)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,6 +102,25 @@ class Samples:
         return np.logical_and.reduce(present) if present else np.zeros(len(self), bool)
 
     @property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """What each row counts, float64 [row]: the product of the columns with the role `weight`, 1 without any.
+
+        Raises `BadData` for a weight that is missing, negative or not finite.
+        """
+        weights = np.ones(len(self))
+        for name, column in self.having("weight").items():
+            if not isinstance(column, Dense):
+                raise BadData(
+                    f"the weight {name!r} is not one number a row", at=Place(column=name), fix="give one number"
+                )
+            values = np.asarray(column.values, np.float64).reshape(len(self))
+            if not (np.isfinite(values) & (values >= 0)).all():
+                what = f"the weight {name!r} is missing, negative or infinite in some rows"
+                raise BadData(what, at=Place(column=name), fix="give each row a weight of 0 or more")
+            weights *= values
+        return weights
+
+    @property
     def X(self) -> npt.NDArray[np.float64]:
         """Every dense input side by side: float64 [row, feature]; `feature_names` names them."""
         parts = [c.values.reshape(len(self), -1) for c in self.inputs.values() if isinstance(c, Dense)]

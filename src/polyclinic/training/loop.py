@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Batch: TypeAlias = dict[str, Array]
 """Encoded rows, by the names that the model gave them, and `target`."""
+WEIGHT = "weight of the row"
+"""The key of a batch under which the weights of its rows stand, where they do not all count one."""
 SOME = 4
 
 
@@ -96,7 +98,8 @@ class LabelledRows:
     def encoded(self, at: Index) -> Batch:
         """What the model makes of the rows at these positions, and their targets."""
         rows = self.rows.take(at)
-        return {**self.model.encode(rows.without_targets(), self.state), "target": self.outcome.target(rows)}
+        values = {**self.model.encode(rows.without_targets(), self.state), "target": self.outcome.target(rows)}
+        return {**values, WEIGHT: rows.weights} if rows.having("weight") else values
 
     def batch(self, at: Index, rng: np.random.Generator | None) -> Batch:
         """The rows at these positions as the network reads them."""
@@ -178,8 +181,8 @@ def stepper(net: "nn.Module", learn: LabelledRows, training: Training, steps: in
     weigh = row_weights(learn, training)
 
     def step(batch: Batch) -> float:
-        losses, target = losses_of(net, batch, learn.outcome)
-        loss = (losses * weigh(target)).mean()
+        losses, tensors = losses_of(net, batch, learn.outcome)
+        loss = (losses * weigh(tensors["target"]) * tensors.get(WEIGHT, 1.0)).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), training.clip)
@@ -191,25 +194,28 @@ def stepper(net: "nn.Module", learn: LabelledRows, training: Training, steps: in
 
 
 def validation_loss(net: "nn.Module", watch: LabelledRows, training: Training) -> float:
-    """Mean loss a row over the validation rows, nothing random."""
+    """Mean loss a row over the validation rows, each with its weight; nothing random."""
     import torch
 
     net.eval()
     size = training.batch * (1 if watch.files else 8)
     with torch.inference_mode():
-        batches = watch.batches(np.arange(len(watch.rows)), size, None)
-        return sum(float(losses_of(net, b, watch.outcome)[0].sum()) for b in batches) / len(watch.rows)
+        total = 0.0
+        for batch in watch.batches(np.arange(len(watch.rows)), size, None):
+            losses, tensors = losses_of(net, batch, watch.outcome)
+            total += float((losses * tensors.get(WEIGHT, 1.0)).sum())
+        return total / float(watch.rows.weights.sum())
 
 
-def losses_of(net: "nn.Module", batch: Batch, outcome: Prepared) -> tuple["Tensor", "Tensor"]:
-    """The loss of each row of a batch, and the targets: tensors on the network's device."""
+def losses_of(net: "nn.Module", batch: Batch, outcome: Prepared) -> tuple["Tensor", Mapping[str, "Tensor"]]:
+    """The loss of each row of a batch, and the batch as tensors on the network's device."""
     import torch
 
     like = next(net.parameters())
     numbers = {name: v for name, v in batch.items() if getattr(v, "dtype", None) != np.dtype(object)}
     tensors = {name: torch.as_tensor(np.ascontiguousarray(v)).to(like.device) for name, v in numbers.items()}
     tensors = {name: v.to(like.dtype) if v.is_floating_point() else v for name, v in tensors.items()}
-    return outcome.loss(net(**arguments(net, tensors)), tensors), tensors["target"]
+    return outcome.loss(net(**arguments(net, tensors)), tensors), tensors
 
 
 def arguments(net: "nn.Module", batch: Mapping[str, T]) -> dict[str, T]:
@@ -230,8 +236,25 @@ def rate(training: Training, steps: int) -> Callable[[int], float]:
 
 
 def row_weights(learn: LabelledRows, training: Training) -> Callable[["Tensor"], "Tensor | float"]:
-    """Target → weight of its row: 1, or what makes both answers of a binary target count alike."""
+    """Target → weight of its row: 1, or what makes all classes of the target count alike.
+
+    Raises `UsageError` where the target has no classes.
+    """
     if training.class_weights == "none":
         return lambda target: 1.0
-    share = float(np.clip(np.mean(np.asarray(learn.outcome.target(learn.rows), np.float64)), 1e-6, 1 - 1e-6))
-    return lambda target: target * (0.5 / share) + (1 - target) * (0.5 / (1 - share))
+    family = learn.outcome.family
+    classes = 2 if family is None or family.distribution == "bernoulli" else family.channels
+    if family is None or (family.distribution, family.channels) not in (("bernoulli", 1), ("categorical", classes)):
+        what = f"`class_weights: balanced` needs one class a row; {learn.outcome.kind!r} has none"
+        raise UsageError(what, fix="leave `training.class_weights` out")
+    import torch
+
+    target = np.asarray(learn.outcome.target(learn.rows), np.float64).ravel()
+    counts = np.bincount(target[~np.isnan(target)].astype(np.int64), learn.rows.weights[~np.isnan(target)], classes)
+    weights = torch.as_tensor(counts.sum() / (classes * np.maximum(counts, 1e-9)))
+
+    def of_class(target: "Tensor") -> "Tensor":
+        numbers = target.dtype if target.is_floating_point() else torch.float32
+        return weights.to(target.device)[target.long()].to(numbers)
+
+    return of_class
