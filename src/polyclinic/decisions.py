@@ -37,3 +37,27 @@ class Threshold:
         """The threshold and its rule."""
         kept = ", ".join(f"{rule} {wanted:g}" for rule, wanted in self.rule.items())
         return f"Threshold for an alert: {self.value:.3f}, chosen on all validation rows ({kept})."
+
+
+@dataclass(frozen=True)
+class LabelThresholds:
+    """A label is predicted where its probability is at or above its own value.
+
+    Attributes
+    ----------
+    values
+        Label → threshold; a label that is not there is predicted from 0.5 on.
+    rule
+        What each threshold keeps on validation rows, such as {"specificity": 0.9}; empty: the greatest F1.
+    """
+
+    values: Mapping[str, float]
+    rule: Mapping[str, float]
+
+    name: ClassVar[str] = "label_thresholds"
+
+    def describe(self) -> str:
+        """The least and the greatest threshold, and their rule."""
+        kept = ", ".join(f"{rule} {wanted:g}" for rule, wanted in self.rule.items()) or "the greatest F1"
+        low, high = min(self.values.values()), max(self.values.values())
+        return f"A threshold for each label, from {low:.3f} to {high:.3f}, chosen on all validation rows ({kept})."

@@ -84,7 +84,8 @@ def loss_is_one_number_a_row(outcome: Outcome, tmp_path: Path) -> None:  # noqa:
 
     rows, of_rows = planted(outcome), prepared(outcome)
     target = of_rows.target(rows.take([0]))[0]
-    shape = (1, of_rows.head(rows).channels, *np.shape(target))
+    head = of_rows.head(rows)
+    shape = (1, head.channels, *(() if head.per == "row" else np.shape(target)))
     raw = torch.zeros(shape, requires_grad=True)
     loss = of_rows.loss(raw, {"target": torch.as_tensor(np.asarray(target))[None]})
     what = f"its loss has shape {tuple(loss.shape)} for one row of raw {shape}"
@@ -105,6 +106,8 @@ def prepared(outcome: Outcome) -> Prepared:
 def empty_raw(outcome: Outcome, rows: Samples) -> Raw:
     """Raw zeros of the shape that the head promises for these rows."""
     of_rows = prepared(outcome)
+    if (head := of_rows.head(rows)).per == "row":
+        return Raw(np.zeros((len(rows), head.channels), np.float32))
     shapes = np.array([np.shape(t) for t in of_rows.target(rows)], np.int64)
     size = int(shapes.prod(axis=1).sum()), of_rows.head(rows).channels
     return Raw(np.zeros(size, np.float32), shapes if shapes.size else None)

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from polyclinic import atomic
@@ -105,6 +106,33 @@ def numbers(series: pl.Series) -> Array:
         what = f"column {series.name!r} holds text where numbers are wanted"
         fix = "make it a number column, or name it under `categories`"
         raise BadData(what, at=Place(column=series.name), fix=fix) from error
+
+
+def as_lists(name: str, values: Array) -> pl.Series:
+    """A column of lists of one length, from [row, entry]; NaN is null."""
+    width = values.shape[1]
+    flat = pl.Series(np.ascontiguousarray(values).reshape(-1))
+    flat = flat.fill_nan(None) if flat.dtype.is_float() else flat
+    shaped = (
+        flat.reshape((len(values), width)) if len(values) and width else pl.Series(dtype=pl.Array(flat.dtype, width))
+    )
+    return shaped.cast(pl.List(flat.dtype)).alias(name)
+
+
+def of_lists(series: pl.Series, width: int) -> npt.NDArray[np.float64]:
+    """float64 [row, entry] of a column of lists of one length, NaN for null; raises `BadData` for other lengths."""
+    at, fix = Place(column=series.name), "give each row a list with one entry a label, null where it is missing"
+    if not isinstance(series.dtype, pl.List):
+        raise BadData(f"the column {series.name!r} holds {series.dtype}, not lists", at=at, fix=fix)
+    known = series.drop_nulls()
+    if wrong := int((known.list.len() != width).sum()):
+        what = f"{wrong:,} lists of the column {series.name!r} do not have {width} entries"
+        raise BadData(what, at=at, fix=fix)
+    values = np.full((len(series), width), np.nan)
+    values[series.is_not_null().to_numpy()] = (
+        known.explode().cast(pl.Float64).fill_null(np.nan).to_numpy().reshape(-1, width)
+    )
+    return values
 
 
 def labels(series: pl.Series) -> Array:

@@ -8,6 +8,8 @@ TRUTH, VALUE, PROBABILITY = "boolean_value", "predicted_boolean_value", "predict
 UNCALIBRATED, THRESHOLD = "uncalibrated_probability", "threshold"
 PATH, REFERENCE, REFUSED, OUTSIDE = "path", "reference", "refused", "outside"
 DICE = "dice//"
+LABEL_NAMES, TRUTHS, VALUES, PROBABILITIES = "labels", "boolean_values", "predicted_boolean_values", "probabilities"
+UNCALIBRATED_PROBABILITIES, THRESHOLDS = "uncalibrated_probabilities", "thresholds"
 
 IDENTITY: dict[str, pl.DataType] = {ROW_ID: pl.Int64(), SUBJECT: pl.Int64(), TIME: pl.Datetime("us")}
 """Which row a prediction is for."""
@@ -21,11 +23,16 @@ PREDICTED: dict[str, pl.DataType] = {
     UNCALIBRATED: pl.Float64(),
     THRESHOLD: pl.Float64(),
     PATH: pl.String(),
+    LABEL_NAMES: pl.List(pl.String()),
+    PROBABILITIES: pl.List(pl.Float64()),
+    VALUES: pl.List(pl.Boolean()),
+    UNCALIBRATED_PROBABILITIES: pl.List(pl.Float64()),
+    THRESHOLDS: pl.List(pl.Float64()),
     REFUSED: pl.String(),
 }
 """What was predicted, by kind of outcome: a probability or the path of a picture; or why nothing was."""
 
-LABELS: dict[str, pl.DataType] = {TRUTH: pl.Boolean(), REFERENCE: pl.String()}
+LABELS: dict[str, pl.DataType] = {TRUTH: pl.Boolean(), TRUTHS: pl.List(pl.Boolean()), REFERENCE: pl.String()}
 """What happened, by kind of outcome."""
 
 PACKAGE_FOLD, EVERY_SPLIT = "package", "all"
