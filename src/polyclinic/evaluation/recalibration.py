@@ -67,9 +67,7 @@ def recalibration(y_true: Array, probability: Array, groups: Array) -> dict[str,
             continue
         new_loss = np.mean([_log_loss(z, y) for z in candidate], axis=0)
         new_level = _off(y, np.mean([expit(z) for z in candidate], axis=0))
-        gain = np.bincount(group, loss - new_loss, minlength=len(names))
-        clear = gain.sum() > np.sqrt(len(names)) * gain.std(ddof=1)
-        if clear and new_level <= max(level, NEGLIGIBLE):
+        if is_clear(loss - new_loss, group) and new_level <= max(level, NEGLIGIBLE):
             best, loss, level = fit, new_loss, new_level
     if best is None:
         return {}
@@ -79,8 +77,8 @@ def recalibration(y_true: Array, probability: Array, groups: Array) -> dict[str,
 
 def _cross_fitted(fit: Fit, x: Array, group: Array, count: int) -> list[npt.NDArray[np.float64]] | None:
     """Logits [row] that other groups' fits give, one array a deal; None where a fit fails or turns the order."""
-    deals = []
-    for part in _deals(group, count):
+    every = []
+    for part in deals(group, count):
         moved = np.empty(len(x))
         for k in range(int(part.max()) + 1):
             here = part == k
@@ -88,11 +86,20 @@ def _cross_fitted(fit: Fit, x: Array, group: Array, count: int) -> list[npt.NDAr
             if not (np.isfinite(intercept) and slope > 0):
                 return None
             moved[here] = intercept + slope * x[here]
-        deals.append(moved)
-    return deals
+        every.append(moved)
+    return every
 
 
-def _deals(group: Array, count: int) -> Iterator[npt.NDArray[np.int64]]:
+def is_clear(gain: Array, group: Array) -> bool:
+    """Whether a gain of rows is above its standard error over groups.
+
+    gain: of each row, [row]; group: the number of the group of each row, from 0, [row].
+    """
+    sums = np.bincount(group, gain)
+    return bool(sums.sum() > np.sqrt(len(sums)) * sums.std(ddof=1))
+
+
+def deals(group: Array, count: int) -> Iterator[npt.NDArray[np.int64]]:
     """The part of each row, once for each repeat; the same for the same number of groups."""
     for repeat in range(REPEATS):
         order = seeds.generator(0, "recalibration", repeat).permutation(count)

@@ -129,10 +129,10 @@ class Multilabel(Outcome):
         has = [lists.list.contains(label).cast(pl.Float32).to_numpy() for label in labels]
         return Dense(np.stack(has, axis=1) if has else np.empty((len(lists), 0), np.float32), labels)
 
-    def resolved(self, rows: Samples) -> Self:
+    def resolved(self, target: Mapping[str, object], rows: pl.DataFrame) -> Self:
         """The same with the names of the labels that occur, where none are named."""
-        target = rows.target
-        return self if self.labels or not isinstance(target, Dense) else replace(self, labels=target.names)
+        column = next(iter(self.columns(target, rows, {}).values()))
+        return self if self.labels or not isinstance(column, Dense) else replace(self, labels=column.names)
 
     def check(self, rows: Samples, where: str) -> None:
         """Raise `BadData` where no label occurs both ways among these rows; note those that do not."""

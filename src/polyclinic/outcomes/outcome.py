@@ -67,8 +67,11 @@ class Outcome(Protocol):
         files: column → what reads the files that it names.
         """
 
-    def resolved(self, rows: Samples) -> Self:
-        """The same with what all labelled rows of a study decide written out (the names of the classes)."""
+    def resolved(self, target: Mapping[str, object], rows: pl.DataFrame) -> Self:
+        """The same with what all labelled rows of a study decide written out (the names of the classes).
+
+        target: the study's block `target`; rows: the selected rows of its table, with the columns that it names.
+        """
         return self
 
     def check(self, rows: Samples, where: str) -> None:

@@ -45,7 +45,7 @@ class Targets(Record):
     """What the targets of one outcome are; outcomes may add facts of their own (numbers, or numbers by name)."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, int | float | Name | dict[str, int | float]] = Field(init=False)
+    __pydantic_extra__: dict[str, int | float | Name | dict[str, Count | float]] = Field(init=False)
 
     positive: Count | None = None
     labelled: Count | None = None

@@ -10,6 +10,8 @@ PATH, REFERENCE, REFUSED, OUTSIDE = "path", "reference", "refused", "outside"
 DICE = "dice//"
 LABEL_NAMES, TRUTHS, VALUES, PROBABILITIES = "labels", "boolean_values", "predicted_boolean_values", "probabilities"
 UNCALIBRATED_PROBABILITIES, THRESHOLDS = "uncalibrated_probabilities", "thresholds"
+CLASS, PREDICTED_CLASS = "class_value", "predicted_class_value"
+CLASSES, PREDICTION_SET = "classes", "prediction_set"
 
 IDENTITY: dict[str, pl.DataType] = {ROW_ID: pl.Int64(), SUBJECT: pl.Int64(), TIME: pl.Datetime("us")}
 """Which row a prediction is for."""
@@ -29,10 +31,18 @@ PREDICTED: dict[str, pl.DataType] = {
     UNCALIBRATED_PROBABILITIES: pl.List(pl.Float64()),
     THRESHOLDS: pl.List(pl.Float64()),
     REFUSED: pl.String(),
+    PREDICTED_CLASS: pl.String(),
+    CLASSES: pl.List(pl.String()),
+    PREDICTION_SET: pl.List(pl.String()),
 }
 """What was predicted, by kind of outcome: a probability or the path of a picture; or why nothing was."""
 
-LABELS: dict[str, pl.DataType] = {TRUTH: pl.Boolean(), TRUTHS: pl.List(pl.Boolean()), REFERENCE: pl.String()}
+LABELS: dict[str, pl.DataType] = {
+    TRUTH: pl.Boolean(),
+    TRUTHS: pl.List(pl.Boolean()),
+    REFERENCE: pl.String(),
+    CLASS: pl.String(),
+}
 """What happened, by kind of outcome."""
 
 PACKAGE_FOLD, EVERY_SPLIT = "package", "all"

@@ -212,7 +212,7 @@ def samples_step(study: Study, source: IngestedSource, cohort: StudyCohort, step
     inputs |= {"separate": study.split.separate} if "table" in named else {}
     question = study.question
     if source.step.exists and cohort.step.exists:
-        question = resolved(study, source.data)
+        question = resolved(study, source.data, cohort.rows)
         inputs |= {"files": files_digest(question, cohort.rows, source)}
     code = StepCode(write_samples, tuple(registry.entry("inputs", name).target for name in named))
     fit_key = key_of("samples", inputs, code)
@@ -251,11 +251,18 @@ def holding(
     return holds_before(predicate_of(name, predicate, question.task), source.scan(), rows, lookback)
 
 
-def resolved(study: Study, source: Timeline | RowTable) -> Question:
-    """The question with the columns of a table and their levels written out."""
+def resolved(study: Study, source: Timeline | RowTable, selected: pl.DataFrame) -> Question:
+    """The question with what the rows of the study decide written out: columns of a table, levels, names of classes.
+
+    selected: the rows to predict for, with their labels.
+    """
     question, separate = study.question, study.split.separate
     if not isinstance(source, RowTable):
         return question
+    outcome = question.outcome.resolved(question.target, selected)
+    target = dict(question.target)
+    if outcome != question.outcome:
+        target |= config.settings_of(outcome)
     rows, strata = source.rows(), study.evaluation.strata
     left_out = [*question.target_columns, *separate]
     inputs = dict(question.inputs)
@@ -264,7 +271,7 @@ def resolved(study: Study, source: Timeline | RowTable) -> Question:
             groups = reader.groups or tuple(n for n in separate if n != "row")
             complete = replace(reader, groups=groups, strata=reader.strata or strata)  # type: ignore[type-var]
             inputs[name] = config.settings_of(complete.resolved(rows, left_out))
-    return replace(question, inputs=inputs)
+    return replace(question, inputs=inputs, target=target)
 
 
 def files_digest(question: Question, rows: pl.DataFrame, source: IngestedSource) -> str | None:

@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,7 @@ def _planned(study: Study, steps: Steps) -> Iterator[PlannedStep]:
     source = ingest_step(study, steps)
     cohort = cohort_step(study, source, steps)
     samples = samples_step(study, source, cohort, steps)
+    study = _with_target(study, samples)
     leak_step(samples, steps)
     if samples.step.exists:
         for work in fit_work(study, samples, samples.folds(study.split, study.seed)):
@@ -181,6 +183,11 @@ def _planned(study: Study, steps: Steps) -> Iterator[PlannedStep]:
         yield PlannedStep(name, "depends" if all_reused else "no", steps.seconds_of(name))
 
 
+def _with_target(study: Study, samples: StudySamples) -> Study:
+    """The study with what its rows decide of the target written out: the names of the classes."""
+    return replace(study, question=replace(study.question, target=samples.question.target))
+
+
 def _report(study: Study, folder: Path, steps: Steps, own: Sequence[notes.Note]) -> Report:
     """Every step in turn.
 
@@ -189,6 +196,7 @@ def _report(study: Study, folder: Path, steps: Steps, own: Sequence[notes.Note])
     source = ingest_step(study, steps)
     cohort = cohort_step(study, source, steps)
     samples = samples_step(study, source, cohort, steps)
+    study = _with_target(study, samples)
     leak_step(samples, steps)
     study.evaluation.check_names(samples.rows.groups, samples.rows.strata)
     folds = samples.folds(study.split, study.seed)
