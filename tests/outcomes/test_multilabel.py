@@ -81,9 +81,8 @@ def test_one_column_lists_the_labels_of_a_row(values):
     column = open_ended.columns(target, frame, {})["codes"]
     assert column.names == ("liver", "skin")
     np.testing.assert_array_equal(column.values, [[1, 1], [0, 0], [np.nan, np.nan]])
-    some = Samples(np.arange(3), {"codes": column}, {"codes": "target"})
-    assert open_ended.resolved(some).labels == ("liver", "skin")
-    assert OUTCOME.resolved(some) == OUTCOME
+    assert open_ended.resolved(target, frame).labels == ("liver", "skin")
+    assert OUTCOME.resolved(target, frame) == OUTCOME
 
 
 def test_other_values_are_refused_by_the_name_of_their_column():

@@ -175,16 +175,7 @@ def _calibration(page: PageSection, o: OutcomeResults, results: ClassResults) ->
     """The curves of the classes with most rows."""
     known = [one for one in results.by_class if one.calibration is not None and one.calibration.curve]
     largest = sorted(known, key=lambda one: -one.rows if isinstance(one.rows, int) else 0)[:MOST_CURVES]
-    drawn = [
-        Curve(
-            one.name,
-            x=[p.predicted for p in points],
-            y=[p.observed for p in points],
-            marks=[p.predicted for p in points],
-        )  # type: ignore[misc]
-        for one in largest
-        if (points := [p for p in one.calibration.curve if None not in (p.predicted, p.observed)])  # type: ignore[union-attr]
-    ]
+    drawn = [curve for one in largest if (curve := _curve(one)).x]
     if not drawn:
         return
     title = o.titled(f"Calibration of {results.model} by class")
@@ -203,6 +194,14 @@ def _calibration(page: PageSection, o: OutcomeResults, results: ClassResults) ->
         height=300,
     )
     page.draw(title, figure)
+
+
+def _curve(one: ClassRow) -> Curve:
+    """Predicted and observed share of one class."""
+    bins = one.calibration.curve if one.calibration else []
+    points = [(p.predicted, p.observed) for p in bins if p.predicted is not None and p.observed is not None]
+    x, y = [p for p, _ in points], [o for _, o in points]
+    return Curve(one.name, x=x, y=y, marks=x)
 
 
 def _sets(page: PageSection, o: OutcomeResults, results: ClassResults) -> None:
