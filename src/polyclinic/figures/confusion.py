@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from polyclinic.figures.numbers import count
-from polyclinic.figures.svg import ACCENT, INK, MUTED, PAPER, draw
+from polyclinic.figures.svg import ACCENT, INK, MUTED, draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DARK = 0.6
-"""The share from which on the words of a cell are written in the colour of the paper."""
+DARKEST = 0.5
+"""How much of its colour a cell of all rows has: numbers stay legible on it, on light and on dark pages."""
 LONGEST = 14
 
 
@@ -37,10 +37,9 @@ def confusion(
             total = sum(cell for cell in cells if isinstance(cell, int)) or 1
             for column, cell in enumerate(cells):
                 share = cell / total if isinstance(cell, int) else 0.0
-                axes.fill_between([column, column + 1], row, row + 1, color=ACCENT, alpha=0.05 + 0.9 * share, lw=0)
-                colour = PAPER if share > DARK else INK
+                axes.fill_between([column, column + 1], row, row + 1, color=ACCENT, alpha=0.04 + DARKEST * share, lw=0)
                 weight = "bold" if row == column else "normal"
-                axes.text(column + 0.5, row + 0.5, count(cell), color=colour, ha="center", va="center", weight=weight)
+                axes.text(column + 0.5, row + 0.5, count(cell), color=INK, ha="center", va="center", weight=weight)
         places = [place + 0.5 for place in range(len(names))]
         axes.set(xlim=(0, len(names)), ylim=(len(names), 0), xlabel=predicted, ylabel=truth)
         axes.set_xticks(places, short, rotation=0 if sum(map(len, short)) < 30 else 45, color=MUTED)

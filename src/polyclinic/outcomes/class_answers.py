@@ -254,9 +254,9 @@ def sorted_classes(target: Mapping[str, object], rows: pl.DataFrame) -> tuple[st
     """The classes of the labelled rows: whole numbers in their order, else text in the order of its letters."""
     name = str(target["column"])
     need_columns(rows, [name])
-    found = class_texts(rows[name]).drop_nulls().unique()
-    as_numbers = found.cast(pl.Int64, strict=False)
-    order = found.sort() if as_numbers.has_nulls() else found.gather(as_numbers.arg_sort())
+    levels = class_texts(rows[name]).drop_nulls().unique()
+    as_numbers = levels.cast(pl.Int64, strict=False)
+    order = levels.sort() if as_numbers.has_nulls() else levels.gather(as_numbers.arg_sort())
     return tuple(order.to_list())
 
 
