@@ -8,6 +8,12 @@ AREA = Area(
     inputs="polyclinic.areas.molecules.inputs:MoleculesInputs",
     formats={"smiles": "polyclinic.areas.molecules.formats.smiles:Smiles"},
     models={"mpnn": "polyclinic.areas.molecules.models.mpnn:Mpnn"},
-    studies={"blood-brain-barrier": "polyclinic.areas.molecules:studies/blood-brain-barrier.yaml"},
-    datasets={"bbbp": "polyclinic.areas.molecules:datasets/bbbp.yaml"},
+    studies={
+        "blood-brain-barrier": "polyclinic.areas.molecules:studies/blood-brain-barrier.yaml",
+        "tox21": "polyclinic.areas.molecules:studies/tox21.yaml",
+    },
+    datasets={
+        "bbbp": "polyclinic.areas.molecules:datasets/bbbp.yaml",
+        "tox21": "polyclinic.areas.molecules:datasets/tox21.yaml",
+    },
 )
