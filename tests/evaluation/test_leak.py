@@ -160,3 +160,16 @@ def test_a_number_whose_middle_is_the_answer_is_named():
     with notes.collection() as collected:
         screen_inputs(samples.with_column("middle", column, "input"))
     assert any(note.result.startswith("middle: its value alone") for note in collected)
+
+
+def test_each_of_several_labels_is_looked_at_over_the_rows_where_it_is_known():
+    rng = np.random.default_rng(0)
+    y_true = rng.integers(0, 2, (200, 2)).astype(np.float32)
+    y_true[:50, 1] = np.nan
+    copy = np.where(np.isnan(y_true[:, 1]), rng.random(200), y_true[:, 1] * 3)
+    columns = {"noise": Dense(rng.random(200)), "copy": Dense(copy), "labels": Dense(y_true, ("one", "two"))}
+    roles = {"noise": "input", "copy": "input", "labels": "target"}
+    with pytest.raises(BadData, match="'copy' gives the target all by itself"):
+        screen_inputs(Samples(np.arange(200), columns, roles))
+    roles["copy"] = "weight"
+    assert screen_inputs(Samples(np.arange(200), columns, roles)) == []

@@ -70,8 +70,7 @@ def test_a_row_is_labelled_where_one_of_its_labels_is_known():
     some = rows([[1, np.nan, np.nan], [np.nan] * 3, [0, 0, 0]])
     assert some.labelled.tolist() == [True, False, True]
     assert OUTCOME.truth(some)["boolean_values"].to_list() == [[True, None, None], None, [False, False, False]]
-    assert OUTCOME.facts(some)["labelled"] == 2
-    assert OUTCOME.facts(some)["known"] == {"liver": 2, "heart": 1, "skin": 1}
+    assert OUTCOME.facts(some) == {"labelled": 2, "labels": 3, "labels known": 4, "labels missing": 5}
 
 
 @pytest.mark.parametrize("values", [[["skin", "liver"], [], None], ["skin; liver", "", None]], ids=["lists", "text"])

@@ -75,8 +75,9 @@ def screen_inputs(samples: Samples) -> list[SuspectInput]:
     """Hold each input by itself against a yes-or-no target, and note those that nearly give the answer.
 
     Of dense inputs the value, the category and the gaps are looked at; of timed ones, by code, the newest value and
-    whether there is one. Does nothing where the target is no dense column of two values, or has fewer than ten rows of
-    either.
+    whether there is one. Of several labels a row, each is looked at by itself, over the rows where it is known, and
+    dense columns of over 300 numbers (fingerprints) are not. Does nothing where the target is no dense column of two
+    values, or has fewer than ten rows of either.
 
     Raises
     ------
@@ -90,18 +91,26 @@ def screen_inputs(samples: Samples) -> list[SuspectInput]:
     if not len(rows):
         what = "no row has a label: there is nothing to learn"
         raise BadData(what, fix="check the target column or the labels")
-    y_true = np.asarray(target.values[rows], float).reshape(len(rows), -1)[:, 0]
-    if not np.isin(y_true, (0, 1)).all() or min(y_true.sum(), (1 - y_true).sum()) < FEWEST:
-        return []
-    screened = list(_screen(samples, rows, y_true))
-    for one in screened:
-        if one.auroc >= PERFECT:
-            _refuse(one.name)
-    return _noted(screened)
+    labels = np.asarray(target.values[rows], float).reshape(len(rows), -1).T
+    suspects: list[SuspectInput] = []
+    for label in labels:
+        known = ~np.isnan(label)
+        y_true = label[known]
+        if not np.isin(y_true, (0, 1)).all() or min(y_true.sum(), (1 - y_true).sum()) < FEWEST:
+            continue
+        screened = list(_screen(samples, rows[known], y_true, widest=None if len(labels) == 1 else MOST_CODES))
+        for one in screened:
+            if one.auroc >= PERFECT:
+                _refuse(one.name)
+        suspects += _noted(screened)
+    return suspects
 
 
-def _screen(samples: Samples, rows: Array, y_true: Array) -> Iterator[_Screened]:
+def _screen(samples: Samples, rows: Array, y_true: Array, widest: int | None = None) -> Iterator[_Screened]:
+    """widest: dense columns of more numbers are not looked at; None: all are."""
     for name, column in of_rows(samples, Dense).items():
+        if widest is not None and np.prod(column.values.shape[1:]) > widest:
+            continue
         values = np.asarray(column.values[rows], float).reshape(len(rows), -1)
         for feature, one in zip(names_of(name, column), values.T, strict=True):
             screened = _feature(feature, one, y_true)

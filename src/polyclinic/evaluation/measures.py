@@ -15,7 +15,7 @@ from polyclinic.errors import UnknownName
 from polyclinic.evaluation.scores import ANY, Score
 
 Show: TypeAlias = Literal["figure", "table"]
-NEAR = "near:"
+NEAR, PART = "near:", "//"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class Measure:
     def of_part(self, part: str, score: Callable[..., Score], title: str = "") -> Self:
         """The same measure of one class, label or structure: `auroc//sepsis`, "AUROC, sepsis"."""
         named = f"{self.title}, {title or part}"
-        return replace(self, name=f"{self.name}//{part}", title=named, score=score, show="table")
+        return replace(self, name=f"{self.name}{PART}{part}", title=named, score=score, show="table")
 
 
 def _best_value(better: str) -> float:

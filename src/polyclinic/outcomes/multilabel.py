@@ -151,12 +151,10 @@ class Multilabel(Outcome):
         return [bool((label == 1).any() and (label == 0).any()) for label in target.T]
 
     def facts(self, rows: Samples) -> dict[str, object]:
-        """How many rows have a label, and of each label how many rows are known and how many are positive."""
-        target = self.target(rows, State())
-        known = ~np.isnan(target)
-        counts = {"known": known.sum(axis=0), "positive labels": np.nansum(target, axis=0).astype(int)}
-        named = {key: dict(zip(self.labels, each.tolist(), strict=True)) for key, each in counts.items()}
-        return {"labelled": int(known.any(axis=1).sum()), **named}
+        """How many rows have a label, how many labels there are, and how many of these are known over all rows."""
+        known = ~np.isnan(self.target(rows, State()))
+        shares = {"labels": len(self.labels), "labels known": int(known.sum()), "labels missing": int((~known).sum())}
+        return {"labelled": int(known.any(axis=1).sum()), **shares}
 
     # -- learning ------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Data frames and table files: read, write, and read as numbers, labels and times."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,10 +67,29 @@ def _key(column: pl.Series) -> pl.Series:
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """CSV or Parquet, as the name ends; whole or not at all."""
+    """CSV or Parquet, as the name ends; whole or not at all. In a CSV, a list is written as JSON: `[0.5, null]`."""
     writable(path)
     with atomic.file(path) as part:
-        frame.write_csv(part) if path.suffix == ".csv" else frame.write_parquet(part)
+        with_lists_as_text(frame).write_csv(part) if path.suffix == ".csv" else frame.write_parquet(part)
+
+
+def with_lists_as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same with each list as JSON text, as a CSV holds it; null stays null."""
+    texts = [
+        pl.Series(column.name, [None if v is None else json.dumps(v) for v in column.to_list()], pl.String)
+        for column in frame
+        if isinstance(column.dtype, pl.List)
+    ]
+    return frame.with_columns(texts)
+
+
+def lists_of_text(series: pl.Series, kind: pl.DataType) -> pl.Series:
+    """Lists of a column that has them as they are, or as JSON text; raises `BadData` for other text."""
+    try:
+        return (series.str.json_decode(pl.List(kind)) if series.dtype == pl.String else series).cast(pl.List(kind))
+    except pl.exceptions.PolarsError as error:
+        fix = "write one list a row, in a CSV as JSON: [0.1, 0.7, null]"
+        raise BadData(f"the column {series.name!r} holds no lists", at=Place(column=series.name), fix=fix) from error
 
 
 def writable(path: Path) -> None:

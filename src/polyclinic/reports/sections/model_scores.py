@@ -1,7 +1,8 @@
 """Scores: each score of each model with its interval, and the folds behind it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from polyclinic.evaluation.measures import PART
 from polyclinic.figures.html import with_small
 from polyclinic.figures.intervals import Line, forest
 from polyclinic.figures.numbers import number
@@ -13,6 +14,8 @@ from polyclinic.reports.results import Scores
 from polyclinic.reports.wording import group_words, interval, listed
 
 ONE_ANSWER = "one answer for all"
+MOST_PARTS = 8
+"""Scores of single classes, labels or structures that a table of all scores holds beside the others."""
 
 
 def show(report: ReportDocument, page: PageSection) -> None:
@@ -33,9 +36,20 @@ def show(report: ReportDocument, page: PageSection) -> None:
         rows = [
             ([with_small(m, f"{split} rows")], o.scores(m, split)) for m in o.models for split in ("test", "validation")
         ]
+        kept, left_out = without_many_parts(names)
+        rows = [(first, {name: scores[name] for name in kept if name in scores}) for first, scores in rows]
         score_table(page, o, rows, ["model"], o.titled("Scores with 95 % intervals"))
+        if left_out:
+            page.say(f"{len(left_out):,} further scores, of single parts, stand in tables/scores.csv.")
         if dashed := _without_a_model(o, drawn):
             page.say(o.titled(f"Dashed lines: without any model, {dashed}."))
+
+
+def without_many_parts(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names of scores for a table, and those left out: scores of parts (`NAME//PART`), where there are many."""
+    parts = [name for name in names if PART in name]
+    left_out = parts if len(parts) > MOST_PARTS else []
+    return [name for name in names if name not in left_out], left_out
 
 
 def _without_a_model(o: OutcomeResults, drawn: Iterable[str]) -> str:
