@@ -173,3 +173,37 @@ def test_each_of_several_labels_is_looked_at_over_the_rows_where_it_is_known():
         screen_inputs(Samples(np.arange(200), columns, roles))
     roles["copy"] = "weight"
     assert screen_inputs(Samples(np.arange(200), columns, roles)) == []
+
+
+def test_a_copy_of_a_number_is_refused_and_one_that_nearly_orders_the_rows_alike_is_noted():
+    rng = np.random.default_rng(0)
+    y = rng.normal(50, 10, 200).astype(np.float32)
+    columns = {
+        "y": Dense(y),
+        "copy": Dense(3 * y - 7),
+        "near": Dense(y + rng.normal(0, 1.5, 200)),
+        "other": Dense(y[::-1]),
+    }
+    roles = {"y": "target", "copy": "input", "near": "input", "other": "input"}
+    samples = Samples(np.arange(200), columns, roles)
+    with pytest.raises(BadData, match="'copy' gives the target all by itself"):
+        screen_inputs(samples)
+    without = Samples(
+        np.arange(200),
+        {k: v for k, v in columns.items() if k != "copy"},
+        {k: v for k, v in roles.items() if k != "copy"},
+    )
+    assert [suspect.name for suspect in screen_inputs(without)] == ["near"]
+
+
+def test_each_class_and_each_target_is_looked_at():
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 4, 200).astype(np.float32)
+    columns = {"y": Dense(classes), "third": Dense((classes == 2).astype(np.float32)), "z": Dense(rng.normal(size=200))}
+    with pytest.raises(BadData, match="'third' gives the target"):
+        screen_inputs(Samples(np.arange(200), columns, {"y": "target", "third": "input", "z": "input"}))
+    two = {"time": Dense(rng.exponential(size=200)), "event": Dense((classes > 1).astype(np.float32))}
+    roles = {"time": "target", "event": "target", "leaks": "input"}
+    leaking = Samples(np.arange(200), {**two, "leaks": Dense(-two["time"].values)}, roles)
+    with pytest.raises(BadData, match="'leaks' gives the target"):
+        screen_inputs(leaking)

@@ -67,7 +67,7 @@ def records() -> dict[str, Any]:
         "table1": table_one(), "missing": [{"column": "lactate", "share": 0.734}, {"column": "heart rate", "share": 0.012}],
         "summary": {"rows_in": 512_345, "events_out": 498_001, "quarantined": 44, "non_events": {"empty dose": 14_300}},
         "set_aside": {"VITAL//map": {"readings": 15_148, "outside": 36, "tied": 351}},
-        "splits": [{"split": part, "fold": str(f), "rows": r, "groups": {"subject": g}, "positive": p}
+        "splits": [{"split": part, "fold": str(f), "rows": r, "groups": {"subject": g}, "answers": {"negative": r - p, "positive": p}}
                    for f in range(5) for part, r, g, p in (("train", 6700 + f, 68, 1240), ("validation", 1200 - f, 12, 225), ("test", 1990, 20, 366))],
     }  # fmt: skip
     values = {
@@ -248,10 +248,10 @@ def table_one() -> list[dict[str, Any]]:
     rows = [("rows", "", 9890, 8059, 1831), ("sex", "female", 4101, 3390, 711), ("sex", "male", 5789, 4669, 1120),
             ("race", "Black or African American", 903, 780, 123), ("race", "White", 6240, 5010, 1230), ("race", "other", 3, 2, 1)]  # fmt: skip
     table = [
-        {"variable": v, "level": level, "all": cell(a, 9890, min(a, 60)), "negative": cell(n, 8059, min(n, 60)), "positive": cell(p, 1831, min(p, 40))}
+        {"variable": v, "level": level, "all": cell(a, 9890, min(a, 60)), "by_answer": {"negative": cell(n, 8059, min(n, 60)), "positive": cell(p, 1831, min(p, 40))}}
         for v, level, a, n, p in rows
     ]  # fmt: skip
-    age = {"all": "65 (54 to 76)", "negative": "64 (53 to 75)", "positive": "68 (57 to 78)"}
+    age = {"all": "65 (54 to 76)", "by_answer": {"negative": "64 (53 to 75)", "positive": "68 (57 to 78)"}}
     return [*table, {"variable": "age", "level": "median (quartiles)", **age}]
 
 

@@ -19,7 +19,7 @@ def rows(strata: dict[str, np.ndarray]) -> Samples:
 
 
 def lines(strata: dict[str, np.ndarray]) -> list[tuple[str, str]]:
-    return [(row.variable, row.level) for row in table_one(rows(strata), "", by_answer=False)]
+    return [(row.variable, row.level) for row in table_one(rows(strata), "", {})]
 
 
 def test_a_category_that_is_a_stratum_too_stands_once():

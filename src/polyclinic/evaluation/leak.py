@@ -22,6 +22,12 @@ NEARLY = 0.90
 (blood pressure now for blood pressure in two hours, a severity score for death in hospital); what is written after the
 outcome reaches more."""
 
+NEARLY_A_NUMBER = 0.985
+"""The same of a number, where two inputs that measure one thing may well agree: a rank correlation of .97."""
+
+MOST_CLASSES = 20
+"""Values of a target up to which each is looked at as a class."""
+
 NEARLY_ALL, MANY = 0.98, 0.50
 """A level, or a gap, that nearly all positives have and at most half of the negatives (or the reverse) is named too: it
 says who cannot have the outcome, as the follow-up status does of patients who died before it."""
@@ -72,38 +78,65 @@ class _Screened:
 
 
 def screen_inputs(samples: Samples) -> list[SuspectInput]:
-    """Hold each input by itself against a yes-or-no target, and note those that nearly give the answer.
+    """Hold each input by itself against every target, whatever its type, and note those that nearly give the answer.
 
     Of dense inputs the value, the category and the gaps are looked at; of timed ones, by code, the newest value and
-    whether there is one. Of several labels a row, each is looked at by itself, over the rows where it is known, and
-    dense columns of over 300 numbers (fingerprints) are not. Does nothing where the target is no dense column of two
-    values, or has fewer than ten rows of either.
+    whether there is one. A target of two values is looked at as it is, each of a few classes against the rest, and a
+    number by its rank: of it, only an input that orders the rows (nearly) alike is noted. Of
+    several questions a row (labels, classes), dense columns of over 300 numbers (fingerprints) are not looked at.
 
     Raises
     ------
     BadData
         Where no row has a label, and where an input is the answer.
     """
-    target = next(iter(samples.having("target").values()), None)
-    if not isinstance(target, Dense):
-        return []
-    rows = np.flatnonzero(samples.labelled)
-    if not len(rows):
+    targets = {name: column for name, column in samples.having("target").items() if isinstance(column, Dense)}
+    if targets and not samples.labelled.any():
         what = "no row has a label: there is nothing to learn"
         raise BadData(what, fix="check the target column or the labels")
-    labels = np.asarray(target.values[rows], float).reshape(len(rows), -1).T
+    suspects: dict[str, SuspectInput] = {}
+    for column in targets.values():
+        each = np.asarray(column.values, np.float64).reshape(len(samples), -1).T
+        for values in each:
+            for one in _screened(samples, np.flatnonzero(~np.isnan(values)), values, several=len(each) > 1):
+                suspects.setdefault(one.name, one)
+    for one in suspects.values():
+        _note(one)
+    return list(suspects.values())
+
+
+def _screened(samples: Samples, rows: Array, values: Array, *, several: bool) -> list[SuspectInput]:
+    """The inputs that nearly give one target; rows: where it is known. several: whether it is one of several."""
+    levels = np.unique(values[rows])
+    if len(levels) > MOST_CLASSES:
+        return _suspects(list(_screen_number(samples, rows, values[rows])), "rank correlation")
+    questions = levels[1:] if len(levels) == 2 else levels
     suspects: list[SuspectInput] = []
-    for label in labels:
-        known = ~np.isnan(label)
-        y_true = label[known]
-        if not np.isin(y_true, (0, 1)).all() or min(y_true.sum(), (1 - y_true).sum()) < FEWEST:
-            continue
-        screened = list(_screen(samples, rows[known], y_true, widest=None if len(labels) == 1 else MOST_CODES))
-        for one in screened:
-            if one.auroc >= PERFECT:
-                _refuse(one.name)
-        suspects += _noted(screened)
+    for level in questions:
+        y_true = (values[rows] == level).astype(np.float64)
+        if min(y_true.sum(), (1 - y_true).sum()) >= FEWEST:
+            widest = MOST_CODES if several or len(questions) > 1 else None
+            suspects += _suspects(list(_screen(samples, rows, y_true, widest)), "AUROC")
     return suspects
+
+
+def _screen_number(samples: Samples, rows: Array, y_true: Array) -> Iterator[_Screened]:
+    """Dense inputs by how alike they order the rows: the share of ordered pairs, as the AUROC counts them."""
+    if len(rows) < 2 * FEWEST:
+        return
+    for name, column in of_rows(samples, Dense).items():
+        values = np.asarray(column.values[rows], np.float64).reshape(len(rows), -1)
+        for feature, one in zip(names_of(name, column), values.T, strict=True):
+            known = ~np.isnan(one)
+            if known.sum() >= 2 * FEWEST and len(np.unique(one[known])) > 2:
+                rank = abs(float(np.corrcoef(_ranks(one[known]), _ranks(y_true[known]))[0, 1]))
+                yield _Screened(feature, "its value", (1 + rank) / 2, False)
+
+
+def _ranks(values: Array) -> npt.NDArray[np.float64]:
+    """Midranks."""
+    ordered = np.sort(values)
+    return np.asarray((np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")) / 2)
 
 
 def _screen(samples: Samples, rows: Array, y_true: Array, widest: int | None = None) -> Iterator[_Screened]:
@@ -202,18 +235,26 @@ def _rules_out(flag: npt.NDArray[np.bool_], y_true: Array) -> bool:
     return any(max(a, 1 - a) >= NEARLY_ALL and abs(a - b) >= MANY for a, b in (shares, shares[::-1]))
 
 
-def _refuse(name: str) -> None:
-    what = f"the input {name!r} gives the target all by itself (AUROC 1.0): it is the label, or was written after it"
+def _refuse(name: str, measure: str) -> None:
+    what = (
+        f"the input {name!r} gives the target all by itself ({measure} 1.0): it is the label, or was written after it"
+    )
     fix = f"take {name!r} out of the inputs (of a table: `without: [{name}]`), or give it the time at which it became known"
     raise BadData(what, at=Place(column=name), fix=fix)
 
 
-def _noted(screened: list[_Screened]) -> list[SuspectInput]:
-    suspected = [s for s in screened if s.auroc >= NEARLY or s.rules_out]
+def _suspects(screened: list[_Screened], measure: str) -> list[SuspectInput]:
+    """Those that nearly give the answer; raises `BadData` for one that is it."""
+    for one in screened:
+        if one.auroc >= PERFECT:
+            _refuse(one.name, measure)
+    least = NEARLY if measure == "AUROC" else NEARLY_A_NUMBER
+    suspected = [s for s in screened if s.auroc >= least or s.rules_out]
     next_best = max((s.auroc for s in screened if s not in suspected), default=0.5)
-    suspects = [SuspectInput(s.name, s.how, s.auroc, next_best) for s in suspected]
-    for one in suspects:
-        result = f"{one.name}: {one.how} alone gives an AUROC of {one.auroc:.3f}; the best of the others gives {next_best:.3f}"
-        why = "Is it known at the time of the prediction? If it is written later, leave it out: the scores would not hold."
-        note("an input that nearly gives the answer", result, why, "serious")
-    return suspects
+    return [SuspectInput(s.name, s.how, s.auroc, next_best) for s in suspected]
+
+
+def _note(one: SuspectInput) -> None:
+    result = f"{one.name}: {one.how} alone gives an AUROC of {one.auroc:.3f}; the best of the others gives {one.next_best:.3f}"
+    why = "Is it known at the time of the prediction? If it is written later, leave it out: the scores would not hold."
+    note("an input that nearly gives the answer", result, why, "serious")

@@ -108,6 +108,11 @@ class Binary(Outcome):
         target = self.target(rows, State())
         return {"positive": int(np.nansum(target)), "labelled": int((~np.isnan(target)).sum())}
 
+    def answer_parts(self, rows: Samples) -> dict[str, Array]:
+        """Negative and positive rows."""
+        target = self.target(rows, State())
+        return {"negative": target == 0, "positive": target == 1}
+
     def family(self, state: State) -> Family:
         """One log odds a row."""
         return Family("bernoulli")

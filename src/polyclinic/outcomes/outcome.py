@@ -81,6 +81,10 @@ class Outcome(Protocol):
     def facts(self, rows: Samples) -> Mapping[str, object]:
         """What the targets are, for the report: {"labelled": 9890, "positive": 1831}."""
 
+    def answer_parts(self, rows: Samples) -> Mapping[str, Array]:
+        """Name of an answer → which rows have it, bool [row]: Table 1 and the flow count rows by these; few or none."""
+        return {}
+
     # -- learning ------------------------------------------------------------------------------------------------
 
     def prepare(self, train: Samples) -> State:

@@ -85,13 +85,12 @@ class TableOneCell(Record):
 
 
 class TableOneRow(Record):
-    """A variable, or one level of it, over all rows and by answer."""
+    """A variable, or one level of it, over all rows and over the rows of each answer."""
 
     variable: Name
     level: Name = ""
     all: TableOneCell
-    negative: TableOneCell | None = None
-    positive: TableOneCell | None = None
+    by_answer: dict[Name, TableOneCell] = Field(default_factory=dict)
 
 
 class MissingInput(Record):
@@ -102,13 +101,13 @@ class MissingInput(Record):
 
 
 class SplitPart(Record):
-    """How many rows, groups and positive rows a part of a fold has."""
+    """How many rows, groups and rows of each answer a part of a fold has."""
 
     split: Name
     fold: Name = ""
     rows: Count
     groups: Counts = Field(default_factory=dict)
-    positive: Count | None = None
+    answers: Counts = Field(default_factory=dict)
 
 
 class TimeRange(Record):

@@ -5,17 +5,19 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from polyclinic.arrays import Array
 from polyclinic.figures.numbers import number, percent
 from polyclinic.packages.missing_inputs import is_category
 from polyclinic.reports.cohort_facts import TableOneCell, TableOneRow
 from polyclinic.samples import Dense, Samples
 from polyclinic.samples.samples import names_of, of_rows
 
+ALL = "all rows"
 MOST_NUMBERS = 12
 """Numbers a row of one input up to which each of them gets a line of its own."""
 
 
-def table_one(rows: Samples, group: str, *, by_answer: bool) -> list[TableOneRow]:
+def table_one(rows: Samples, group: str, answers: Mapping[str, Array]) -> list[TableOneRow]:
     """Rows, their share and the patients behind them by level of each stratum; medians and shares of dense inputs.
 
     Parameters
@@ -24,12 +26,10 @@ def table_one(rows: Samples, group: str, *, by_answer: bool) -> list[TableOneRow
         The rows of the study.
     group
         The group whose members are counted beside the rows (subject); empty where there is none.
-    by_answer
-        Whether the answer is yes or no, so that negative and positive rows get a column each.
+    answers
+        Name of an answer → which rows have it, bool [row]: each gets a column.
     """
-    parts = {"all": np.ones(len(rows), bool)}
-    if by_answer:
-        parts |= {"negative": rows.y == 0, "positive": rows.y == 1}
+    parts = {ALL: np.ones(len(rows), bool), **answers}
     members = rows.groups.get(group)
     everybody = {part: _cell(mask, int(mask.sum()), members) for part, mask in parts.items()}
     table = [_row("rows", "", everybody)] if len(rows) else []
@@ -42,18 +42,18 @@ def table_one(rows: Samples, group: str, *, by_answer: bool) -> list[TableOneRow
 
 
 def _row(variable: str, level: str, cells: Mapping[str, TableOneCell]) -> TableOneRow:
-    negative, positive = cells.get("negative"), cells.get("positive")
-    return TableOneRow(variable=variable, level=level, all=cells["all"], negative=negative, positive=positive)
+    by_answer = {name: cell for name, cell in cells.items() if name != ALL}
+    return TableOneRow(variable=variable, level=level, all=cells[ALL], by_answer=by_answer)
 
 
-def _cell(mask: npt.NDArray[np.bool_], of: int, members: npt.NDArray[np.generic] | None) -> TableOneCell:
+def _cell(mask: Array, of: int, members: npt.NDArray[np.generic] | None) -> TableOneCell:
     """How many rows of a column, and how many groups have at least one of them."""
     n = int(mask.sum())
     groups = None if members is None else len(np.unique(members[mask]))
     return TableOneCell(rows=n, share=n / of if of else None, groups=groups)
 
 
-def _numbers(rows: Samples, parts: dict[str, npt.NDArray[np.bool_]]) -> list[TableOneRow]:
+def _numbers(rows: Samples, parts: Mapping[str, Array]) -> list[TableOneRow]:
     table = []
     for name, column in of_rows(rows, Dense).items():
         if not few_valued(column) or column.values.dtype.kind != "f":

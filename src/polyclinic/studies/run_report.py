@@ -16,6 +16,7 @@ from polyclinic.evaluation.evaluator import evaluate
 from polyclinic.evaluation.outcome_section import OutcomeSection
 from polyclinic.inspection.permutation import permutation_importance
 from polyclinic.notes import Note
+from polyclinic.outcomes.outcome import Outcome
 from polyclinic.reports.cohort_facts import main_group
 from polyclinic.reports.composition import core_of, sections_of
 from polyclinic.reports.document import ReportDocument
@@ -151,9 +152,9 @@ def cohort(run: EvaluatedRun) -> dict[str, Any]:
         "sanity": facts["sanity"] + both_sides(rows, run.folds),
         **size,
         "targets": {outcome.kind: outcome.facts(known)},
-        "table1": table_one(known, main_group(groups(known)), by_answer=outcome.kind == "binary"),
+        "table1": table_one(known, main_group(groups(known)), outcome.answer_parts(known)),
         "missing": missing(known),
-        "splits": [division(rows.take(getattr(f, p)), f.name, p, outcome.kind) for f in run.folds for p in parts],
+        "splits": [division(rows.take(getattr(f, p)), f.name, p, outcome) for f in run.folds for p in parts],
         "summary": source_summary(run.source.data.summary()),
     }
     if known.time is not None:
@@ -161,10 +162,10 @@ def cohort(run: EvaluatedRun) -> dict[str, Any]:
     return document
 
 
-def division(rows: Samples, fold: str, part: str, kind: str) -> dict[str, Any]:
-    """How many rows, groups and positives a part of a fold has."""
-    positive = {"positive": int(np.nansum(rows.y))} if kind == "binary" else {}
-    return {"fold": fold, "split": part, "rows": len(rows), "groups": groups(rows), **positive}
+def division(rows: Samples, fold: str, part: str, outcome: Outcome) -> dict[str, Any]:
+    """How many rows, groups and rows of each answer a part of a fold has."""
+    answers = {name: int(here.sum()) for name, here in outcome.answer_parts(rows).items()}
+    return {"fold": fold, "split": part, "rows": len(rows), "groups": groups(rows), "answers": answers}
 
 
 def both_sides(rows: Samples, folds: Sequence[Fold]) -> list[dict[str, Any]]:

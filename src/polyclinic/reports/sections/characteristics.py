@@ -17,7 +17,7 @@ BOLD, LEVEL = Markup("<b>{}</b>"), Markup('<span class="level">{}</span>')
 def show(report: ReportDocument, page: PageSection) -> None:
     """Table 1 with rows, per cent and patients; what is missing, the most missing first."""
     table, group = report.cohort.table1, report.cohort.main_group
-    columns = ["all", *(c for c in ("negative", "positive") if any(_cell(row, c) for row in table))]
+    columns = ["all", *dict.fromkeys(name for row in table for name in row.by_answer)]
     body: list[list[object]] = []
     for variable, members in groupby(table, lambda row: plain(row.variable)):
         rows = [*members]
@@ -43,7 +43,7 @@ def _counts_groups(table: list[TableOneRow]) -> bool:
 
 
 def _cell(row: TableOneRow, column: str) -> TableOneCell | None:
-    return {"all": row.all, "negative": row.negative, "positive": row.positive}[column]
+    return row.all if column == "all" else row.by_answer.get(column)
 
 
 def _written(cell: TableOneCell | None, group: str) -> object:

@@ -88,7 +88,7 @@ def _part(part: SplitPart | None) -> Markup | None:
     """The rows of a part of a fold, and below them its groups and positives."""
     if part is None:
         return None
-    words = [*_counted(part.groups), *([f"{count(part.positive)} positive"] if part.positive is not None else [])]
+    words = [*_counted(part.groups), *(f"{count(n)} {name}" for name, n in part.answers.items() if name != "negative")]
     # A number and what it counts stay on one line.
     return with_small(count(part.rows), ", ".join(word.replace(" ", "\u00a0") for word in words))
 
