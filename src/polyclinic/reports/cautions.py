@@ -7,10 +7,10 @@ from polyclinic.reports.calibration_words import calibration_verdict
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.finding import compared_with
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
+from polyclinic.reports.page_section import section_types
 from polyclinic.reports.results import Caution
 from polyclinic.reports.sections.evidence import Evidence
 from polyclinic.reports.sections.model_scores import choosing_flatters, cost_of_choosing
-from polyclinic.reports.sections.usefulness import operating_point
 from polyclinic.reports.wording import Verdict, group_word, in_words, interval, listed, plain, verdict
 
 MOST_NOTES = 4
@@ -29,7 +29,7 @@ def cautions(report: ReportDocument) -> list[Caution]:
         *_serious_notes(report),
         *_of_each(_chance, every),
         *_gates(report),
-        *_of_each(_threshold, every),
+        *_of_sections(report, every),
         *_of_each(_calibration, every),
         *_of_each(_subgroups, every),
         *_of_each(_not_chosen, every),
@@ -43,6 +43,12 @@ def cautions(report: ReportDocument) -> list[Caution]:
 
 def _of_each(look: Callable[[OutcomeResults], list[Caution]], every: Sequence[OutcomeResults]) -> list[Caution]:
     return [caution for o in every for caution in look(o)]
+
+
+def _of_sections(report: ReportDocument, every: Sequence[OutcomeResults]) -> list[Caution]:
+    """What the sections of the report know to be doubtful."""
+    types = list(section_types(report))
+    return [caution for o in every for section, kind in types for caution in kind.cautions(section, o)]
 
 
 def _warnings(report: ReportDocument) -> list[Caution]:
@@ -111,18 +117,6 @@ def _chance(o: OutcomeResults) -> list[Caution]:
         words = "it ranks worse than chance, so look whether the labels are reversed"
     text = f"The {measure.title} of {o.chosen} is {interval(score)}, chance is {measure.chance:g}: {words}."
     return [Caution(title="Chance", text=text)]
-
-
-def _threshold(o: OutcomeResults) -> list[Caution]:
-    """A threshold that was chosen on the rows that judge it."""
-    point = operating_point(o)
-    if point is None or not point.flatters:
-        return []
-    text = (
-        "The threshold was chosen on the rows that are scored, so that the numbers at it are better than on new rows. "
-    )
-    text += "Give the decisions in a column predicted_boolean_value, or other rows to choose it on with validation in a column split."
-    return [Caution(title="Threshold", text=text)]
 
 
 def _calibration(o: OutcomeResults) -> list[Caution]:

@@ -3,8 +3,7 @@
 from polyclinic.figures.numbers import count, how_many, number, percent
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
-from polyclinic.reports.quantities import NO_SCORE
-from polyclinic.reports.sections.usefulness import OperatingPoint, operating_point, reached
+from polyclinic.reports.page_section import section_types
 from polyclinic.reports.wording import Verdict, interval, listed, rows_and_groups, verdict
 
 VERDICTS = {
@@ -16,14 +15,16 @@ VERDICTS = {
 
 
 def finding(report: ReportDocument) -> str:
-    """What was predicted and for which rows; how good it is beside the baselines; and what an alert is worth.
+    """What was predicted and for which rows; how good it is beside the baselines; and what its
+    sections say of it (what an alert is worth).
 
-    Where a report has several outcomes, the second and third sentence stand once for each. Nobody is called a patient
+    Where a report has several outcomes, the sentences from the second on stand once for each. Nobody is called a patient
     where no group of the rows is a subject.
     """
     sentences = [what_was_predicted(report)]
     for o in outcomes(report):
-        sentences += [how_good(o), what_an_alert_is_worth(o)]
+        own = [kind.finding(section, o) for section, kind in section_types(report)]
+        sentences += [how_good(o), *own]
     return " ".join(filter(None, sentences))
 
 
@@ -77,41 +78,3 @@ def compared_with(o: OutcomeResults, model: str, but: tuple[str, ...] = ()) -> s
             value = f" ({number(score.value)})" if score.known else ""
             words.setdefault(verdict(difference, o.measure(o.primary).better), []).append(f"{other}{value}")
     return listed([f"{VERDICTS[v]} {listed(words[v])}" for v in VERDICTS if v in words], ", ")
-
-
-def what_an_alert_is_worth(o: OutcomeResults) -> str:
-    """Of 100 alerts how many are right, how many alerts there are, and whether the operating point was reached."""
-    point = operating_point(o)
-    if point is None or not point.alerts_per_100.known:
-        return ""
-    if point.alerts_per_100.value == 0:
-        return f"At {point.place} it gives no alert at all, and {reached(point) or 'finds nobody'}.{_flattery(point)}"
-    parts = [_right_of_100(point), _sensitivity(point), _alerts(point, o.document.cohort.main_group), reached(point)]
-    return f"At {point.place} {listed([*filter(None, parts)])}.{_flattery(point)}"
-
-
-def _flattery(point: OperatingPoint) -> str:
-    """That the rows which chose the threshold are those that are scored."""
-    if not point.flatters:
-        return ""
-    return " The threshold was chosen on these same rows, so that the numbers at it flatter it."
-
-
-def _right_of_100(point: OperatingPoint) -> str:
-    ppv = point.scores.get("ppv", NO_SCORE)
-    if ppv.value is None:
-        return ""
-    known = f" ({100 * ppv.low:.0f} to {100 * ppv.high:.0f})" if ppv.low is not None and ppv.high is not None else ""
-    return f"{round(100 * ppv.value)} of 100 alerts are right{known}"
-
-
-def _sensitivity(point: OperatingPoint) -> str:
-    sensitivity = point.scores.get("sensitivity", NO_SCORE).value
-    return "" if sensitivity is None else f"{round(100 * sensitivity)} of 100 positive rows are found"
-
-
-def _alerts(point: OperatingPoint, group: str) -> str:
-    if point.alerts_per_day is not None and point.alerts_per_day.known:
-        day = "patient-day" if group in ("subject", "subject_id") else f"day of each {group}"
-        return f"there are {number(point.alerts_per_day.value, 2)} alerts a {day}"
-    return f"there are {number(point.alerts_per_100.value, 2)} alerts in 100 rows"

@@ -9,7 +9,7 @@ from polyclinic import registry
 from polyclinic.figures.overview import overview
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import outcomes
-from polyclinic.reports.page_section import PageSection, SectionType
+from polyclinic.reports.page_section import PageSection, SectionType, section_types
 from polyclinic.reports.section import Section, UnknownSection
 from polyclinic.reports.sections import (
     calibration_check,
@@ -20,7 +20,6 @@ from polyclinic.reports.sections import (
     model_scores,
     provenance,
     subgroup_scores,
-    usefulness,
 )
 
 if TYPE_CHECKING:
@@ -60,11 +59,12 @@ def first_figure(report: ReportDocument) -> str:
         return ""
     lines = [model_scores.score_line(first, model, first.primary) for model in first.models]
     name = first.title(first.primary)
+    known = (kind.out_of_100(section, first) for section, kind in section_types(report))
     return overview(
         lines,
         title=f"{name} of each model",
         axis=f"{name}, with its 95 % interval",
-        right_of_100=usefulness.right_of_100(first),
+        right_of_100=next((n for n in known if n is not None), None),
     )
 
 

@@ -11,9 +11,9 @@ from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
 from polyclinic.reports.page_section import PageSection, SectionType, score_cell
 from polyclinic.reports.quantities import NO_SCORE, Name, Number, Record, Score
-from polyclinic.reports.results import AnyScore, Scores
+from polyclinic.reports.results import AnyScore, Caution, Scores
 from polyclinic.reports.section import Section
-from polyclinic.reports.wording import in_words, plain
+from polyclinic.reports.wording import in_words, listed, plain
 
 NET_BENEFIT = (
     "Net benefit weighs right alerts against false ones at each threshold; a model is worth having where its "
@@ -172,16 +172,13 @@ def _drawable(values: list[float | None]) -> list[float]:
     return [float("nan") if value is None else value for value in values]
 
 
-SECTION = SectionType(model=Usefulness, title="Use at a threshold", place=60, show=show)
-
-
 def operating_point(o: OutcomeResults) -> OperatingPoint | None:
     """The operating point of the chosen model; None where there is none, or where it gives all rows one answer."""
     section = o.document.section(Usefulness)
     return section.point(o.chosen, o.name) if section and o.chosen not in o.constant else None
 
 
-def right_of_100(o: OutcomeResults) -> int | None:
+def out_of_100(section: Usefulness, o: OutcomeResults) -> int | None:  # noqa: ARG001
     """Of 100 alerts of the chosen model, how many are right; None where that cannot be computed."""
     point = operating_point(o)
     ppv = point.scores.get("ppv", NO_SCORE).value if point else None
@@ -202,3 +199,64 @@ def reached(point: OperatingPoint) -> str:
     if score.contains(wanted):
         return f"the operating point was nearly reached ({measured}, which lies within the interval)"
     return f"the operating point was missed ({measured})"
+
+
+def finding(section: Usefulness, o: OutcomeResults) -> str:  # noqa: ARG001
+    """Of 100 alerts how many are right, how many alerts there are, and whether the operating point was reached."""
+    point = operating_point(o)
+    if point is None or not point.alerts_per_100.known:
+        return ""
+    if point.alerts_per_100.value == 0:
+        return f"At {point.place} it gives no alert at all, and {reached(point) or 'finds nobody'}.{_flattery(point)}"
+    parts = [_right_of_100(point), _sensitivity(point), _alerts(point, o.document.cohort.main_group), reached(point)]
+    return f"At {point.place} {listed([*filter(None, parts)])}.{_flattery(point)}"
+
+
+def _flattery(point: OperatingPoint) -> str:
+    """That the rows which chose the threshold are those that are scored."""
+    if not point.flatters:
+        return ""
+    return " The threshold was chosen on these same rows, so that the numbers at it flatter it."
+
+
+def _right_of_100(point: OperatingPoint) -> str:
+    ppv = point.scores.get("ppv", NO_SCORE)
+    if ppv.value is None:
+        return ""
+    known = f" ({100 * ppv.low:.0f} to {100 * ppv.high:.0f})" if ppv.low is not None and ppv.high is not None else ""
+    return f"{round(100 * ppv.value)} of 100 alerts are right{known}"
+
+
+def _sensitivity(point: OperatingPoint) -> str:
+    sensitivity = point.scores.get("sensitivity", NO_SCORE).value
+    return "" if sensitivity is None else f"{round(100 * sensitivity)} of 100 positive rows are found"
+
+
+def _alerts(point: OperatingPoint, group: str) -> str:
+    if point.alerts_per_day is not None and point.alerts_per_day.known:
+        day = "patient-day" if group in ("subject", "subject_id") else f"day of each {group}"
+        return f"there are {number(point.alerts_per_day.value, 2)} alerts a {day}"
+    return f"there are {number(point.alerts_per_100.value, 2)} alerts in 100 rows"
+
+
+def cautions(section: Usefulness, o: OutcomeResults) -> list[Caution]:  # noqa: ARG001
+    """A threshold that was chosen on the rows that judge it."""
+    point = operating_point(o)
+    if point is None or not point.flatters:
+        return []
+    text = (
+        "The threshold was chosen on the rows that are scored, so that the numbers at it are better than on new rows. "
+    )
+    text += "Give the decisions in a column predicted_boolean_value, or other rows to choose it on with validation in a column split."
+    return [Caution(title="Threshold", text=text)]
+
+
+SECTION = SectionType(
+    model=Usefulness,
+    title="Use at a threshold",
+    place=60,
+    show=show,
+    finding=finding,
+    cautions=cautions,
+    out_of_100=out_of_100,
+)
