@@ -12,13 +12,14 @@ from polyclinic.areas.molecules.inputs import MoleculesInputs
 from polyclinic.areas.molecules.models.mpnn import Mpnn
 from polyclinic.areas.records.inputs import RecordsInputs
 from polyclinic.areas.records.models.transformer import Transformer
-from polyclinic.decisions import Threshold
+from polyclinic.decisions import LabelThresholds, PredictionSets, Threshold
 from polyclinic.models.estimator import Estimator
 from polyclinic.models.gbm import Gbm
 from polyclinic.models.linear import Linear, Logistic
 from polyclinic.models.naive import LastValue, Naive
-from polyclinic.outcomes.adjustment import Recalibration
+from polyclinic.outcomes.adjustment import LabelRecalibration, Recalibration
 from polyclinic.outcomes.binary import Binary
+from polyclinic.outcomes.class_adjustment import Temperature
 from polyclinic.outcomes.multiclass import Multiclass
 from polyclinic.outcomes.multilabel import Multilabel
 from polyclinic.outcomes.voxels import Voxels
@@ -73,3 +74,7 @@ named_part: type[Part] = NamedPart
 
 recalibration: Adjustment = Recalibration(slope=1.0, intercept=0.0)
 threshold: Decision = Threshold(value=0.5, rule={})
+label_recalibration: type[Adjustment] = LabelRecalibration
+temperature: type[Adjustment] = Temperature
+label_thresholds: type[Decision] = LabelThresholds
+prediction_sets: type[Decision] = PredictionSets

@@ -28,6 +28,7 @@ OF_A_KIND = (
 )
 """Files of the evaluation that belong to one kind of answer, which names them by a registered name."""
 ALLOWED = {
+    "evaluation/predictions.py": {"binary"},
     "cohorts/task.py": {"binary"},
     "packages/question.py": {"binary"},
     "cli/evaluate.py": {"binary"},
