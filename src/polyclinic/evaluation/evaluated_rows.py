@@ -2,10 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from polyclinic.decisions import Decision
 from polyclinic.evaluation.scored_rows import ScoredRows
 from polyclinic.evaluation.settings import Evaluation
+from polyclinic.samples import Samples
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """Rows of which single ones may be shown: the data are public, or the study says so (`report.show_cases`).
+
+    Attributes
+    ----------
+    samples
+        All rows; `ScoredRows.place` says where among them each scored one stands.
+    folder
+        The folder of the run, which the paths of predictions are relative to.
+    """
+
+    samples: Samples
+    folder: Path
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +51,8 @@ class EvaluatedRows:
         learned from validation rows of other groups; None where that is still to be learned.
     decisions_in_file
         Whether a model whose test rows all hold a decision is judged by these decisions.
+    cases
+        The rows themselves, where single ones may be shown; None where they may not.
     """
 
     outcome: str
@@ -45,3 +65,4 @@ class EvaluatedRows:
     test: ScoredRows
     shipped: Mapping[str, Decision | None] | None = None
     decisions_in_file: bool = False
+    cases: Cases | None = None

@@ -26,7 +26,7 @@ from polyclinic.evaluation.evaluated import (
     Subgroup,
     SubgroupScores,
 )
-from polyclinic.evaluation.evaluated_rows import EvaluatedRows
+from polyclinic.evaluation.evaluated_rows import Cases, EvaluatedRows
 from polyclinic.evaluation.jackknife import Jackknife, jackknife
 from polyclinic.evaluation.outcome_section import OutcomeSection
 from polyclinic.evaluation.predictions import labelled
@@ -218,6 +218,7 @@ def evaluate(
     choices: Mapping[str, str] | None = None,
     shipped: Mapping[str, Decision | None] | None = None,
     decisions_in_file: bool = False,
+    cases: Cases | None = None,
     seed: int = 0,
 ) -> Evaluated:
     """Everything that is measured of one outcome.
@@ -234,7 +235,7 @@ def evaluate(
         The model that all validation rows choose, and fold → the one chosen for it; see `evaluation.choosing`.
     name
         Of the outcome in the report; its kind if left out.
-    shipped, decisions_in_file
+    shipped, decisions_in_file, cases
         As in `EvaluatedRows`.
 
     Raises
@@ -252,6 +253,6 @@ def evaluate(
     answers = outcome.answer_columns
     validation, test = (ScoredRows.of(rows, split, roles, row_id, over, answers) for split in HELD_OUT)
     evaluated = EvaluatedRows(
-        name or outcome.kind, settings, roles, chosen, seed, group, validation, test, shipped, decisions_in_file
+        name or outcome.kind, settings, roles, chosen, seed, group, validation, test, shipped, decisions_in_file, cases
     )
     return Evaluator(outcome, evaluated, choices or {}).evaluated(strata)

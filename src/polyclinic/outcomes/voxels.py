@@ -4,25 +4,35 @@ A *picture* is an array of one volume: of intensities, or of labels. Its format'
 whatever its file has, so that Dice and losses compare what lies at the same place.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from annotated_types import Gt
 
 from polyclinic import registry
-from polyclinic.arrays import Array
+from polyclinic.arrays import Array, Floats
 from polyclinic.decisions import Decision
 from polyclinic.errors import BadData, Place, UsageError
 from polyclinic.outcomes.outcome import Outcome, measures_of
 from polyclinic.outcomes.raw import Head, Raw
 from polyclinic.samples import Column, File, Role, Samples
-from polyclinic.samples.prediction_columns import DICE, PATH, REFERENCE
+from polyclinic.samples.prediction_columns import (
+    BY_STRUCTURE,
+    DICE,
+    HD95,
+    PATH,
+    REFERENCE,
+    REFERENCE_VOLUME,
+    SURFACE_DICE,
+    VOLUME,
+)
 from polyclinic.samples.samples import of_rows
 from polyclinic.state import State
 from polyclinic.timelines.format import FileReader, file_readers
@@ -30,8 +40,13 @@ from polyclinic.timelines.format import FileReader, file_readers
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from polyclinic.evaluation.evaluated_rows import EvaluatedRows
     from polyclinic.evaluation.measures import Measure
+    from polyclinic.evaluation.outcome_section import OutcomeSection
     from polyclinic.evaluation.scores import Score
+
+Pair: TypeAlias = tuple[Array, Array | None, tuple[float, ...]]
+"""Predicted and true channel numbers [x, y, z], None without a reference, and the millimetres between voxels."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +59,12 @@ class Voxels(Outcome):
     ----------
     labels
         Number in the pictures → name of the structure, or names for 1, 2, …; 0 is the background.
+    tolerance_mm
+        Of the surface Dice: what an expert would accept as the same surface.
     """
 
     labels: dict[int, str] | tuple[str, ...]
+    tolerance_mm: Annotated[float, Gt(0)] = 1.0
     kind: ClassVar[str] = "voxels"
     example: ClassVar[dict[str, Any]] = {"labels": {1: "small", 2: "large"}}
     planted_size: ClassVar[int] = 20
@@ -117,8 +135,9 @@ class Voxels(Outcome):
         """`path` of a label picture a row, written with the input picture's own writer and geometry.
 
         A picture has the name of its case. The path is relative to the parent of `folder`, so that a table beside that
-        folder can be moved with it. Where the rows have a target, `dice//NAME` holds each row's own Dice (null: the
-        structure is in neither).
+        folder can be moved with it. `volume_ml//NAME` is each structure's volume. Where the rows have a target, each
+        row has its own `dice//NAME`, `surface_dice//NAME`, `hd95//NAME` (null: the structure is in neither picture)
+        and `reference_ml//NAME`.
         """
         pictures: File = next(iter(of_rows(rows, File).values()))
         write = pictures.reader.write
@@ -130,20 +149,43 @@ class Voxels(Outcome):
         stems = rows.row_id if rows.file_names is None else rows.file_names
         names = [f"{stem}{pictures.reader.ending}" for stem in stems]
         folder.mkdir(parents=True, exist_ok=True)
-        for channel, source, name in zip(channels, pictures.references.tolist(), names, strict=True):
+        sources = pictures.references.tolist()
+        for channel, source, name in zip(channels, sources, names, strict=True):
             write(numbers[channel].astype(np.int16), source, folder / name)
         table = pl.DataFrame({PATH: [f"{folder.name}/{name}" for name in names]}, {PATH: pl.String})
-        if not rows.having("target"):
-            return table
-        known = np.flatnonzero(rows.labelled).tolist()
-        truth = dict(zip(known, self.target(rows.take(known), State()), strict=True))
-        return table.hstack(self._dice((channel, truth.get(row)) for row, channel in enumerate(channels)))
+        truth: dict[int, Array] = {}
+        if rows.having("target"):
+            known = np.flatnonzero(rows.labelled).tolist()
+            truth = dict(zip(known, self.target(rows.take(known), State()), strict=True))
+        spacings = [
+            spacing_of(pictures.reader, source, channel) for source, channel in zip(sources, channels, strict=True)
+        ]
+        compared = [(channel, truth.get(row), spacings[row]) for row, channel in enumerate(channels)]
+        return table.hstack(self._measured(compared, BY_STRUCTURE if rows.having("target") else (VOLUME,)))
 
-    def _dice(self, pairs: Iterable[tuple[Array, Array | None]]) -> pl.DataFrame:
-        """The Dice of each structure; null where neither picture has it, or there is none to compare with."""
-        missing = np.full(len(self.names), np.nan)
-        table = [missing if y_true is None else dice(y_pred, y_true, len(missing)) for y_pred, y_true in pairs]
-        return pl.DataFrame(np.reshape(table, (-1, len(missing))), self._columns).fill_nan(None)
+    def _measured(self, pairs: Iterable[Pair], prefixes: Sequence[str]) -> pl.DataFrame:
+        """The columns of these prefixes, a number a structure; null where there is none, or nothing to compare with."""
+        names = [f"{prefix}{name}" for prefix in prefixes for name in self.names.values()]
+        table = [[value for prefix in prefixes for value in self._row(pair)[prefix]] for pair in pairs]
+        return pl.DataFrame(np.reshape(table, (-1, len(names))).astype(np.float64), names).fill_nan(None)
+
+    def _row(self, pair: Pair) -> dict[str, Floats]:
+        """Prefix of a column → one number a structure, float64 [structure]; NaN where there is none."""
+        from polyclinic.evaluation.structure_scores import surfaces, volumes_ml  # it loads SciPy, which takes long
+
+        y_pred, y_true, spacing = pair
+        missing = np.full(count := len(self.names), np.nan)
+        if y_true is None:
+            volume = volumes_ml(y_pred, count, spacing) if y_pred.size else missing
+            return {**dict.fromkeys(BY_STRUCTURE, missing), VOLUME: volume}
+        surface_dice, distance = surfaces(y_pred, y_true, count, spacing, self.tolerance_mm)
+        volumes = {VOLUME: y_pred, REFERENCE_VOLUME: y_true}
+        return {
+            DICE: dice(y_pred, y_true, count),
+            SURFACE_DICE: surface_dice,
+            HD95: distance,
+            **{prefix: volumes_ml(channels, count, spacing) for prefix, channels in volumes.items()},
+        }
 
     def truth(self, rows: Samples) -> pl.DataFrame:
         """`reference`: the path of the true label picture, null where there is none."""
@@ -152,31 +194,59 @@ class Voxels(Outcome):
         return pl.DataFrame({REFERENCE: [path or None for path in paths]}, {REFERENCE: pl.String})
 
     @property
-    def _columns(self) -> list[str]:
-        """`dice//NAME` of each structure: the columns in which each row has its own Dice."""
-        return [f"{DICE}{name}" for name in self.names.values()]
-
-    @property
     def measures(self) -> "tuple[Measure, ...]":
-        """`dice`, the mean over a row's structures, averaged over rows; `dice//NAME`, one structure's."""
-        (whole,) = measures_of(("dice",))
-        return whole, *(whole.of_part(name, whole.score, self._title(name)) for name in self.names.values())
+        """`dice`, the mean over a row's structures, averaged over rows; `dice//NAME`, one structure's; and so surface
+        Dice, distance and volume error.
+        """
+        return tuple(measure for whole in self._wholes() for measure in (whole, *self._parts(whole)))
+
+    def _wholes(self) -> "tuple[Measure, ...]":
+        dice_, surface, distance, volume = measures_of(("dice", "surface_dice", "hd95", "volume_error"))
+        return dice_, replace(surface, title=f"{surface.title} at {self.tolerance_mm:g} mm"), distance, volume
+
+    def _parts(self, whole: "Measure") -> "list[Measure]":
+        return [whole.of_part(name, whole.score, self._title(name)) for name in self.names.values()]
 
     def _title(self, name: str) -> str:
         """How the page calls a structure: one without a name by its label."""
         return f"label {name}" if name.isdigit() else name.replace("_", " ")
 
     def scores(self, frame: pl.DataFrame) -> "dict[str, Score]":
-        """Of each row's own Dice; reads `path` and `reference` only where the table lacks it."""
-        named = set(self._columns) <= set(frame.columns)
-        table = frame.select(self._columns).cast(pl.Float64) if named else self._dice(self._read(frame))
-        means = {"dice": table.fill_nan(None).mean_horizontal(), **table.to_dict()}
-        return {measure.name: measure.score(means[measure.name].to_numpy()) for measure in self.measures}
+        """Of each row's own numbers; reads `path` and `reference` only where the table lacks them."""
+        values = self._by_measure(self.measured(frame))
+        return {measure.name: measure.score(values[measure.name]) for measure in self.measures}
 
-    def _read(self, frame: pl.DataFrame) -> Iterator[tuple[Array, Array | None]]:
+    def measured(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The table with a number a structure in each row, read from `path` and `reference` where it has none."""
+        if any(f"{DICE}{name}" in frame.columns for name in self.names.values()):
+            return frame
+        return frame.hstack(self._measured(self._read(frame), BY_STRUCTURE))
+
+    def _by_measure(self, frame: pl.DataFrame) -> dict[str, Floats]:
+        """Name of a measure → float64 [row], NaN where a row has none."""
+        values: dict[str, Floats] = {}
+        for name, prefix in (("dice", DICE), ("surface_dice", SURFACE_DICE), ("hd95", HD95)):
+            values |= self._of_structures(name, [_numbers(frame, f"{prefix}{one}") for one in self.names.values()])
+        volumes = [
+            (_numbers(frame, f"{VOLUME}{n}"), _numbers(frame, f"{REFERENCE_VOLUME}{n}")) for n in self.names.values()
+        ]
+        errors = [
+            np.where((true == 0) & (predicted == 0), np.nan, np.abs(predicted - true)) for predicted, true in volumes
+        ]
+        return values | self._of_structures("volume_error", errors)
+
+    def _of_structures(self, name: str, columns: Sequence[Floats]) -> dict[str, Floats]:
+        """The mean of each row over its structures, and each structure by itself."""
+        table = pl.DataFrame(
+            {f"{name}//{one}": column for one, column in zip(self.names.values(), columns, strict=True)}
+        )
+        whole = table.fill_nan(None).mean_horizontal().cast(pl.Float64).fill_null(np.nan).to_numpy()
+        return {name: whole, **{column: table[column].to_numpy() for column in table.columns}}
+
+    def _read(self, frame: pl.DataFrame) -> Iterator[Pair]:
         for row, (path, reference) in enumerate(frame.select(PATH, REFERENCE).iter_rows()):
             if not (path and reference):
-                yield np.zeros(0, np.int64), None
+                yield np.zeros(0, np.int64), None, ()
                 continue
             reader = label_reader(Path(reference))
             y_pred, y_true = label_reader(Path(path)).read(path).values, reader.read(reference).values
@@ -187,7 +257,15 @@ class Voxels(Outcome):
                 what = f"the predicted picture does not lie where its reference lies: {differs}"
                 fix = "write predictions on the grid of the reference"
                 raise BadData(what, at=Place(file=path, row=row), fix=fix)
-            yield self._channels(y_pred, path), self._channels(y_true, reference)
+            spacing = spacing_of(reader, reference, y_true)
+            yield self._channels(y_pred, path), self._channels(y_true, reference), spacing
+
+    def sections(self, rows: "EvaluatedRows") -> "Sequence[OutcomeSection]":
+        """Volumes, structures that were missed or invented, and where they may be shown the best, the median and the
+        worst case.
+        """
+        sections: Sequence[OutcomeSection] = registry.load("evaluations", "structure-sections")(rows, self)
+        return sections
 
     @classmethod
     def of_table(cls, frame: pl.DataFrame) -> Self:
@@ -224,6 +302,18 @@ class Voxels(Outcome):
         paths = {kind: np.array([f"{here}/{row}-{kind}.npy" for row in rows], str) for kind in roles}
         columns = {kind: File(names, PLANTED, {"channels": 1}) for kind, names in paths.items()}
         return Samples(rows, columns, roles, {"subject": rows})
+
+
+def spacing_of(reader: FileReader, path: str, values: Array) -> tuple[float, ...]:
+    """Millimetres between neighbouring values along each axis; 1 where the files have no geometry."""
+    return (1.0,) * values.ndim if reader.spacing is None else reader.spacing(path)
+
+
+def _numbers(frame: pl.DataFrame, name: str) -> Floats:
+    """float64 [row] of a column, NaN where it is null or not there."""
+    if name not in frame.columns:
+        return np.full(frame.height, np.nan)
+    return frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def dice(y_pred: Array, y_true: Array, structures: int) -> npt.NDArray[np.float64]:

@@ -7,7 +7,15 @@ OUTCOME, MODEL, FOLD, SPLIT = "outcome", "model", "fold", "split"
 TRUTH, VALUE, PROBABILITY = "boolean_value", "predicted_boolean_value", "predicted_boolean_probability"
 UNCALIBRATED, THRESHOLD = "uncalibrated_probability", "threshold"
 PATH, REFERENCE, REFUSED, OUTSIDE = "path", "reference", "refused", "outside"
-DICE = "dice//"
+DICE, SURFACE_DICE, HD95, VOLUME, REFERENCE_VOLUME = (
+    "dice//",
+    "surface_dice//",
+    "hd95//",
+    "volume_ml//",
+    "reference_ml//",
+)
+BY_STRUCTURE = (DICE, SURFACE_DICE, HD95, VOLUME, REFERENCE_VOLUME)
+"""What the columns begin with that hold a number a structure; its name follows."""
 LABEL_NAMES, TRUTHS, VALUES, PROBABILITIES = "labels", "boolean_values", "predicted_boolean_values", "probabilities"
 UNCALIBRATED_PROBABILITIES, THRESHOLDS = "uncalibrated_probabilities", "thresholds"
 CLASS, PREDICTED_CLASS = "class_value", "predicted_class_value"

@@ -206,7 +206,7 @@ def _report(study: Study, folder: Path, steps: Steps, own: Sequence[notes.Note])
     package = package_step(study, source, samples, chosen, flattery, steps)
     answers = answer_step(samples, source, cohort, package, steps)
     predictions = predictions_table(study.question.outcome, samples.rows, models, answers, folder, source)
-    evaluated = EvaluatedRun(study, source, cohort, samples, folds, models, chosen, choices, predictions)
+    evaluated = EvaluatedRun(study, source, cohort, samples, folds, models, chosen, choices, predictions, folder)
     step = evaluate_step(evaluated, package, steps)
     return publish(evaluated, step, package, steps, [*steps.notes(), *own], folder)
 

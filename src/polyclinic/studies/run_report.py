@@ -12,6 +12,7 @@ import polars as pl
 
 from polyclinic import atomic, config, datasets
 from polyclinic.evaluation.evaluated import Evaluated
+from polyclinic.evaluation.evaluated_rows import Cases
 from polyclinic.evaluation.evaluator import evaluate
 from polyclinic.evaluation.outcome_section import OutcomeSection
 from polyclinic.inspection.permutation import permutation_importance
@@ -53,6 +54,8 @@ class EvaluatedRun:
         Fold → the name of the one that other groups choose for it; empty without folds.
     predictions
         The predictions of every model and of the package.
+    folder
+        The folder of the run.
     """
 
     study: Study
@@ -64,6 +67,14 @@ class EvaluatedRun:
     chosen: Tuned
     choices: Mapping[str, str]
     predictions: pl.DataFrame
+    folder: Path
+
+    @property
+    def cases(self) -> Cases | None:
+        """The rows, where single ones may be shown: of a registered set that is plainly free, or where the study says so."""
+        study = self.study
+        public = study.source.data is not None and datasets.listing()[study.source.data].free
+        return Cases(self.samples.rows, self.folder) if public or study.report.show_cases else None
 
 
 def about(study: Study, source_format: str) -> dict[str, object]:
@@ -121,6 +132,7 @@ def scores(run: EvaluatedRun) -> Evaluated:
         chosen=run.chosen.candidate.name,
         choices=run.choices,
         shipped={model.candidate.name: model.settled.decision for model in run.models},
+        cases=run.cases,
         seed=study.seed,
     )
 

@@ -123,6 +123,9 @@ class FileReader:
     differs
         Takes the paths of two files and says what sets their places in the patient apart, "" where nothing does; None
         where files have no geometry.
+    spacing
+        Takes the path of a file and gives the millimetres between neighbouring values along each axis; None where files
+        have no geometry: each value is then taken to be a millimetre from the next.
     name
         `FORMAT/COLUMN`, by which the registry gives this reader again; "" where it is not registered. What is stored
         (samples, summaries) holds this name and never that of a function: a stranger's file cannot choose what runs.
@@ -132,6 +135,7 @@ class FileReader:
     write: Callable[[Any, str, Path], None] | None = None
     ending: str = ""
     differs: Callable[[str, str], str] | None = None
+    spacing: Callable[[str], tuple[float, ...]] | None = None
     name: str = ""
 
 

@@ -112,6 +112,11 @@ def grid(path: str | Path) -> Grid:
     return _grid(stated(path))
 
 
+def spacing(path: str | Path) -> tuple[float, ...]:
+    """Millimetres from one voxel to the next to the right, the front and the head; raises `BadData` as `stated` does."""
+    return tuple(np.linalg.norm(grid(path).affine[:3, :3], axis=0).tolist())
+
+
 def differs(path: str | Path, other: str | Path) -> str:
     """What sets the grids of two files apart, "" where nothing does; however each of them is stored."""
     return grid(path).differs(grid(other))

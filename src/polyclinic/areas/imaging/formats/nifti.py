@@ -29,8 +29,8 @@ class Nifti:
     columns: ClassVar[tuple[str, ...]] = tuple(COLUMNS)
     looks_for: ClassVar[str] = ".nii or .nii.gz files in the folder, in its images/ or in its imagesTr/"
     files: ClassVar[Mapping[str, FileReader]] = {
-        "image": FileReader(volumes.read, volumes.write_labels, ".nii.gz", volumes.differs),
-        "label": FileReader(volumes.read_labels, differs=volumes.differs),
+        "image": FileReader(volumes.read, volumes.write_labels, ".nii.gz", volumes.differs, volumes.spacing),
+        "label": FileReader(volumes.read_labels, differs=volumes.differs, spacing=volumes.spacing),
     }
 
     def sniff(self, source: Path) -> bool:
