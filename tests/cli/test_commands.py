@@ -45,6 +45,12 @@ def test_list_names_who_brings_what():
     assert binary["about"]
 
 
+def test_a_measure_is_listed_by_its_title_and_its_direction():
+    measures = {row["name"]: row["about"] for row in json.loads(call("list", "measures", "--json").output)["measures"]}
+    assert measures["auroc"] == "AUROC"
+    assert measures["brier"] == "Brier score; lower is better"
+
+
 def test_list_of_an_unknown_kind_suggests_the_nearest():
     done = call("list", "model")
     assert done.exit_code == 2

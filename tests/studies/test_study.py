@@ -204,3 +204,12 @@ def test_a_task_where_a_study_is_expected_is_called_one_with_the_command_for_it(
 def test_a_study_with_a_key_of_a_task_is_a_study_with_an_unknown_key(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="trigger"):
         load_study(written(tmp_path, "name: mine\nsource: {data: clif-demo}\ntrigger: died\n"))
+
+
+def test_a_model_that_cannot_give_the_answer_is_refused_when_the_study_is_read():
+    target = {"column": "label", "kind": "voxels", "labels": ["front"]}
+    document = {"name": "x", "source": {"frame": "x.csv"}, "target": target, "models": ["gbm"]}
+    with pytest.raises(
+        UsageError, match="gbm gives one answer for each row of its input; 'voxels' asks for one for each grid"
+    ):
+        load_study(document)

@@ -51,6 +51,8 @@ def about(entry: registry.Entry) -> str:
     if source is None:
         return "(its module is missing)"
     tree: ast.Module = ast.parse(source.read_text(encoding="utf-8"))
+    if (words := title_of_value(tree, rest)) is not None:
+        return words
     shared = sum(e.target.startswith(f"{module}:") for e in registry.entries(entry.kind).values()) > 1
     named = next((n for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef) and n.name == rest), None)
     own = named is not None and (shared or isinstance(named, ast.FunctionDef))
@@ -63,3 +65,16 @@ def title_of(path: Path) -> str:
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     title = re.search(r"^title:(.*)", text, re.M) or re.match(r"#(.*)", text)
     return title[1].strip().strip("'\"") if title else ""
+
+
+def title_of_value(tree: ast.Module, name: str) -> str | None:
+    """The title and the direction of what a module assigns to a name, such as a measure; None for anything else."""
+    values = [
+        n.value for n in tree.body if isinstance(n, ast.Assign) for t in n.targets if getattr(t, "id", "") == name
+    ]
+    if not values or not isinstance(values[0], ast.Call):
+        return None
+    said = {k.arg: k.value.value for k in values[0].keywords if isinstance(k.value, ast.Constant)}
+    title = said.get("title")
+    better = {"low": "; lower is better"}.get(str(said.get("better", "")), "")
+    return f"{title}{better}" if isinstance(title, str) else None

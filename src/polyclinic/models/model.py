@@ -9,7 +9,7 @@ import numpy as np
 from polyclinic import memory
 from polyclinic.arrays import Array
 from polyclinic.outcomes.outcome import Prepared
-from polyclinic.outcomes.raw import Head
+from polyclinic.outcomes.raw import Head, Per
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import OnnxPart, Part
 from polyclinic.samples import Samples
@@ -50,6 +50,15 @@ class NamesCode(Protocol):
 
     def check_code(self, *, allow_code: bool) -> None:
         """Raise `UsageError` for a name that may not be imported. Imports nothing that it refuses."""
+
+
+@runtime_checkable
+class NamesAnswers(Protocol):
+    """A model that says what it can answer for; one that does not is asked only when it is fitted."""
+
+    @property
+    def serves(self) -> tuple[Per, ...]:
+        """What gets an answer of it: rows, elements of a column, points of a grid, sets."""
 
 
 class Network(Model, Protocol):

@@ -14,6 +14,7 @@ from polyclinic.models.linear_graph import constant
 from polyclinic.models.model import Session
 from polyclinic.models.table import MatrixModel, Rows
 from polyclinic.outcomes.outcome import Prepared
+from polyclinic.outcomes.raw import Per
 from polyclinic.packages.fitted import Fitted, History
 from polyclinic.packages.parts import OnnxPart
 from polyclinic.samples import Samples
@@ -25,6 +26,7 @@ class Naive:
     """The same for everyone, as the outcome's family has it: a share, shares of classes, a mean, quantiles."""
 
     ignores_inputs: ClassVar[bool] = True
+    serves: ClassVar[tuple[Per, ...]] = ("row",)
 
     def prepare(self, train: Samples) -> State:
         """Nothing: the answer is learned with the target, in `fit`."""

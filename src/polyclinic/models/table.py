@@ -13,6 +13,7 @@ from polyclinic.models.family_targets import EncodedRows, FamilyTarget, constant
 from polyclinic.models.linear_graph import constant
 from polyclinic.models.model import Model, Session
 from polyclinic.outcomes.outcome import Prepared
+from polyclinic.outcomes.raw import Per
 from polyclinic.packages.encodings import Encode
 from polyclinic.packages.fitted import Fitted, History
 from polyclinic.packages.parts import OnnxPart
@@ -27,6 +28,11 @@ FEWER = "take `gbm`, which reads them some at a time, or let the inputs have few
 
 class MatrixModel(Model, Protocol):
     """A model of the matrix that `encode` gives as `x`, for any family; it brings `prepare`, `encode` and `learned`."""
+
+    @property
+    def serves(self) -> tuple[Per, ...]:
+        """Rows."""
+        return ("row",)
 
     def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
         """A graph from `x` to `raw` [row, channel], as the family has it; the losses step by step, where there are some."""

@@ -12,7 +12,7 @@ from polyclinic.arrays import Array
 from polyclinic.decisions import Decision
 from polyclinic.outcomes.adjustment import Adjustment
 from polyclinic.outcomes.family import Family
-from polyclinic.outcomes.raw import Head, Raw
+from polyclinic.outcomes.raw import Head, Per, Raw
 from polyclinic.samples import Column, Samples
 from polyclinic.state import State
 from polyclinic.timelines.format import FileReader
@@ -41,6 +41,11 @@ class Outcome(Protocol):
     @property
     def kind(self) -> str:
         """Its registered name."""
+
+    @property
+    def per(self) -> Per:
+        """What gets an answer; `head` says of which column. A model that cannot give it is refused before any fit."""
+        return "row"
 
     # -- the target ----------------------------------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+Per: TypeAlias = Literal["row", "element", "grid", "set"]
+"""What gets an answer: a row, each element of a column, each point of a grid, or a set."""
 Scale: TypeAlias = Literal["log odds", "log scores", "standardised", "free"]
 
 

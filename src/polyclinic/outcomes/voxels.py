@@ -21,7 +21,7 @@ from polyclinic.arrays import Array, Floats
 from polyclinic.decisions import Decision
 from polyclinic.errors import BadData, Place, UsageError
 from polyclinic.outcomes.outcome import Outcome, measures_of
-from polyclinic.outcomes.raw import Head, Raw
+from polyclinic.outcomes.raw import Head, Per, Raw
 from polyclinic.samples import Column, File, Role, Samples
 from polyclinic.samples.prediction_columns import (
     BY_STRUCTURE,
@@ -70,6 +70,7 @@ class Voxels(Outcome):
     planted_size: ClassVar[int] = 20
     truth_columns: ClassVar[tuple[str, ...]] = (REFERENCE,)
     answer_columns: ClassVar[tuple[str, ...]] = ()
+    per: ClassVar[Per] = "grid"
 
     @property
     def names(self) -> dict[int, str]:

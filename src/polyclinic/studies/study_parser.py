@@ -12,7 +12,7 @@ from polyclinic.cohorts.task_parser import load_task
 from polyclinic.documents import check_file_name
 from polyclinic.errors import Place, PolyclinicError, UnknownName, UsageError
 from polyclinic.evaluation.settings import ModelRole
-from polyclinic.models.model import NamesCode
+from polyclinic.models.model import NamesAnswers, NamesCode
 from polyclinic.packages.question import Question
 from polyclinic.studies.source_check import check_source
 from polyclinic.studies.study import BLOCKS, KEYS, ROLES, Candidate, Study, StudySource
@@ -146,7 +146,20 @@ class StudyParser:
             **blocks,
         )
         self._check_names(study)
+        self._check_heads(study)
         return study
+
+    def _check_heads(self, study: Study) -> None:
+        """Whether each model can give the answer that the outcome asks for: after the other fits is late to hear it."""
+        outcome = study.question.outcome
+        for candidate in study.candidates:
+            if not isinstance(candidate.model, NamesAnswers) or outcome.per in candidate.model.serves:
+                continue
+            key = next(key for key, role in ROLES.items() if role == candidate.role)
+            answers = " or ".join(f"one answer for each {each} of" for each in candidate.model.serves)
+            what = f"{candidate.name} gives {answers} its input; {outcome.kind!r} asks for one for each {outcome.per}"
+            fix = "take a model that is made for this outcome (`polyclinic list models`)"
+            raise UsageError(what, at=self.at(key), fix=fix)
 
     def _check_names(self, study: Study) -> None:
         """The models and scores that the choice and the gates name: after the fits is late to hear of a typing error."""

@@ -11,6 +11,7 @@ from polyclinic.areas.imaging.volumes import column_of, intensities
 from polyclinic.arrays import Array
 from polyclinic.models.model import Session
 from polyclinic.outcomes.outcome import Prepared
+from polyclinic.outcomes.raw import Per
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import Arrays, NamedPart, PartSettings, Values
 from polyclinic.samples import Samples
@@ -24,6 +25,7 @@ class Atlas:
     """The probability of each structure at each place, learned by averaging; nothing to set."""
 
     answers: ClassVar[int] = 16
+    serves: ClassVar[tuple[Per, ...]] = ("grid",)
     ignores_inputs: ClassVar[bool] = True
 
     def prepare(self, train: Samples) -> State:

@@ -17,7 +17,7 @@ from scipy import ndimage
 from polyclinic.areas.imaging.volumes import column_of, intensities
 from polyclinic.arrays import Array
 from polyclinic.dependencies import need
-from polyclinic.outcomes.raw import Head
+from polyclinic.outcomes.raw import Head, Per
 from polyclinic.packages.parts import Arrays, NamedPart, OnnxPart, Part, PartSettings, Values
 from polyclinic.samples import Samples
 from polyclinic.samples.columns import Index
@@ -61,6 +61,7 @@ class UNet:
     intensity: float = 0.1
     training: Training = RECIPE
     answers: ClassVar[int] = 4
+    serves: ClassVar[tuple[Per, ...]] = ("grid",)
 
     def prepare(self, train: Samples) -> State:
         """The usual range of normalised intensities and the shape of a patch, from training volumes alone."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from polyclinic.arrays import Array
 from polyclinic.errors import BadData
 from polyclinic.models import encoders
-from polyclinic.outcomes.raw import Head
+from polyclinic.outcomes.raw import Head, Per
 from polyclinic.samples import Column, Dense, Ragged, Role, Samples
 from polyclinic.samples.samples import of_rows
 from polyclinic.state import State
@@ -49,6 +49,7 @@ class Mpnn:
     training: Training = RECIPE
 
     answers: ClassVar[int] = 256
+    serves: ClassVar[tuple[Per, ...]] = ("row",)
     planted_size: ClassVar[int] = 400
     dynamic: ClassVar[Mapping[str, tuple[int, ...]]] = DYNAMIC
 

@@ -7,7 +7,7 @@ pre-training by forecasting.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from polyclinic.arrays import Array
 from polyclinic.cohorts.sorted_times import position
 from polyclinic.errors import BadData, Place
 from polyclinic.models import encoders
-from polyclinic.outcomes.raw import Head
+from polyclinic.outcomes.raw import Head, Per
 from polyclinic.samples import Ragged, Samples
 from polyclinic.samples.columns import BLOCK
 from polyclinic.samples.samples import of_rows
@@ -63,6 +63,7 @@ class Transformer:
     dropout: float = 0.2
     hidden: float = 0.15
     training: Training = field(default_factory=Training)
+    serves: ClassVar[tuple[Per, ...]] = ("row",)
 
     def prepare(self, train: Samples) -> State:
         """Which codes count, and where each code's values lie: from the events of training rows alone.
