@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 
 import polyclinic
+from polyclinic.errors import BadData
+from polyclinic.outcomes.multilabel import Multilabel
 from polyclinic.packages.predict import predict
-from polyclinic.samples.frames import lists_of_text, of_lists
+from polyclinic.samples.frames import lists_of_text, of_lists, write_table
 
 LABELS = ["liver", "heart", "skin"]
 
@@ -74,7 +76,7 @@ def test_the_package_answers_as_the_table_says_and_needs_no_label(run, table, tm
     np.testing.assert_allclose(repeated[own["row_id"].to_numpy()], stored, atol=1e-6)
     assert answers["labels"][0].to_list() == LABELS
     written = pl.read_csv(tmp_path / "answers.csv")["probabilities"]
-    np.testing.assert_allclose(of_lists(lists_of_text(written, pl.Float64()), 3), repeated)
+    np.testing.assert_allclose(of_lists(lists_of_text(written, pl.List(pl.Float64())), 3), repeated)
 
 
 def test_the_report_shows_each_label_with_what_is_known_of_it(report, table, run):
@@ -88,3 +90,27 @@ def test_the_report_shows_each_label_with_what_is_known_of_it(report, table, run
     assert report["package"]["decision"].startswith("A threshold for each label")
     assert {s["level"] for s in report["subgroups"]} == {"F", "M"}
     assert all(set(s["in_use"]) >= {"observed_expected", "sensitivity"} for s in report["subgroups"])
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_predictions_made_elsewhere_get_the_same_scores(run, report, tmp_path, ending):
+    own = pl.read_parquet(run / "predictions.parquet").filter(fold="0", split="test", model="linear")
+    file = tmp_path / f"mine.{ending}"
+    write_table(own.select("row_id", "labels", "probabilities", "boolean_values"), file)
+    outside = polyclinic.evaluate(file, outcome="multilabel", out=tmp_path / "out").document
+    scores = outside.models["mine"]["multilabel"].test
+    expected = report["models"]["linear"]["multilabel"]["folds"][0]
+    for name in ("macro_auroc", "micro_auprc", "auroc//heart"):
+        assert scores[name].value == pytest.approx(expected[name]["value"])
+
+
+def test_lists_of_other_lengths_are_refused_with_their_column(tmp_path):
+    high = {"labels": [LABELS], "probabilities": [[0.1, 7.0, 0.3]], "boolean_values": [[True, False, None]]}
+    with pytest.raises(BadData, match="1 entries of 'probabilities' are no number from 0 to 1"):
+        Multilabel.of_table(pl.DataFrame(high))
+    bad = pl.DataFrame(
+        {"labels": [LABELS] * 2, "probabilities": [[0.1, 0.2, 0.3], [0.5]], "boolean_values": [[True, False, True]] * 2}
+    )
+    bad.write_parquet(tmp_path / "mine.parquet")
+    with pytest.raises(BadData, match="1 lists of the column 'probabilities' do not have 3 entries"):
+        polyclinic.evaluate(tmp_path / "mine.parquet", outcome="multilabel", out=tmp_path / "out")

@@ -17,10 +17,11 @@ from polyclinic.evaluation.independence import without_group
 from polyclinic.evaluation.join_keys import nothing_joins, with_whole_floats
 from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
-from polyclinic.samples.frames import in_one_type, read_table
+from polyclinic.samples.frames import in_one_type, lists_of_text, read_table
 from polyclinic.samples.prediction_columns import (
     DICE,
     FOLD,
+    LABELS,
     MODEL,
     OUTCOME,
     PACKAGE_FOLD,
@@ -248,6 +249,11 @@ def _table(path: Path) -> pl.DataFrame:
     frame = frame.drop(name for name in frame.columns if PANDAS_INDEX.fullmatch(name))
     if frame.is_empty():
         raise BadData("there are no rows", at=Place(file=str(path)), fix="name a table that holds some")
+    frame = frame.with_columns(
+        lists_of_text(frame[name], kind)
+        for name, kind in {**PREDICTED, **LABELS}.items()
+        if isinstance(kind, pl.List) and frame.schema.get(name) == pl.String
+    )
     here = [c for c in (PATH, REFERENCE) if frame.schema.get(c) == pl.String]
     folder = path.resolve().parent
     return frame.with_columns(pl.col(here).map_elements(lambda p: str(folder / p), return_dtype=pl.String))

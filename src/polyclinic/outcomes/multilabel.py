@@ -310,6 +310,14 @@ class Multilabel(Outcome):
         if len(names) != 1:
             fix = f"give each row the same list of names in a column {LABEL_NAMES!r}"
             raise BadData("the predictions do not say which labels they are of", at=Place(column=LABEL_NAMES), fix=fix)
+        answered = frame.drop_nulls(PROBABILITIES) if PROBABILITIES in frame.columns else frame
+        for column in (name for name in (TRUTHS, PROBABILITIES) if name in frame.columns):
+            values = of_lists(answered[column], len(names[0]))
+            wrong = ~((values >= 0) & (values <= 1)) & ~(np.isnan(values) & (column == TRUTHS))
+            if wrong.any():
+                what = f"{int(wrong.sum()):,} entries of {column!r} are no number from 0 to 1"
+                fix = "give each row probabilities (after the sigmoid), and in the truth true, false or null"
+                raise BadData(what, at=Place(column=column), fix=fix)
         return cls(tuple(names[0]))
 
     # -- checking ------------------------------------------------------------------------------------------------

@@ -83,10 +83,10 @@ def with_lists_as_text(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(texts)
 
 
-def lists_of_text(series: pl.Series, kind: pl.DataType) -> pl.Series:
+def lists_of_text(series: pl.Series, kind: pl.List) -> pl.Series:
     """Lists of a column that has them as they are, or as JSON text; raises `BadData` for other text."""
     try:
-        return (series.str.json_decode(pl.List(kind)) if series.dtype == pl.String else series).cast(pl.List(kind))
+        return (series.str.json_decode(kind) if series.dtype == pl.String else series).cast(kind)
     except pl.exceptions.PolarsError as error:
         fix = "write one list a row, in a CSV as JSON: [0.1, 0.7, null]"
         raise BadData(f"the column {series.name!r} holds no lists", at=Place(column=series.name), fix=fix) from error
