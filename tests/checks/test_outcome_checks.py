@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,40 @@ class CountsOrder(Binary):
         return {**super().scores(frame), "brier": lambda weights: weights[:, 0] * first}
 
 
+class CopiesTheTruth(Binary):
+    """Predicts what it is told."""
+
+    def predictions(self, answer, rows, *, decision, folder):
+        frame = super().predictions(answer, rows, decision=decision, folder=folder)
+        truth = self.truth(rows)["boolean_value"].cast(float)
+        return frame.with_columns(predicted_boolean_probability=truth.fill_null(frame["predicted_boolean_probability"]))
+
+
+class LossOfTheWrongSign(Binary):
+    """The better the answer, the higher its loss."""
+
+    def loss(self, raw, batch, state):
+        return -super().loss(raw, batch, state)
+
+
+class IgnoresWeights(Binary):
+    """Its first score is that of all rows, whatever they weigh."""
+
+    def scores(self, frame):
+        scores = dict(super().scores(frame))
+        plain = scores["auroc"]
+        return {**scores, "auroc": lambda weights: np.repeat(plain(np.ones((1, weights.shape[1]))), len(weights))}
+
+
+class LowIsCalledHigh(Binary):
+    """Its first score is better when low, and says the contrary."""
+
+    @property
+    def measures(self):
+        auroc, auprc, brier, log_loss = super().measures
+        return replace(brier, better="high"), auroc, auprc, log_loss
+
+
 @pytest.mark.parametrize(
     ("wrong", "check"),
     [
@@ -64,6 +99,10 @@ class CountsOrder(Binary):
         (DropsRows, outcomes.every_row_gets_a_prediction_and_a_truth),
         (ForgetsItsSeed, outcomes.same_seed_same_problem),
         (CountsOrder, outcomes.every_score_is_measured_whatever_the_order),
+        (CopiesTheTruth, outcomes.predictions_do_not_read_the_truth),
+        (LossOfTheWrongSign, outcomes.learning_by_its_loss_makes_its_first_score_better),
+        (LowIsCalledHigh, outcomes.learning_by_its_loss_makes_its_first_score_better),
+        (IgnoresWeights, outcomes.a_weight_of_two_is_the_row_twice),
     ],
     ids=lambda item: item.__name__,
 )

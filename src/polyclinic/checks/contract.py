@@ -1,5 +1,6 @@
 """Run the contract of a registered name, check by check."""
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import polyclinic
 from polyclinic import config, progress, registry
 from polyclinic.checks.formats import format_checks
 from polyclinic.checks.models import model_checks
@@ -17,6 +19,8 @@ from polyclinic.models.model import Model
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.timelines.ingest import opened
 
+HOUSE = Path(polyclinic.__file__).parent
+STANDARD_LIBRARY = Path(traceback.__file__).parent
 CHECKS: Mapping[str, Callable[[], Sequence[Callable[..., None]]]] = {
     "models": model_checks,
     "formats": format_checks,
@@ -112,8 +116,24 @@ def run_check(kind: str, check: Callable[..., None], arguments: tuple[Any, ...])
     except PolyclinicError as error:
         why = str(error)
     except Exception as error:
-        why = f"it stopped with {type(error).__name__}; run the check in a test to see where"
+        why = f"it stopped with {type(error).__name__}{last_line_of_theirs(error)}"
     return Result(kind, check.__name__, not why, why)
+
+
+def last_line_of_theirs(error: BaseException) -> str:
+    """Where in a stranger's own file it happened: neither polyclinic's nor a library's; empty where there is no such line."""
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not Path(frame.filename).is_relative_to(HOUSE)
+        and "site-packages" not in Path(frame.filename).parts
+        and "<" not in frame.filename
+        and not Path(frame.filename).is_relative_to(STANDARD_LIBRARY)
+    ]
+    if not own:
+        return "; run the check in a test to see where"
+    last = own[-1]
+    return f" at {Path(last.filename).name}, line {last.lineno}: {(last.line or '').strip()}"
 
 
 def refuse(results: Sequence[Result]) -> None:

@@ -1,14 +1,27 @@
 """What every model promises. Each check takes the model, an outcome, and a folder for what it writes."""
 
-from collections.abc import Callable, Sequence
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from polyclinic import fingerprint, registry
+from polyclinic import config, fingerprint, registry
 from polyclinic.arrays import Array
-from polyclinic.checks.planted import must, part, problem, scored, shuffled, with_other_test_rows, without_inputs
+from polyclinic.checks.planted import (
+    must,
+    part,
+    problem,
+    read_only,
+    scored,
+    shuffled,
+    with_other_test_rows,
+    without_inputs,
+)
 from polyclinic.errors import CheckFailed
 from polyclinic.models.model import Model, Session
 from polyclinic.outcomes.outcome import Outcome
@@ -30,7 +43,10 @@ def model_checks() -> list[ModelCheck]:
         does_not_learn_from_shuffled_labels,
         same_seed_same_weights,
         test_rows_change_no_byte,
+        gives_what_its_head_says,
+        sees_columns_alone,
         saved_then_loaded_answers_the_same,
+        answers_in_a_fresh_process_without_torch,
         survives_all_missing_input,
         answers_alike_in_any_batch,
     ]
@@ -73,6 +89,97 @@ def test_rows_change_no_byte(model: Model, outcome: Outcome, tmp_path: Path) -> 
 
 
 test_rows_change_no_byte.__test__ = False  # type: ignore[attr-defined]
+
+
+def gives_what_its_head_says(model: Model, outcome: Outcome, tmp_path: Path) -> None:  # noqa: ARG001
+    """Its raw numbers have as many channels as the head asks for, are finite, and lie on the head's scale."""
+    fitted, rows = fitted_on(model, outcome), part(problem(model, outcome), "test")
+    head, raw = outcome.head(rows, fitted.outcome_state), fitted.raw(rows)
+    values = np.asarray(raw.values, np.float64)
+    width = values.shape[1] if values.ndim > 1 else 0
+    what = f"it gives {width} numbers where the head asks for {head.channels}"
+    must(width == head.channels, what, "let the network end in `head.channels` numbers: [row, channel]")
+    must(np.isfinite(values).all(), "some of its raw numbers are not finite", "look at what divides, and at empty rows")
+    fix = "give numbers before the sigmoid or the softmax: the outcome's link makes probabilities of them"
+    varies = values.std(axis=0).max() > 1e-3
+    shares = varies and ((values >= 0) & (values <= 1)).all()
+    if head.scale == "log odds":
+        must(not shares, "its raw numbers look like probabilities, where log odds are asked for", fix)
+    if head.scale == "log scores":
+        sums = np.abs(values.sum(axis=1) - 1).max() < 1e-3
+        must(not (shares and sums), "its raw numbers look like probabilities, where log scores are asked for", fix)
+
+
+def sees_columns_alone(model: Model, outcome: Outcome, tmp_path: Path) -> None:  # noqa: ARG001
+    """What it makes of a row depends on its columns, not on identifiers, groups or strata; and it writes to none of them."""
+    rows = part(problem(model, outcome), "test").without_targets()
+    state, back = fitted_on(model, outcome).state, np.arange(len(rows))[::-1]
+    try:
+        read = {name: np.copy(value) for name, value in model.encode(read_only(rows), state).items()}
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        what = "`encode` writes to the arrays that it is given"
+        raise CheckFailed(what, fix="work on a copy: other models read the same arrays") from error
+    strange = replace(
+        rows,
+        row_id=rows.row_id[back] + 10_000,
+        groups={name: values[back] for name, values in rows.groups.items()},
+        strata={name: values[back] for name, values in rows.strata.items()},
+    )
+    other = model.encode(strange, state)
+    differing = [name for name, value in read.items() if not alike(value, np.asarray(other[name]))]
+    what = f"`encode` reads row_id, groups or strata: {', '.join(differing)} changes with them"
+    must(not differing, what, "read `rows.columns` alone; what a row is called says nothing at the bedside")
+
+
+def alike(one: Array, other: Array) -> bool:
+    """Whether two encoded values are the same, object arrays of one array a row included."""
+    if one.dtype == object:
+        return len(one) == len(other) and all(
+            np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True)
+        )
+    return bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
+
+
+ANSWER = """
+import json, sys
+sys.modules["torch"] = None
+import numpy as np
+from pathlib import Path
+from polyclinic.checks.models import model_of
+from polyclinic.checks.planted import part, problem
+from polyclinic.packages.fitted import Fitted
+folder = Path(sys.argv[1])
+names = json.loads((folder / "names.json").read_text())
+outcome = model_of("outcomes", names["outcome"], names["outcome settings"])
+model = model_of("models", names["model"], names["model settings"])
+rows = part(problem(model, outcome), "test").take(np.arange(5)).without_targets()
+np.save(folder / "answer.npy", Fitted.read(folder / "state", folder / "parts").answer(rows, outcome).values)
+"""
+
+
+def model_of(kind: str, name: str, settings: Mapping[str, object]) -> Any:
+    """A registered model or outcome with its settings, as another process builds it."""
+    return config.build(registry.load(kind, name), dict(settings), file=name)
+
+
+def answers_in_a_fresh_process_without_torch(model: Model, outcome: Outcome, tmp_path: Path) -> None:
+    """What was saved answers alike in a process that has seen nothing else, and that has no torch."""
+    names = {"model": registered_name("models", model), "outcome": registered_name("outcomes", outcome)}
+    settings = {"model settings": config.settings_of(model), "outcome settings": config.settings_of(outcome)}
+    fitted = fitted_on(model, outcome).named(names["model"])
+    fitted.save(tmp_path / "state", tmp_path / "parts")
+    (tmp_path / "names.json").write_text(json.dumps({**names, **settings}), encoding="utf-8")
+    command = [sys.executable, "-c", ANSWER, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    fix = "keep what answers in state, parts and settings; no global of the module, no torch after the fit"
+    must(done.returncode == 0, f"in a process of its own it stops: {last}", fix)
+    rows = part(problem(model, outcome), "test").take(np.arange(5)).without_targets()
+    here, there = fitted.answer(rows, outcome).values, np.load(tmp_path / "answer.npy")
+    gap = float("inf") if here.shape != there.shape else float(np.abs(here - there).max(initial=0.0))
+    must(gap <= 1e-6, f"in a process of its own it answers otherwise (by up to {gap:.1e})", fix)
 
 
 def saved_then_loaded_answers_the_same(model: Model, outcome: Outcome, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import TypeAlias
 import numpy as np
 
 from polyclinic.checks.models import gap_of
-from polyclinic.checks.planted import must, problem, scored
+from polyclinic.checks.planted import must, problem, scored, shuffled
+from polyclinic.evaluation.scores import of_all
 from polyclinic.outcomes.outcome import Outcome, Prepared
 from polyclinic.outcomes.raw import Raw
 from polyclinic.samples import Samples
@@ -22,7 +23,10 @@ def outcome_checks() -> list[OutcomeCheck]:
         same_seed_same_problem,
         every_row_gets_a_prediction_and_a_truth,
         every_score_is_measured_whatever_the_order,
+        a_weight_of_two_is_the_row_twice,
+        predictions_do_not_read_the_truth,
         loss_is_one_number_a_row,
+        learning_by_its_loss_makes_its_first_score_better,
     ]
 
 
@@ -74,6 +78,72 @@ def every_score_is_measured_whatever_the_order(outcome: Outcome, tmp_path: Path)
         must(same, f"{name} changes with the order of rows", "sort ties, or count them by half")
 
 
+def a_weight_of_two_is_the_row_twice(outcome: Outcome, tmp_path: Path) -> None:
+    """To every score a row with the weight 2 is that row twice, and one with 0 is none."""
+    rows = planted(outcome)
+    frame = scored(outcome, prepared(outcome).link(some_raw(outcome, rows)), rows, tmp_path)
+    weights = np.random.default_rng(0).integers(0, 3, len(rows))
+    repeated = frame[np.repeat(np.arange(len(rows)), weights)]
+    ones = np.ones((1, repeated.height))
+    weighted, twice = outcome.scores(frame), outcome.scores(repeated)
+    for name, score in weighted.items():
+        same = np.allclose(score(weights[None].astype(np.float64)), twice[name](ones), equal_nan=True, atol=1e-9)
+        fix = "sum over rows with their weights; `polyclinic.evaluation.scores.row_mean` and `ratio` do"
+        must(same, f"{name} is not the same for a row with the weight 2 and for that row twice", fix)
+
+
+def predictions_do_not_read_the_truth(outcome: Outcome, tmp_path: Path) -> None:
+    """What is predicted is the same with the targets, with other targets and without."""
+    rows = planted(outcome)
+    answer = prepared(outcome).link(some_raw(outcome, rows))
+    blind = outcome.predictions(answer, rows.without_targets(), decision=None, folder=tmp_path / "blind")
+    for name, other in (("", rows), ("shuffled", shuffled(rows, 3, tmp_path))):
+        frame = outcome.predictions(answer, other, decision=None, folder=tmp_path / f"seen{name}")
+        numbers = [c for c in outcome.answer_columns if c in blind.columns]
+        same = all(frame[c].to_list() == blind[c].to_list() for c in numbers) and set(blind.columns) <= set(
+            frame.columns
+        )
+        fix = "make predictions out of the answer alone; the truth stands in the columns of `truth`"
+        must(same, "its predictions change with the targets of the rows", fix)
+
+
+def learning_by_its_loss_makes_its_first_score_better(outcome: Outcome, tmp_path: Path) -> None:
+    """Raw numbers that follow the loss downwards score better than those that they began with. Skipped without torch."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        return
+    rows, measure = planted(outcome), outcome.measures[0]
+    before, after = (
+        of_all(
+            outcome.scores(scored(outcome, prepared(outcome).link(raw), rows, tmp_path / name))[measure.name], len(rows)
+        )
+        for name, raw in (("before", some_raw(outcome, rows)), ("after", descended(outcome, rows)))
+    )
+    what = f"after learning by its loss its {measure.title} goes from {before:.3f} to {after:.3f}, which is no better"
+    fix = "let the loss be lowest at the truth (mind its sign), and let `better` of the measure say which way is better"
+    must(measure.loss(after) < measure.loss(before), what, fix)
+
+
+def descended(outcome: Outcome, rows: Samples) -> Raw:
+    """Raw numbers of these rows, each row's own, after they followed the loss downwards from random ones."""
+    import torch
+
+    of_rows, start = prepared(outcome), some_raw(outcome, rows)
+    target, whole = of_rows.target(rows), start.rows()
+    ends = []
+    for row, values in enumerate(whole):
+        raw = torch.tensor(np.moveaxis(np.asarray(values, np.float32), -1, 0)[None], requires_grad=True)
+        batch = {"target": torch.as_tensor(np.asarray(target[row]))[None]}
+        optimiser = torch.optim.Adam([raw], lr=0.3)
+        for _ in range(40):
+            optimiser.zero_grad()
+            of_rows.loss(raw, batch).sum().backward()
+            optimiser.step()
+        ends.append(np.moveaxis(raw.detach().numpy()[0], 0, -1).reshape(-1, values.shape[-1] if values.ndim else 1))
+    return Raw(np.concatenate(ends), start.shape)
+
+
 def loss_is_one_number_a_row(outcome: Outcome, tmp_path: Path) -> None:  # noqa: ARG001
     """The loss of raw [row, channel, …] is finite, one a row, and has a gradient. Skipped where torch is missing."""
     from importlib.util import find_spec
@@ -101,6 +171,12 @@ def planted(outcome: Outcome) -> Samples:
 def prepared(outcome: Outcome) -> Prepared:
     """The outcome with what it learns from the planted problem."""
     return Prepared(outcome, outcome.prepare(problem(None, outcome)))
+
+
+def some_raw(outcome: Outcome, rows: Samples) -> Raw:
+    """Raw numbers of the shape that the head promises, drawn at random, the same at every call."""
+    empty = empty_raw(outcome, rows)
+    return Raw(np.random.default_rng(1).normal(size=empty.values.shape).astype(np.float32), empty.shape)
 
 
 def empty_raw(outcome: Outcome, rows: Samples) -> Raw:

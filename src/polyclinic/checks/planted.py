@@ -134,3 +134,23 @@ def _missing(column: Column) -> Column:
     if isinstance(column, Ragged):
         return replace(column, stop=column.start.copy())
     return replace(column, index=np.full_like(column.index, -1)) if isinstance(column, Entity) else column
+
+
+def read_only(samples: Samples) -> Samples:
+    """The same rows, whose arrays cannot be written to."""
+    return replace(samples, columns={name: _frozen(column) for name, column in samples.columns.items()})
+
+
+def _frozen(column: Column) -> Column:
+    if isinstance(column, Dense):
+        return replace(column, values=_unwritable(column.values))
+    if isinstance(column, Ragged):
+        values = {name: _unwritable(value) for name, value in column.values.items()}
+        return replace(column, start=_unwritable(column.start), stop=_unwritable(column.stop), values=values)
+    return column
+
+
+def _unwritable(values: Array) -> Array:
+    copy = np.array(values)
+    copy.setflags(write=False)
+    return copy
