@@ -34,13 +34,19 @@ def row(report: dict[str, Any]) -> str:
     """What one kept run shows: rows and groups, and the first score of each model."""
     name, cohort = report["study"], report["cohort"]
     (outcome, chosen), *_ = report["chosen"].items()
-    score, title = SCORES[outcome]
+    score, title = primary(report, outcome)
     group, count = next(iter(cohort["groups"].items()))
     rows = f"{cohort['rows']:,}" if count == cohort["rows"] else f"{cohort['rows']:,} of {count:,} {GROUPS[group]}"
     scores = {model: kinds[outcome]["test"][score] for model, kinds in report["models"].items()}
     words = [f"{'**' * (m == chosen)}`{m}`{'**' * (m == chosen)} {interval(one)}" for m, one in scores.items()]
     command = f"`polyclinic run {name}`"
     return f"| `{name}` | {rows} | {title}: {', '.join(words)} | {command} |\n"
+
+
+def primary(report: dict[str, Any], outcome: str) -> tuple[str, str]:
+    """The first score of an outcome and its title, as the report has them; an early one does not describe its scores."""
+    described = report.get("measures", {}).get(outcome, {})
+    return next(((name, one["title"]) for name, one in described.items()), None) or SCORES[outcome]
 
 
 def interval(score: dict[str, Any]) -> str:

@@ -11,11 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
+from polyclinic.checks import model_checks
 from polyclinic.checks.outcomes import outcome_checks
 from polyclinic.decisions import LabelThresholds
 from polyclinic.errors import BadData, UsageError
 from polyclinic.evaluation.multilabel_evaluation import best_f1, threshold
 from polyclinic.evaluation.scores import of_all
+from polyclinic.models.gbm import Gbm
+from polyclinic.models.linear import Linear
+from polyclinic.models.naive import Naive
 from polyclinic.outcomes.adjustment import LabelRecalibration
 from polyclinic.outcomes.multilabel import Multilabel
 from polyclinic.outcomes.outcome import Outcome
@@ -254,3 +258,9 @@ def test_average_precision_without_a_model_is_the_share_of_positive_rows():
     assert shares["auprc//liver"] == 0.25
     assert shares["macro_auprc"] == pytest.approx((1 / 4 + 1 / 3 + 2 / 3) / 3)
     assert shares["micro_auprc"] == pytest.approx(4 / 10)
+
+
+@pytest.mark.parametrize("check", model_checks(), ids=lambda check: check.__name__)
+@pytest.mark.parametrize("model", [Linear(), Gbm(rounds=60), Naive()], ids=lambda model: type(model).__name__)
+def test_the_shared_models_keep_their_contract_with_it(model, check, tmp_path):
+    check(model, OUTCOME, tmp_path)

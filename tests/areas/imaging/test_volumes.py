@@ -105,3 +105,11 @@ def test_real_labels_lie_on_the_grid_of_their_images(shared: Path):
         label = image.parent.parent / "labels" / image.name
         assert volumes.grid(label).differs(volumes.grid(image)) == ""
         assert set(np.unique(volumes.read_labels(label).values)) == {0, 1, 2}
+
+
+def test_spacing_is_that_of_the_axes_as_they_are_read_however_the_file_stores_them(tmp_path):
+    """Stored head first (3 mm), then left (0.5 mm), then back (2 mm); read to the right, the front and the head."""
+    affine = np.array([[0, -0.5, 0, 0], [0, 0, -2.0, 0], [3.0, 0, 0, 0], [0, 0, 0, 1]])
+    file = save(tmp_path / "oblique.nii.gz", np.zeros((2, 3, 4), np.float32), affine)
+    assert volumes.read(file).values.shape == (3, 4, 2)
+    assert volumes.spacing(file) == pytest.approx((0.5, 2.0, 3.0))
