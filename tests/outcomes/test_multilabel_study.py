@@ -87,6 +87,7 @@ def test_the_report_shows_each_label_with_what_is_known_of_it(report, table, run
         assert 0 < entry["threshold"] < 1
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "Label by label" in page
+    assert "By label, its AUROC runs from" in report["finding"]
     assert report["package"]["decision"].startswith("A threshold for each label")
     assert {s["level"] for s in report["subgroups"]} == {"F", "M"}
     assert all(set(s["in_use"]) >= {"observed_expected", "sensitivity"} for s in report["subgroups"])

@@ -16,6 +16,8 @@ from polyclinic.evaluation.scores import of_all
 from polyclinic.evaluation.settings import Evaluation
 from polyclinic.outcomes.raw import Head, Raw
 from polyclinic.outcomes.voxels import Voxels, dice
+from polyclinic.reports.document import ReportDocument
+from polyclinic.reports.outcome_results import OutcomeResults
 from polyclinic.reports.sections.structures import SECTION
 from polyclinic.state import State
 from polyclinic.studies.tuning import identity
@@ -190,3 +192,14 @@ def test_a_structure_that_never_occurs_is_an_error(planted):
     with pytest.raises(BadData, match="no voxel of 'middle' in the training rows"):
         three.check(planted, "the training rows")
     assert VOXELS.facts(planted)["labelled"] == 4
+
+
+def test_the_page_warns_of_structures_that_were_missed_and_of_volumes_that_are_off():
+    off = {"value": -0.1, "low": -0.2, "high": -0.05}
+    front = {"structure": "front", "cases": 40, "missed": 7, "difference_ml": off, "reference_ml": {"value": 1.5}}
+    fine = {"structure": "back", "cases": 40, "difference_ml": {"value": 0.1, "low": -0.2, "high": 0.3}}
+    section = SECTION.model.model_validate({"volumes": {"voxels": [front, fine]}})
+    about = OutcomeResults(ReportDocument.model_construct(), "voxels")
+    missed, volumes = SECTION.cautions(section, about)
+    assert missed.text == "Front was missed in 7 of 40 cases."
+    assert volumes.text == "On average the predicted volume of front is 0.100 ml too small where 1.500 ml are true."

@@ -10,15 +10,17 @@ from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
 from polyclinic.reports.page_section import PageSection, SectionType, score_cell
 from polyclinic.reports.quantities import NO_SCORE, Count, Name, Number, Record, Score
+from polyclinic.reports.results import Caution
 from polyclinic.reports.section import Section
 from polyclinic.reports.sections.model_scores import line
+from polyclinic.reports.wording import listed, plain
 
 LEAD = (
     "Each label is judged over the rows in which it is known. The dashed line is the mean over the labels; "
     "means over labels give a rare label the weight of a frequent one."
 )
 HEADS = ["label", "rows known", "missing", "positive", "AUROC", "AUPRC", "observed : expected", "threshold"]
-MOST_LABELS = 2_000
+MOST_LABELS, MANY = 2_000, 2
 
 
 class LabelRecord(Record):
@@ -82,4 +84,30 @@ def _positive(label: LabelRecord) -> str:
     return f"{label.positive}" + (f" ({share})" if share else "")
 
 
-SECTION = SectionType(model=LabelTable, title="Label by label", place=35, show=show)
+def _aurocs(section: LabelTable, o: OutcomeResults) -> dict[str, float | None]:
+    """Label → AUROC of the chosen model."""
+    scores = o.scores(o.chosen)
+    return {one.label: scores.get(f"auroc//{one.label}", NO_SCORE).value for one in section.labels.get(o.name, [])}
+
+
+def finding(section: LabelTable, o: OutcomeResults) -> str:
+    """The weakest and the strongest label."""
+    known = {label: value for label, value in _aurocs(section, o).items() if value is not None}
+    if len(known) < MANY or o.chosen in o.constant:
+        return ""
+    low, high = (pick(known, key=known.__getitem__) for pick in (min, max))
+    return (
+        f"By label, its AUROC runs from {number(known[low])} ({plain(low)}) to {number(known[high])} ({plain(high)})."
+    )
+
+
+def cautions(section: LabelTable, o: OutcomeResults) -> list[Caution]:
+    """Labels that cannot be scored: all rows in which they are known have one answer."""
+    lacking = [plain(label) for label, value in _aurocs(section, o).items() if value is None]
+    if not lacking:
+        return []
+    text = f"Nothing is known of how well {listed(lacking)} {'is' if len(lacking) == 1 else 'are'} predicted: the test rows "
+    return [Caution(title="Labels", text=f"{text}do not have it both ways. Means over labels leave such labels out.")]
+
+
+SECTION = SectionType(model=LabelTable, title="Label by label", place=35, show=show, finding=finding, cautions=cautions)

@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from polyclinic.figures.numbers import number
+from polyclinic.figures.numbers import count, number
 from polyclinic.figures.pictures import Slice, overlay, unpacked
 from polyclinic.figures.svg import ACCENT, FOURTH, INK, MUTED, PAPER, SECOND, THIRD, ArtistStyle, draw
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
 from polyclinic.reports.page_section import PageSection, SectionType, score_cell
 from polyclinic.reports.quantities import NO_SCORE, Count, Name, Number, Record, Score
+from polyclinic.reports.results import Caution
 from polyclinic.reports.section import Section
-from polyclinic.reports.wording import plain
+from polyclinic.reports.wording import listed, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,4 +144,32 @@ def _draw_case(page: PageSection, o: OutcomeResults, case: Case) -> None:
         page.say(OUTLINES)
 
 
-SECTION = SectionType(model=Structures, title="Structures: volumes and cases", place=36, show=show)
+def cautions(section: Structures, o: OutcomeResults) -> list[Caution]:
+    """Structures that were missed or invented, and volumes that are clearly off on average."""
+    doubts: list[Caution] = []
+    volumes = section.volumes.get(o.name, [])
+    wrong = [
+        f"{plain(one.structure)} was {verb} in {count(cases)} of {count(one.cases)} cases"
+        for one in volumes
+        for verb, cases in (("missed", one.missed), ("invented", one.invented))
+        if cases
+    ]
+    if wrong:
+        doubts.append(Caution(title="Structures", text=f"{listed(wrong)[:1].upper()}{listed(wrong)[1:]}."))
+    off = [sentence for one in volumes if (sentence := _off(one))]
+    if off:
+        doubts.append(Caution(title="Volumes", text=f"On average the predicted volume of {listed(off)}."))
+    return doubts
+
+
+def _off(one: Volumes) -> str:
+    """How far a volume is off, in words; empty where the interval holds no difference."""
+    difference = one.difference_ml
+    if difference.value is None or not difference.has_interval or difference.contains(0):
+        return ""
+    size = "small" if difference.value < 0 else "large"
+    true = f" where {number(one.reference_ml.value)} ml are true" if one.reference_ml.known else ""
+    return f"{plain(one.structure)} is {number(abs(difference.value))} ml too {size}{true}"
+
+
+SECTION = SectionType(model=Structures, title="Structures: volumes and cases", place=36, show=show, cautions=cautions)
