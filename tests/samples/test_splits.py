@@ -37,6 +37,51 @@ def test_every_labelled_row_is_held_out_once_and_groups_stay_apart(subjects, fol
         assert not (sides[1] & sides[2])
 
 
+@given(many, st.integers(2, 5), st.integers(0, 99))
+def test_classes_are_dealt_evenly_and_groups_stay_whole(subjects, folds, seed) -> None:
+    samples = rows_of(subjects)
+    common = np.random.default_rng(seed).random(len(subjects)) < 0.8
+    samples = samples.with_column("y", Dense(common.astype(np.float32)), "target")
+    for stratify in (None, "target"):
+        parts = split(samples, Split(folds=folds, stratify=stratify), seed)
+        assert np.sort(np.concatenate([f.test for f in parts])).tolist() == list(range(len(subjects)))
+    largest = max(np.bincount(subjects))
+    for code in (0, 1):
+        counts = [(common[f.test] == code).sum() for f in parts]
+        assert max(counts) - min(counts) <= 2 * largest
+
+
+def test_single_rows_of_a_rare_class_stand_in_every_part() -> None:
+    rare = np.arange(200) % 20 == 0
+    samples = rows_of(list(range(200))).with_column("y", Dense(rare.astype(np.float32)), "target")
+    for seed in range(5):
+        parts = split(samples, Split(folds=5, stratify="target"), seed)
+        assert [int(rare[f.test].sum()) for f in parts] == [2] * 5
+        assert [len(f.test) for f in parts] == [40] * 5
+        (one,) = split(samples, Split(stratify="target", test=0.2, validation=0.25), seed)
+        assert [int(rare[p].sum()) for p in (one.train, one.validation, one.test)] == [6, 2, 2]
+
+
+def test_a_target_of_numbers_cannot_be_dealt_evenly() -> None:
+    samples = rows_of(list(range(300))).with_column("y", Dense(np.arange(300) / 7), "target")
+    with pytest.raises(BadData, match="no classes that could be dealt"):
+        split(samples, Split(stratify="target"), 0)
+    with pytest.raises(UnknownName, match="sexx"):
+        split(samples, Split(stratify="sexx"), 0)
+
+
+def test_each_hospital_is_held_out_once() -> None:
+    sites = [0] * 30 + [1] * 20 + [2] * 10 + [3] * 5
+    parts = split(rows_of(list(range(65)), sites, missing=3), Split(by="site"), 0)
+    assert [fold.name for fold in parts] == ["0", "1", "2", "3"]
+    assert [len(fold.test) for fold in parts] == [27, 20, 10, 5]
+    assert [len(fold.validation) for fold in parts] == [20, 10, 5, 27]
+    with pytest.raises(BadData, match="has 2 groups"):
+        split(rows_of(list(range(4)), [0, 0, 1, 1]), Split(by="site"), 0)
+    with pytest.raises(ValueError, match="a fold of its own"):
+        Split(by="site", folds=3)
+
+
 @given(many, st.integers(3, 6), st.integers(0, 99))
 def test_the_validation_parts_of_the_folds_together_hold_every_group_once(subjects, folds, seed) -> None:
     samples = rows_of(subjects, missing=5)

@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Lt
 from polyclinic import seeds
 from polyclinic.errors import BadData, Place, UnknownName
 from polyclinic.notes import note
-from polyclinic.samples.columns import Index
+from polyclinic.samples.columns import Dense, Index
 from polyclinic.samples.frames import read_table
 from polyclinic.samples.samples import Samples
 
@@ -40,6 +40,11 @@ class Split:
     file
         A table of the user's with a column `split` (train, validation, test) or `fold`, and a key (`row_id` or the
         name of a group).
+    by
+        A group, such as a hospital, of which each one is the test part of one fold: how a model does where it has not
+        been. It is kept apart as those of `separate` are.
+    stratify
+        `target`, or the name of a subgroup: its classes have about the same share in every part. Groups stay whole.
     """
 
     separate: tuple[str, ...] = ("subject",)
@@ -47,10 +52,26 @@ class Split:
     test: Annotated[float, Gt(0), Lt(1)] = 0.2
     validation: Annotated[float, Gt(0), Lt(1)] | None = None
     file: str | None = None
+    by: str | None = None
+    stratify: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.by is not None and (self.file is not None or self.folds is not None):
+            raise ValueError("by: each group is a fold of its own, so that `folds` and `file` have no place beside it")
+        if self.stratify is not None and (self.by is not None or self.file is not None):
+            raise ValueError("stratify: where the study names the parts (`by`, `file`), nothing is dealt evenly")
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """The groups that never stand on both sides, the one that is held out in turn among them."""
+        return self.separate if self.by in (None, *self.separate) else (*self.separate, self.by)
 
 
 VALIDATION = 0.15
 """The share of the rows left by the test part that decides, where the study does not say."""
+
+MOST_CLASSES = 200
+"""Different values of a target up to which they are classes that can be dealt evenly."""
 
 ROTATED = 3
 """Folds from which on each fold's validation part is the next fold's test part: two would leave nothing to learn from."""
@@ -80,19 +101,23 @@ def split(samples: Samples, settings: Split, seed: int) -> list[Fold]:
         `separate` names a group that is not there.
     """
     units = joined(samples, settings.separate)
-    parts = (
-        _of_groups(samples, units, settings, seed) if settings.file is None else _of_file(samples, Path(settings.file))
-    )
+    if settings.file is not None:
+        parts = _of_file(samples, Path(settings.file))
+    elif settings.by is not None:
+        parts = _of_each(samples, settings.by)
+    else:
+        parts = _of_groups(samples, units, settings, seed)
     if len(parts) >= ROTATED:
         folds = [_without_test_and_next(k, parts) for k in range(len(parts))]
         if settings.validation is not None:
             why = f"each fold is validated on the test part of the next: 1/{len(parts)} of the groups"
             note("split.validation", "has no say where there are three folds or more", why, "detail")
     else:
-        folds = [part if len(part.validation) else _validated(part, units, settings, seed) for part in parts]
+        classes = strata_of(samples, settings.stratify)
+        folds = [part if len(part.validation) else _validated(part, units, settings, seed, classes) for part in parts]
     for fold in folds:
         _none_empty(fold)
-        check(fold, samples, settings.separate)
+        check(fold, samples, settings.apart)
     return folds
 
 
@@ -123,7 +148,9 @@ def joined(samples: Samples, names: Sequence[str]) -> Index:
     return np.asarray(connected_components(graph, directed=False)[1][:n], np.int64)
 
 
-def dealt(units: Index, share: Sequence[float], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def dealt(
+    units: Index, share: Sequence[float], rng: np.random.Generator, classes: Index | None = None
+) -> npt.NDArray[np.int64]:
     """Deal whole units into parts of about these shares of the rows and of the units.
 
     Parameters
@@ -134,6 +161,8 @@ def dealt(units: Index, share: Sequence[float], rng: np.random.Generator) -> npt
         The share of each part; they add up to 1.
     rng
         Decides the order in which units are dealt.
+    classes
+        int64 [row], from 0: each part gets about its share of the rows of each class as well; None: of no class.
 
     Returns
     -------
@@ -144,10 +173,13 @@ def dealt(units: Index, share: Sequence[float], rng: np.random.Generator) -> npt
     -----
     Units come in random order, those too large to fit in later first, to the part that lacks most rows; each
     other one goes to the part that lacks most of its own share, rows and units counted alike. A part that is left
-    without a unit, where there are few, gets the smallest one of a part that has several.
+    without a unit, where there are few, gets the smallest one of a part that has several. With classes, units with the
+    rarest class go first, to the part that lacks most rows of the classes of the unit.
     """
     ids, inverse, counts = np.unique(units, return_inverse=True, return_counts=True)
     order = rng.permutation(len(ids))
+    if classes is not None:
+        return _dealt_evenly(inverse, np.asarray(share, float), order, classes)[inverse]
     large = counts[order] > len(units) * min(share) / 2
     wanted = np.outer(np.asarray(share, float), [len(units), len(ids)])
     left = wanted.copy()
@@ -161,6 +193,62 @@ def dealt(units: Index, share: Sequence[float], rng: np.random.Generator) -> npt
         if len(spare) and not (part == number).any():
             part[spare[np.argmin(counts[spare])]] = number
     return np.asarray(part[inverse], np.int64)
+
+
+def _dealt_evenly(
+    inverse: Index, share: npt.NDArray[np.float64], order: Index, classes: Index
+) -> npt.NDArray[np.int64]:
+    """The part of each unit; see `dealt`.
+
+    inverse: the unit of each row, int64 [row]; order: in which units are dealt where nothing else decides.
+    """
+    size = int(classes.max()) + 1
+    table = np.bincount(inverse * size + classes, minlength=(int(inverse.max()) + 1) * size).reshape(-1, size)
+    of_class = table.sum(axis=0)
+    rarest = np.where(table > 0, of_class, of_class.sum() + 1).min(axis=1)
+    left, part = np.outer(share, of_class), np.zeros(len(table), np.int64)
+    for unit in order[np.lexsort((-table.sum(axis=1)[order], rarest[order]))]:
+        lacking = (left / np.maximum(share[:, None] * of_class, 1e-12)) @ table[unit]
+        part[unit] = int(np.argmax(lacking))
+        left[part[unit]] -= table[unit]
+    return part
+
+
+def strata_of(samples: Samples, name: str | None) -> Index | None:
+    """Class numbers by which parts are dealt evenly, int64 [row]: of the target, or of a subgroup; None: of nothing.
+
+    A row without a label has the number 0. Raises `UnknownName` for another name, `BadData` for a target that has no
+    classes.
+    """
+    if name is None:
+        return None
+    if name in samples.strata:
+        return np.unique(samples.strata[name], return_inverse=True)[1].astype(np.int64)
+    at = Place(key="split.stratify")
+    if name != "target":
+        raise UnknownName("subgroup", name, ["target", *samples.strata], at=at)
+    target = next(iter(samples.having("target").values()), None)
+    known = (
+        np.zeros(0) if not isinstance(target, Dense) or target.values.ndim != 1 else np.asarray(target.values, float)
+    )
+    levels = np.unique(known[~np.isnan(known)])
+    if not len(known) or len(levels) > MOST_CLASSES:
+        fix = "leave `stratify` out, or name a subgroup: a target of few classes can be dealt evenly"
+        raise BadData("the target has no classes that could be dealt evenly", at=at, fix=fix)
+    return np.searchsorted(levels, np.where(np.isnan(known), levels[0], known)).astype(np.int64)
+
+
+def _of_each(samples: Samples, name: str) -> list[Fold]:
+    """Each group is the test part of one fold, in the order of their names; raises `BadData` for fewer than two."""
+    if name not in samples.groups:
+        raise UnknownName("group", name, samples.groups, at=Place(key="split.by"))
+    rows = np.flatnonzero(samples.labelled)
+    values = samples.groups[name][rows]
+    levels = np.unique(values)
+    if len(levels) < ROTATED:
+        what = f"{name!r} has {len(levels)} groups with labelled rows; holding each out needs {ROTATED} at least"
+        raise BadData(what, at=Place(key="split.by"), fix="use `folds`, which deals rows or patients")
+    return [Fold(str(level), rows[values != level], rows[:0], rows[values == level]) for level in levels]
 
 
 def _of_groups(samples: Samples, units: Index, settings: Split, seed: int) -> list[Fold]:
@@ -179,14 +267,17 @@ def _of_groups(samples: Samples, units: Index, settings: Split, seed: int) -> li
         what = f"{groups} group{'s are' if groups != 1 else ' is'} too few for {purpose}; at least {least} are needed"
         fix = "use fewer folds, or gather more groups; a model on so few cannot be judged"
         raise BadData(what, at=Place(key="split"), fix=fix)
-    part = dealt(units[rows], shares, seeds.generator(seed, stream))
+    classes = strata_of(samples, settings.stratify)
+    kinds = None if classes is None else classes[rows]
+    part = dealt(units[rows], shares, seeds.generator(seed, stream), kinds)
     return [Fold(str(n), rows[part != k], rows[:0], rows[part == k]) for n, k in enumerate(test_parts)]
 
 
-def _validated(fold: Fold, units: Index, settings: Split, seed: int) -> Fold:
+def _validated(fold: Fold, units: Index, settings: Split, seed: int, classes: Index | None) -> Fold:
     """The fold with a validation part, dealt out of its training rows."""
     rng, share = seeds.generator(seed, "validation", fold.name), settings.validation or VALIDATION
-    part = dealt(units[fold.train], [1 - share, share], rng)
+    kinds = None if classes is None else classes[fold.train]
+    part = dealt(units[fold.train], [1 - share, share], rng, kinds)
     return replace(fold, train=fold.train[part == 0], validation=fold.train[part == 1])
 
 

@@ -209,7 +209,7 @@ def samples_step(study: Study, source: IngestedSource, cohort: StudyCohort, step
     """The samples assembled."""
     named, evaluation = study.question.inputs, study.evaluation
     inputs: dict[str, Any] = {"ingest": source.step.key, "cohort": cohort.step.key, "inputs": named}
-    inputs |= {"separate": study.split.separate} if "table" in named else {}
+    inputs |= {"separate": study.split.apart} if "table" in named else {}
     question = study.question
     if source.step.exists and cohort.step.exists:
         question = resolved(study, source.data, cohort.rows)
@@ -256,7 +256,7 @@ def resolved(study: Study, source: Timeline | RowTable, selected: pl.DataFrame) 
 
     selected: the rows to predict for, with their labels.
     """
-    question, separate = study.question, study.split.separate
+    question, separate = study.question, study.split.apart
     if not isinstance(source, RowTable):
         return question
     outcome = question.outcome.resolved(question.target, selected)

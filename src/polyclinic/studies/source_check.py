@@ -155,6 +155,8 @@ def _groups(study: Study) -> Iterator[_Named]:
     for number, name in enumerate(study.split.separate):
         if name not in ALWAYS:
             yield _Named("group", name, ("split", "separate", number))
+    if study.split.by not in (None, *ALWAYS):
+        yield _Named("group", str(study.split.by), ("split", "by"))
     over = study.evaluation.over
     if over is not None and over not in ALWAYS:
         key = "intervals" if study.evaluation.intervals.over else "bootstrap"
