@@ -98,13 +98,15 @@ def permutation_importance(
     inputs = input_groups(samples)
     if not inputs or not fits or not outcome.answer_columns:
         return []
-    parts = [(fitted, samples.take(some), some) for (fitted, fold) in fits for some in [_some(fold.test, len(fits))]]
+    parts = [
+        (fitted, samples.take(some), some) for (fitted, fold) in fits for some in [some_rows(fold.test, len(fits))]
+    ]
     rows = np.concatenate([some for *_, some in parts])
-    primary, own = outcome.measures[0], pl.concat([_answered(fitted, part, part, outcome) for fitted, part, _ in parts])
+    primary, own = outcome.measures[0], pl.concat([answered(fitted, part, part, outcome) for fitted, part, _ in parts])
     measures, uses = {"": outcome.scores(own)[primary.name]}, dict[str, Use]()
     for group in inputs:
         exchange = [(fitted, part, _permuted(part, group, groups[some], seed)) for fitted, part, some in parts]
-        answers = pl.concat([_answered(fitted, permuted, part, outcome) for fitted, part, permuted in exchange])
+        answers = pl.concat([answered(fitted, permuted, part, outcome) for fitted, part, permuted in exchange])
         measures[group.name] = outcome.scores(answers)[primary.name]
         uses[group.name] = _use(exchange) if answers.equals(own) else "used"
     replicates = jackknife(measures, groups[rows], seed=seed)
@@ -154,12 +156,13 @@ def _use(exchange: Sequence[tuple[Fitted, Samples, Samples]]) -> Use:
     return "not read"
 
 
-def _some(rows: Array, folds: int) -> Array:
+def some_rows(rows: Array, folds: int) -> Array:
     """Every k-th row, so that all patients stay in."""
     return np.sort(rows)[:: max(1, -(-len(rows) * folds // MOST_ROWS))]
 
 
-def _answered(fitted: Fitted, rows: Samples, labelled: Samples, outcome: Outcome) -> pl.DataFrame:
+def answered(fitted: Fitted, rows: Samples, labelled: Samples, outcome: Outcome) -> pl.DataFrame:
+    """What a model predicts for rows, beside the truth of the same rows as they were."""
     answers = fitted.predict(rows, outcome, folder=Path())
     return outcome.truth(labelled).drop(answers.columns, strict=False).hstack(answers)
 

@@ -15,6 +15,7 @@ from polyclinic.evaluation.evaluated import Evaluated
 from polyclinic.evaluation.evaluated_rows import Cases
 from polyclinic.evaluation.evaluator import evaluate
 from polyclinic.evaluation.outcome_section import OutcomeSection
+from polyclinic.inspection.deletion import deletions
 from polyclinic.inspection.permutation import permutation_importance
 from polyclinic.notes import Note
 from polyclinic.outcomes.outcome import Outcome
@@ -24,6 +25,7 @@ from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.publishing import environment, publish
 from polyclinic.reports.report import Report
 from polyclinic.reports.results import NoteRecord, StepRecord
+from polyclinic.reports.sections.deletion import DeletionTest
 from polyclinic.reports.sections.input_importance import InputImportances
 from polyclinic.reports.sections.training_curves import Epoch, Fit, TrainingCurves
 from polyclinic.reports.table_one import few_valued, table_one
@@ -112,6 +114,7 @@ def report(run: EvaluatedRun) -> ReportDocument:
         "sections": [
             *sections_of([evaluated], [OutcomeSection("evidence", {"ascertainment": run.cohort.ascertainment()})]),
             importances(run),
+            *deletion_test(run),
             TrainingCurves(fits=fits),
         ],
     }
@@ -144,6 +147,17 @@ def importances(run: EvaluatedRun) -> InputImportances:
     fits = [(fit.fitted(), fit.fold) for fit in chosen.fits]
     parts = permutation_importance(fits, rows, study.question.outcome, groups=groups, seed=study.seed)
     return InputImportances.model_validate({"model": chosen.candidate.name, "importances": parts})
+
+
+def deletion_test(run: EvaluatedRun) -> list[DeletionTest]:
+    """What the chosen model cannot do without, where the inputs have parts that can be made unknown; else nothing."""
+    rows, study, chosen = run.samples.rows, run.study, run.chosen
+    groups = study.evaluation.interval_groups(rows.groups, rows.row_id)
+    fits = [(fit.fitted(), fit.fold) for fit in chosen.fits]
+    readers = run.samples.question.readers.items()
+    curves = deletions(fits, rows, study.question.outcome, readers, groups=groups, seed=study.seed)
+    document = {"model": chosen.candidate.name, "curves": curves}
+    return [DeletionTest.model_validate(document)] if curves else []
 
 
 def cohort(run: EvaluatedRun) -> dict[str, Any]:
