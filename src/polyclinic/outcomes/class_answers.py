@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 MOST_CLASSES = 200
 """Different values up to which a column is taken for classes; more are names or measurements."""
 
+FEW = 6
+"""Classes up to which Table 1 has a column for each."""
+
 ALIKE = 1e-9
 """Probabilities that differ by no more are equally high."""
 
@@ -57,22 +60,36 @@ class ClassAnswers(Outcome):
 
     coverage: float = 0.9
 
+    key: ClassVar[str] = "classes"
+    """The setting that lists the classes."""
+
     truth_columns: ClassVar[tuple[str, ...]] = (CLASS,)
     answer_columns: ClassVar[tuple[str, ...]] = (PROBABILITIES,)
 
     def __post_init__(self) -> None:
         if not 0 < self.coverage < 1:
             raise ValueError("coverage must be a number between 0 and 1")
+        names = self.known_names
+        if self.listed is not None and (len(names) < 2 or len(set(names)) < len(names) or "" in names):
+            raise ValueError(f"{self.key} must name two or more, each once")
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the classes, in their order; raises `UsageError` where nothing has named them yet."""
+    def listed(self) -> tuple[str | int, ...] | None:
+        """The names of the classes as the study lists them; None where nothing has named them yet."""
         raise NotImplementedError
 
     @property
     def known_names(self) -> tuple[str, ...]:
-        """The names of the classes; empty where nothing has named them yet."""
-        raise NotImplementedError
+        """The names of the classes, in their order; empty where nothing has named them yet."""
+        return tuple(str(name).strip() for name in self.listed or ())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the classes, in their order; raises `UsageError` where nothing has named them yet."""
+        if self.listed is None:
+            fix = f"name them: `target: {{column: y, kind: {self.kind}, {self.key}: [a, b, c]}}`; a study finds them itself"
+            raise UsageError("the classes are not known", at=Place(key=f"target.{self.key}"), fix=fix)
+        return self.known_names
 
     # -- the target ----------------------------------------------------------------------------------------------
 
@@ -97,13 +114,17 @@ class ClassAnswers(Outcome):
         return {name: code for code, name in enumerate(self.names)}
 
     def target(self, rows: Samples, state: State) -> Floats32:
+        """The number of the class, or NaN where unlabelled: float32 [row]."""
+        return self.class_numbers(rows)
+
+    def class_numbers(self, rows: Samples) -> Floats32:
         """The number of the class, or NaN where unlabelled: float32 [row]. Raises `BadData` for any other number."""
         values = np.asarray(rows.y, np.float32).reshape(len(rows))
         known = values[~np.isnan(values)]
         if not np.isin(known, np.arange(len(self.names))).all():
             what = f"the target holds numbers that are none of the {len(self.names)} classes, counted from 0"
             name = next(iter(rows.having("target")))
-            raise BadData(what, at=Place(column=name), fix="name every class under `classes`")
+            raise BadData(what, at=Place(column=name), fix=f"name every class under `{self.key}`")
         return values
 
     def check(self, rows: Samples, where: str) -> None:
@@ -124,8 +145,13 @@ class ClassAnswers(Outcome):
         counts = self._counts(rows)
         return {"labelled": int(counts.sum()), "classes": dict(zip(self.names, counts.tolist(), strict=True))}
 
+    def answer_parts(self, rows: Samples) -> dict[str, npt.NDArray[np.bool_]]:
+        """Which rows are of each class, where there are few classes."""
+        target = self.class_numbers(rows)
+        return {name: target == code for code, name in enumerate(self.names)} if len(self.names) <= FEW else {}
+
     def _counts(self, rows: Samples) -> npt.NDArray[np.int64]:
-        target = self.target(rows, State())
+        target = self.class_numbers(rows)
         return np.bincount(target[~np.isnan(target)].astype(np.int64), minlength=len(self.names))
 
     # -- answers -------------------------------------------------------------------------------------------------
@@ -174,7 +200,7 @@ class ClassAnswers(Outcome):
 
     def truth(self, rows: Samples) -> pl.DataFrame:
         """`class_value`, null where it is not known."""
-        target = self.target(rows, State()) if rows.having("target") else np.full(len(rows), np.nan, np.float32)
+        target = self.class_numbers(rows) if rows.having("target") else np.full(len(rows), np.nan, np.float32)
         codes = np.where(np.isnan(target), -1, target).astype(np.int64)
         names = pl.Series([None, *self.known_names], dtype=pl.String)
         return pl.DataFrame([names.gather(codes + 1).alias(CLASS)])
@@ -258,20 +284,6 @@ def sorted_classes(target: Mapping[str, object], rows: pl.DataFrame) -> tuple[st
     as_numbers = levels.cast(pl.Int64, strict=False)
     order = levels.sort() if as_numbers.has_nulls() else levels.gather(as_numbers.arg_sort())
     return tuple(order.to_list())
-
-
-def checked_names(names: Sequence[str | int] | None, key: str) -> tuple[str, ...]:
-    """Names of classes as text; raises `ValueError` for fewer than two, or one that stands there twice."""
-    texts = tuple(str(name).strip() for name in names or ())
-    if names is not None and (len(texts) < 2 or len(set(texts)) < len(texts) or "" in texts):
-        raise ValueError(f"{key} must name two classes or more, each once")
-    return texts
-
-
-def unnamed(kind: str) -> UsageError:
-    """The error where the classes of an outcome are used before anything has named them."""
-    fix = f"name them: `target: {{column: y, kind: {kind}, classes: [a, b, c]}}`; a study finds them itself"
-    return UsageError("the classes are not known", at=Place(key="target.classes"), fix=fix)
 
 
 def note_absent(names: Sequence[str], counts: Array, where: str) -> None:

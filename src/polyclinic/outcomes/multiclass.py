@@ -10,7 +10,7 @@ import polars as pl
 
 from polyclinic.arrays import Floats
 from polyclinic.links import softmax
-from polyclinic.outcomes.class_answers import ClassAnswers, checked_names, most_probable, sorted_classes, unnamed
+from polyclinic.outcomes.class_answers import ClassAnswers, most_probable, sorted_classes
 from polyclinic.outcomes.family import Family
 from polyclinic.outcomes.outcome import measures_of
 from polyclinic.outcomes.raw import Head, Raw
@@ -43,21 +43,10 @@ class Multiclass(ClassAnswers):
     kind: ClassVar[str] = "multiclass"
     example: ClassVar[Mapping[str, object]] = {"classes": ["low", "middle", "high"]}
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checked_names(self.classes, "classes")
-
     @property
-    def known_names(self) -> tuple[str, ...]:
-        """The names of the classes; empty where nothing has named them yet."""
-        return checked_names(self.classes, "classes")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the classes; raises `UsageError` where nothing has named them yet."""
-        if self.classes is None:
-            raise unnamed(self.kind)
-        return self.known_names
+    def listed(self) -> tuple[str | int, ...] | None:
+        """`classes`."""
+        return self.classes
 
     def with_names(self, names: Sequence[str] | Mapping[str, None]) -> Self:
         """The same with these classes, in this order."""
