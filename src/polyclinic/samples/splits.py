@@ -64,7 +64,7 @@ class Split:
     @property
     def apart(self) -> tuple[str, ...]:
         """The groups that never stand on both sides, the one that is held out in turn among them."""
-        return self.separate if self.by in (None, *self.separate) else (*self.separate, self.by)
+        return self.separate if self.by is None or self.by in self.separate else (*self.separate, self.by)
 
 
 VALIDATION = 0.15

@@ -10,7 +10,6 @@ from polyclinic.arrays import Array
 from polyclinic.errors import BadData
 from polyclinic.outcomes.raw import Head
 from polyclinic.samples import Column, Dense, Ragged, Role, Samples
-from polyclinic.samples.samples import of_rows
 from polyclinic.state import State
 from polyclinic.training.training_settings import Training
 
@@ -76,7 +75,7 @@ class SequenceCnn:
 
     @staticmethod
     def _letters(rows: Samples) -> Ragged:
-        columns = [c for c in of_rows(rows, Ragged).values() if "letter" in c.values]
+        columns = [c for c in rows.inputs.values() if isinstance(c, Ragged) and "letter" in c.values]
         if len(columns) != 1:
             fix = "use inputs that give letters, such as `inputs: {genomics: {}}`"
             raise BadData(f"{len(columns)} columns hold letters; sequence-cnn needs one", fix=fix)
