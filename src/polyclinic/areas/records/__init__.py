@@ -6,9 +6,19 @@ AREA = Area(
     name="records",
     title="Health records",
     inputs="polyclinic.areas.records.inputs:RecordsInputs",
-    formats={"clif": "polyclinic.areas.records:formats/clif.yaml"},
+    formats={
+        "clif": "polyclinic.areas.records:formats/clif.yaml",
+        "heart-disease": "polyclinic.areas.records.formats.heart_disease:HeartDisease",
+    },
     tasks={"hypotension": "polyclinic.areas.records:studies/hypotension.task.yaml"},
     models={"transformer": "polyclinic.areas.records.models.transformer:Transformer"},
-    studies={"hypotension": "polyclinic.areas.records:studies/hypotension.yaml"},
-    datasets={"clif-demo": "polyclinic.areas.records:datasets/clif-demo.yaml"},
+    studies={
+        "hypotension": "polyclinic.areas.records:studies/hypotension.yaml",
+        "heart-disease": "polyclinic.areas.records:studies/heart-disease.yaml",
+        "heart-disease-any": "polyclinic.areas.records:studies/heart-disease-any.yaml",
+    },
+    datasets={
+        "clif-demo": "polyclinic.areas.records:datasets/clif-demo.yaml",
+        "heart-disease": "polyclinic.areas.records:datasets/heart-disease.yaml",
+    },
 )
