@@ -22,7 +22,7 @@ from polyclinic.inspection.permutation import answered, some_rows
 from polyclinic.outcomes.outcome import Outcome
 from polyclinic.packages.fitted import Fitted
 from polyclinic.samples import Samples
-from polyclinic.samples.inputs import Blankable
+from polyclinic.samples.blankable import Blankable
 from polyclinic.samples.splits import Fold
 
 MOST_PARTS = 2_000

@@ -1,16 +1,13 @@
 """What an area's inputs hand over: columns, groups and strata for rows that the cohort or a table named."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import polars as pl
 
 from polyclinic.arrays import Array
 from polyclinic.samples.columns import Column
-
-if TYPE_CHECKING:
-    from polyclinic.samples.samples import Samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +73,6 @@ class HasCategories(Protocol):
     """Inputs that know the levels of some columns: column → its levels."""
 
     categories: Mapping[str, tuple[str, ...]]
-
-
-@runtime_checkable
-class Blankable(Protocol):
-    """Inputs whose parts can be made unknown one by one: the positions of a sequence, the leads of a recording."""
-
-    def blanked(self, rows: "Samples") -> "Iterator[tuple[str, Samples]]":
-        """In their order, the name of each part, and the same rows in which it is not known."""
 
 
 @runtime_checkable

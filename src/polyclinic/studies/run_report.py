@@ -25,7 +25,7 @@ from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.publishing import environment, publish
 from polyclinic.reports.report import Report
 from polyclinic.reports.results import NoteRecord, StepRecord
-from polyclinic.reports.sections.deletion import DeletionTest
+from polyclinic.reports.sections.deletion_test import DeletionTest
 from polyclinic.reports.sections.input_importance import InputImportances
 from polyclinic.reports.sections.training_curves import Epoch, Fit, TrainingCurves
 from polyclinic.reports.table_one import few_valued, table_one

@@ -14,7 +14,7 @@ from polyclinic.areas.genomics.inputs import GenomicsInputs, letters_of, one_hot
 from polyclinic.areas.genomics.models.sequence_cnn import SequenceCnn
 from polyclinic.checks import format_checks, model_checks
 from polyclinic.outcomes.binary import Binary
-from polyclinic.reports.sections.deletion import DeletionTest
+from polyclinic.reports.sections.deletion_test import DeletionTest
 from polyclinic.samples import Samples
 from polyclinic.timelines.ingest import detect, ingest
 from polyclinic.training.training_settings import Training
