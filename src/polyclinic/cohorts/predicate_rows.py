@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +64,7 @@ def holds_before(
     return np.asarray((until > first) | np.isin(subject, always.to_numpy()))
 
 
-def column_holds(name: str, document: Mapping[str, Any] | str, rows: pl.DataFrame) -> npt.NDArray[np.bool_]:
+def column_holds(name: str, document: Mapping[str, object] | str, rows: pl.DataFrame) -> npt.NDArray[np.bool_]:
     """Whether a comparison of a column holds, bool [row]: `{column: age, value_min: 65}` or `{column: sex, value: f}`.
 
     Bounds are not included unless `value_min_inclusive` or `value_max_inclusive` says so; a missing value is no.
@@ -96,7 +95,7 @@ def column_holds(name: str, document: Mapping[str, Any] | str, rows: pl.DataFram
     return np.asarray(rows.select(pl.all_horizontal(tests).fill_null(False)).to_series().to_numpy())
 
 
-def _bound(document: Mapping[str, Any], key: str, at: Place) -> float:
+def _bound(document: Mapping[str, object], key: str, at: Place) -> float:
     value = document[key]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UsageError(f"{key} of a subgroup is no number", at=at, fix=f"write a number, for example  {key}: 65")

@@ -41,7 +41,7 @@ class PredicateDocument:
     value_min_inclusive: Flag | None = None
     value_max_inclusive: Flag | None = None
     static: Flag | None = None
-    other_cols: Mapping[str, Any] | None = None
+    other_cols: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class WindowDocument:
     end: Word | None = None
     start_inclusive: Flag | None = None
     end_inclusive: Flag | None = None
-    has: Mapping[str, Any] | None = None
+    has: Mapping[str, object] | None = None
     label: Word | None = None
     index_timestamp: Side | None = None
 
@@ -108,8 +108,8 @@ class TaskDocument:
 
     description: Any = None
     metadata: Any = None
-    predicates: Mapping[str, Any] | None = None
-    patient_demographics: Mapping[str, Any] | None = None
+    predicates: Mapping[str, object] | None = None
+    patient_demographics: Mapping[str, object] | None = None
     kind: Word | None = None
     trigger: Word | None = None
     windows: Mapping[str, WindowDocument] | None = None

@@ -1,7 +1,7 @@
 """Which values count: plausible ranges and ties, the same for cohort, inputs and labels."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,14 @@ from polyclinic.arrays import Array
 from polyclinic.cohorts.sorted_times import rises
 from polyclinic.timelines.event_arrays import EventArrays
 
+Rules: TypeAlias = Mapping[str, Any]
+"""`plausible`: the least and the greatest value; `ties`: what several values of one instant become."""
+ValueRules: TypeAlias = Mapping[str, Any]
+"""Code → its rules."""
 TIES = ("min", "max", "mean")
 
 
-def plausible(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFrame:
+def plausible(events: pl.DataFrame, values: ValueRules) -> pl.DataFrame:
     """The events without implausible values, one value an instant where ties have a rule.
 
     values: code → {"plausible": [low, high], "ties": "min" | "max" | "mean"}. Events without a value stay. Where any
@@ -28,7 +32,7 @@ def plausible(events: pl.DataFrame, values: Mapping[str, Any]) -> pl.DataFrame:
     return events if len(rows) == events.height and (np.diff(rows) == 1).all() else events[rows]
 
 
-def plausible_rows(events: EventArrays, values: Mapping[str, Any]) -> tuple[npt.NDArray[np.intp], Array]:
+def plausible_rows(events: EventArrays, values: ValueRules) -> tuple[npt.NDArray[np.intp], Array]:
     """Positions of the plausible events, in their order, and the values of all events, ties settled."""
     number, aside = _marked(events, values)
     value, of = events.value, (number, events.time, events.subject)
@@ -48,7 +52,7 @@ def plausible_rows(events: EventArrays, values: Mapping[str, Any]) -> tuple[npt.
     return rows if rises(subject, time) else rows[np.lexsort((time, subject))], value
 
 
-def set_aside(events: pl.DataFrame, values: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+def set_aside(events: pl.DataFrame, values: ValueRules) -> dict[str, dict[str, int]]:
     """Code → how many readings, how many outside the plausible range, and instants with more than one reading."""
     counts: dict[str, dict[str, int]] = {}
     arrays = EventArrays.of(events)
@@ -60,7 +64,7 @@ def set_aside(events: pl.DataFrame, values: Mapping[str, Any]) -> dict[str, dict
     return counts
 
 
-def _marked(events: EventArrays, values: Mapping[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+def _marked(events: EventArrays, values: ValueRules) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """The number of each reading's code among those with `ties` (from 1; 0: any other event), and what is implausible.
 
     A missing value is never implausible, an infinite one is.
@@ -79,7 +83,7 @@ def _marked(events: EventArrays, values: Mapping[str, Any]) -> tuple[npt.NDArray
     return number, aside
 
 
-def _settled(value: Array, number: Array, order: Array, first: Array, rules: Mapping[str, Any]) -> Array:
+def _settled(value: Array, number: Array, order: Array, first: Array, rules: Rules) -> Array:
     """The values with, at the first event of each tie, the one that its code's rule takes."""
     ordered, settled, code = value[order], value.copy(), number[order[first]]
     for n, rule in enumerate(rules.values(), start=1):

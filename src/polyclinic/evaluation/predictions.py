@@ -85,7 +85,7 @@ class ReadPredictions:
     row_id: Array
     groups: Mapping[str, Array]
     strata: Mapping[str, Array]
-    cohort: Mapping[str, Any]
+    cohort: Mapping[str, object]
     sanity: Sequence[Mapping[str, object]]
 
 
@@ -223,7 +223,7 @@ def _flow(predicted: pl.DataFrame, matched: pl.DataFrame, outcome: Any, beside: 
     return {"rows of the predictions": predicted, "with a row in the labels": matched, "labelled": rows}
 
 
-def _cohort(steps: Mapping[str, pl.DataFrame], outcome: Any, group: str | None) -> dict[str, Any]:
+def _cohort(steps: Mapping[str, pl.DataFrame], outcome: Any, group: str | None) -> dict[str, object]:
     """The flow, how many rows and groups are scored, and what their targets are; of the first model."""
     last, rows = list(steps.items())[-1]
     groups = {name: {group: f[group].n_unique()} if group in f.columns else {} for name, f in steps.items()}

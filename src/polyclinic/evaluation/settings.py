@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 from annotated_types import Ge
@@ -64,7 +64,7 @@ class Evaluation:
 
     intervals: IntervalSettings = field(default_factory=IntervalSettings)
     operating_point: dict[str, float] = field(default_factory=lambda: {"specificity": 0.90})
-    subgroups: tuple[str | dict[str, dict[str, Any] | str], ...] = ()
+    subgroups: tuple[str | dict[str, dict[str, object] | str], ...] = ()
     decision: DecisionCurve = field(default_factory=DecisionCurve)
     min_subjects: int = 20
     bootstrap: Resampling | None = None

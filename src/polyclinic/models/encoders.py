@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,8 @@ from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.samples.columns import BLOCK, Index
 from polyclinic.samples.samples import names_of, of_rows
 
+Matrix: TypeAlias = Mapping[str, Any]
+"""What a matrix holds, in JSON: `dense` columns with their `offset`, `codes` of timed ones, `hours`."""
 SAMPLED = 4096
 JUDGED = 1 << 15
 SUMMARIES = ("last", "mean", "min", "max", "count", "slope", "since")
@@ -25,7 +27,7 @@ FINITE = "leave a value that is not known empty, or keep such values out by thei
 HOUR = 3.6e9
 
 
-def learn(train: Samples, *, coverage: float = 0.95, hours: Sequence[float] = (8, 2)) -> dict[str, Any]:
+def learn(train: Samples, *, coverage: float = 0.95, hours: Sequence[float] = (8, 2)) -> Matrix:
     """What the matrix will hold, chosen on training rows alone.
 
     Parameters
@@ -102,7 +104,7 @@ def dense_names(rows: Samples) -> dict[str, list[str]]:
     return {name: names_of(name, column) for name, column in of_rows(rows, Dense).items()}
 
 
-def names(learned: Mapping[str, Any]) -> list[str]:
+def names(learned: Matrix) -> list[str]:
     """The names of the matrix's columns."""
     features = [name for column in sorted(learned["dense"]) for name in learned["dense"][column]]
     for column, codes in sorted(learned["codes"].items()):
@@ -111,7 +113,7 @@ def names(learned: Mapping[str, Any]) -> list[str]:
     return features or ["nothing"]
 
 
-def union(each: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def union(each: Sequence[Matrix]) -> Matrix | None:
     """What makes one matrix with the columns of several: every code that any of them has.
 
     None where they differ in more than their codes, or where one of them has no column.
@@ -124,7 +126,7 @@ def union(each: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     return {**first, "codes": codes}
 
 
-def places(whole: Mapping[str, Any], part: Mapping[str, Any]) -> Index:
+def places(whole: Matrix, part: Matrix) -> Index:
     """Where the columns of one matrix stand in a `union` that it is part of: int64 [feature]."""
     width = sum(len(names) for names in whole["dense"].values())
     every = [np.arange(width)]
@@ -137,7 +139,7 @@ def places(whole: Mapping[str, Any], part: Mapping[str, Any]) -> Index:
     return np.concatenate(every)
 
 
-def matrix(rows: Samples, learned: Mapping[str, Any]) -> Floats32:
+def matrix(rows: Samples, learned: Matrix) -> Floats32:
     """The rows as numbers: float32 [row, feature], NaN where there is none.
 
     Computed some rows at a time, so that what is laid out of overlapping windows stays small. Raises `BadData` for

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -18,6 +18,11 @@ from polyclinic.outcomes.family import Family
 from polyclinic.packages.fitted import History
 from polyclinic.packages.parts import OnnxPart
 
+if TYPE_CHECKING:
+    from lightgbm import Booster, Dataset
+    from onnx import AttributeProto, ModelProto, NodeProto
+
+Settings: TypeAlias = Mapping[str, object]
 OPSET = 15
 BLOCK = 8192
 FLOAT32 = 4
@@ -71,7 +76,7 @@ class Gbm(TableModel):
         if FLOAT32 * (len(rows) + len(watched)) * rows.width <= session.memory:
             _ = rows.whole, watched.whole
         answers = constant_answer(target)
-        boosters, histories = list[Any](), list[History]()
+        boosters, histories = list["Booster | float"](), list[History]()
         for output, objective in objectives(target.family):
             known, y, weight = target.known(output)
             if len(np.unique(y)) < 2 or not len(seen.known(output)[1]):
@@ -84,12 +89,12 @@ class Gbm(TableModel):
             histories.append(history)
         return graph(boosters, rows.width), averaged(histories)
 
-    def _boosted(self, how: Mapping[str, Any], learn: Any, watch: Any, rows: int) -> tuple[Any, History]:
+    def _boosted(self, how: Settings, learn: "Dataset", watch: "Dataset", rows: int) -> tuple["Booster", History]:
         """The booster, and its losses round by round."""
         import lightgbm
 
         some = learn.subset(np.unique(np.linspace(0, rows - 1, min(rows, WATCHED), dtype=int)).tolist())
-        curve: dict[str, Any] = {}
+        curve: dict[str, dict[str, list[float]]] = {}
         calls = [lightgbm.early_stopping(self.patience, verbose=False), lightgbm.record_evaluation(curve)]
         # LightGBM stops by every set but the one of this name.
         sets = {"valid_sets": [some, watch], "valid_names": ["training", "validation"]}
@@ -101,7 +106,7 @@ class Gbm(TableModel):
         return booster, [{"epoch": i, "train": a, "validation": b} for i, (a, b) in enumerate(losses, start=1)]
 
 
-def objectives(family: Family) -> list[tuple[int, dict[str, Any]]]:
+def objectives(family: Family) -> list[tuple[int, Settings]]:
     """One booster after the other: which output it learns, and LightGBM's objective; classes share one booster."""
     if family.distribution == "categorical":
         return [(0, {"objective": "multiclass", "metric": "multi_logloss", "num_class": family.channels})]
@@ -112,7 +117,7 @@ def objectives(family: Family) -> list[tuple[int, dict[str, Any]]]:
     return [(output, {"objective": objective, "metric": metric}) for output in range(family.channels)]
 
 
-def _of_level(level: float | None) -> dict[str, Any]:
+def _of_level(level: float | None) -> Settings:
     if level is None:
         return {"objective": "regression", "metric": "l2"}
     return {"objective": "quantile", "metric": "quantile", "alpha": level}
@@ -133,7 +138,7 @@ def averaged(histories: Sequence[History]) -> History:
     ]
 
 
-def binned(rows: EncodedRows, known: Array, y_true: Array, weight: Array, how: Mapping[str, Any]) -> Any:
+def binned(rows: EncodedRows, known: Array, y_true: Array, weight: Array, how: Settings) -> "Dataset":
     """Training rows as LightGBM keeps them: bins, a byte a number.
 
     known: which rows have a target, bool [row]; y_true, weight: of these.
@@ -143,9 +148,9 @@ def binned(rows: EncodedRows, known: Array, y_true: Array, weight: Array, how: M
     class Quiet(lightgbm.Dataset):
         """Says nothing while it is built: where LightGBM reads blocks, it forgets the `verbosity` of its settings."""
 
-        forgotten: Mapping[str, Any] = {"verbosity": how["verbosity"]}
+        forgotten: Mapping[str, object] = {"verbosity": how["verbosity"]}
 
-        def get_params(self) -> dict[str, Any]:
+        def get_params(self) -> dict[str, object]:
             return {**super().get_params(), **self.forgotten}
 
     dataset = Quiet(in_blocks(_part(rows, known)), y_true, weight=_unequal(weight), params=dict(how)).construct()
@@ -153,7 +158,9 @@ def binned(rows: EncodedRows, known: Array, y_true: Array, weight: Array, how: M
     return dataset
 
 
-def followed(rows: EncodedRows, known: Array, y_true: Array, weight: Array, learn: Any, how: Mapping[str, Any]) -> Any:
+def followed(
+    rows: EncodedRows, known: Array, y_true: Array, weight: Array, learn: "Dataset", how: Settings
+) -> "Dataset":
     """Validation rows, binned as the training rows are."""
     import lightgbm
 
@@ -202,7 +209,7 @@ def in_blocks(rows: EncodedRows) -> object:
     return Blocks()
 
 
-def graph(boosters: Sequence[Any], width: int) -> OnnxPart:
+def graph(boosters: "Sequence[Booster | float]", width: int) -> OnnxPart:
     """Boosters' raw scores as one ONNX graph: takes `x` float32 [row, width], gives `raw` float32 [row, channel].
 
     boosters: one a channel, or one that has a channel a class; a number stands for a channel that is the same for all.
@@ -233,7 +240,7 @@ def graph(boosters: Sequence[Any], width: int) -> OnnxPart:
     return written(whole)
 
 
-def _converted(booster: Any, width: int) -> Any:
+def _converted(booster: "Booster", width: int) -> "ModelProto":
     """One booster as an ONNX model with the output `raw`."""
     import lightgbm
 
@@ -257,23 +264,23 @@ def _converted(booster: Any, width: int) -> Any:
     return model
 
 
-def _tree_node(model: Any) -> Any:
+def _tree_node(model: "ModelProto") -> "NodeProto":
     return next(node for node in model.graph.node if node.op_type == "TreeEnsembleRegressor")
 
 
-def _trees(model: Any) -> dict[str, Any]:
+def _trees(model: "ModelProto") -> dict[str, "AttributeProto"]:
     """The trees of a model: attribute name → attribute."""
     return {attribute.name: attribute for attribute in _tree_node(model).attribute}
 
 
-def _renumber(trees: Mapping[str, Any], channels: int, first: int) -> None:
+def _renumber(trees: "Mapping[str, AttributeProto]", channels: int, first: int) -> None:
     """Let the trees of a booster, which take turns among its channels, add to the channels from `first` on."""
     targets = [first + tree % channels for tree in trees["target_treeids"].ints]
     del trees["target_ids"].ints[:]
     trees["target_ids"].ints.extend(targets)
 
 
-def _append(trees: Mapping[str, Any], others: Mapping[str, Any]) -> None:
+def _append(trees: "Mapping[str, AttributeProto]", others: "Mapping[str, AttributeProto]") -> None:
     """Add the trees of another booster behind these."""
     behind = max(trees["nodes_treeids"].ints) + 1
     for name in ("nodes_treeids", "target_treeids"):
@@ -285,7 +292,7 @@ def _append(trees: Mapping[str, Any], others: Mapping[str, Any]) -> None:
             getattr(trees[name], kind).extend(getattr(attribute, kind))
 
 
-def _floats(name: str, values: Sequence[float]) -> Any:
+def _floats(name: str, values: Sequence[float]) -> "AttributeProto":
     from onnx import helper
 
     return helper.make_attribute(name, [float(value) for value in values])

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,15 @@ Line: TypeAlias = tuple[Floats, Floats]
 """Weights [feature, channel] and bias [channel]."""
 Loss: TypeAlias = Callable[[Floats], Floats]
 """Raw answers [row, channel] → the loss of each row."""
+
+
+class LinearFit(Protocol):
+    """A linear model of scikit-learn."""
+
+    coef_: Array
+    intercept_: Array
+
+    def fit(self, X: Array, y: Array, sample_weight: Array | None = None) -> Self: ...
 
 
 @dataclass(frozen=True)
@@ -190,7 +199,9 @@ def _poisson(x: Floats, y: Floats, weight: Floats, strengths: Sequence[float], c
     return _lines(models, x, y, weight, _varying(x))
 
 
-def _lines(models: Sequence[Any], x: Floats, y: Floats, weight: Floats, varies: npt.NDArray[np.bool_]) -> list[Line]:
+def _lines(
+    models: Sequence[LinearFit], x: Floats, y: Floats, weight: Floats, varies: npt.NDArray[np.bool_]
+) -> list[Line]:
     """What scikit-learn's models learn. A column that does not vary would get weight 0; leaving it out saves time."""
     from threadpoolctl import threadpool_limits
 
@@ -198,7 +209,7 @@ def _lines(models: Sequence[Any], x: Floats, y: Floats, weight: Floats, varies: 
     plain = bool((weight == weight[0]).all()) and weight[0] == 1
     # matrices so small that threads of the linear algebra cost ten times what they win
     with threadpool_limits(1):
-        fits = [model.fit(used, y, **({} if plain else {"sample_weight": weight})) for model in models]
+        fits = [model.fit(used, y, None if plain else weight) for model in models]
     lines = []
     for fit in fits:
         coefficients = np.atleast_2d(fit.coef_).T

@@ -20,7 +20,7 @@ Plain: TypeAlias = str | int | float | bool | None
 class Strict:
     """Unknown keys and numbers that are not finite are refused."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "allow_inf_nan": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +37,9 @@ class QuestionDocument(Strict):
         Column, kind and settings of the target, where there are none.
     """
 
-    inputs: Mapping[str, Mapping[str, Any]]
-    task: Mapping[str, Any] | None = None
-    target: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, object]]
+    task: Mapping[str, object] | None = None
+    target: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class ValidationSetting(Strict):
     """
 
     name: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +146,7 @@ class MemberDocument(Strict):
     """
 
     model: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     parts: tuple[PartDocument, ...]
     batch: Annotated[int, Gt(0), Le(1 << 24)]
     history: tuple[Mapping[str, float], ...]

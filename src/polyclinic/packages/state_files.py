@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from polyclinic.arrays import Array
 from polyclinic.errors import BadPackage, Place
@@ -22,7 +21,7 @@ def save_state(state: State, folder: Path, name: str = "state") -> None:
 
 def load_state(contents: Contents, folder: str, name: str = "state") -> State:
     """Read what `save_state` wrote to a folder of a package; raises `BadPackage` where it is malformed."""
-    values = recipe.read(dict[str, Any], contents, f"{folder}/{name}.json")
+    values = recipe.read(dict[str, object], contents, f"{folder}/{name}.json")
     return State(values, read_arrays(contents, f"{folder}/{name}.safetensors"))
 
 

@@ -1,7 +1,6 @@
 """From what the evaluation hands on to the pieces of the report document: the core keys, and its sections."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from polyclinic import registry
 from polyclinic.evaluation.evaluated import Evaluated
@@ -37,7 +36,7 @@ def sections_of(evaluated: Sequence[Evaluated], further: Sequence[OutcomeSection
 
     Of two sections of a kind, lists follow each other, mappings are united, and of anything else the first stands.
     """
-    by_kind: dict[str, dict[str, Any]] = {}
+    by_kind: dict[str, dict[str, object]] = {}
     for section in (*(section for one in evaluated for section in one.sections), *further):
         merged = by_kind.setdefault(section.kind, {})
         for key, value in section.data.items():

@@ -96,7 +96,7 @@ class ReportDocument(Record):
     sections: Annotated[list[AnySection], Field(max_length=200)] = Field(default_factory=list)
 
     @classmethod
-    def of(cls, content: Mapping[str, Any]) -> Self:
+    def of(cls, content: Mapping[str, object]) -> Self:
         """A document of what a run or an evaluation found; `content` may hold dataclasses, mappings and records.
 
         Raises

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -41,7 +41,7 @@ class Question(Protocol):
         """The task, where the source has times."""
 
     @property
-    def target(self) -> Mapping[str, Any]:
+    def target(self) -> Mapping[str, object]:
         """`column`, `kind` and settings of the target, where rows have no times."""
 
     @property

@@ -208,7 +208,7 @@ class StudySamples:
 def samples_step(study: Study, source: IngestedSource, cohort: StudyCohort, steps: Steps) -> StudySamples:
     """The samples assembled."""
     named, evaluation = study.question.inputs, study.evaluation
-    inputs: dict[str, Any] = {"ingest": source.step.key, "cohort": cohort.step.key, "inputs": named}
+    inputs: dict[str, object] = {"ingest": source.step.key, "cohort": cohort.step.key, "inputs": named}
     inputs |= {"separate": study.split.apart} if "table" in named else {}
     question = study.question
     if source.step.exists and cohort.step.exists:
@@ -223,7 +223,11 @@ def samples_step(study: Study, source: IngestedSource, cohort: StudyCohort, step
 
 
 def write_samples(
-    folder: Path, question: Question, source: IngestedSource, cohort: StudyCohort, subgroups: Mapping[str, Any]
+    folder: Path,
+    question: Question,
+    source: IngestedSource,
+    cohort: StudyCohort,
+    subgroups: Mapping[str, Mapping[str, object] | str],
 ) -> None:
     """Assemble the samples of the rows that every input can read; subgroups that are predicates become strata."""
     refused = unreadable(question, cohort.rows)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class FitWork:
     fold: Fold
     session: Session
     name: str
-    inputs: Mapping[str, Any]
+    inputs: Mapping[str, object]
     code: StepCode
 
     @classmethod

@@ -160,7 +160,7 @@ def deletion_test(run: EvaluatedRun) -> list[DeletionTest]:
     return [DeletionTest.model_validate(document)] if curves else []
 
 
-def cohort(run: EvaluatedRun) -> dict[str, Any]:
+def cohort(run: EvaluatedRun) -> dict[str, object]:
     """The cohort: flow, groups, targets, table 1, what is missing, how rows were divided; `sanity`."""
     rows, outcome, parts = run.samples.rows, run.study.question.outcome, ("train", "validation", "test")
     divided = np.unique(np.concatenate([getattr(f, p) for f in run.folds for p in parts]))
@@ -188,13 +188,13 @@ def cohort(run: EvaluatedRun) -> dict[str, Any]:
     return document
 
 
-def division(rows: Samples, fold: str, part: str, outcome: Outcome) -> dict[str, Any]:
+def division(rows: Samples, fold: str, part: str, outcome: Outcome) -> dict[str, object]:
     """How many rows, groups and rows of each answer a part of a fold has."""
     answers = {name: int(here.sum()) for name, here in outcome.answer_parts(rows).items()}
     return {"fold": fold, "split": part, "rows": len(rows), "groups": groups(rows), "answers": answers}
 
 
-def both_sides(rows: Samples, folds: Sequence[Fold]) -> list[dict[str, Any]]:
+def both_sides(rows: Samples, folds: Sequence[Fold]) -> list[dict[str, object]]:
     """Entries of `sanity` for groups that the split does not keep apart: subjects learned from and held out."""
     entries = []
     for name, values in rows.groups.items():

@@ -93,7 +93,7 @@ class Steps:
     finished: dict[str, FinishedStep] = field(default_factory=dict)
 
     def step(
-        self, name: str, inputs: Mapping[str, Any], code: StepCode, make: Callable[[Path], None] | None = None
+        self, name: str, inputs: Mapping[str, object], code: StepCode, make: Callable[[Path], None] | None = None
     ) -> FinishedStep:
         """Make a step unless it is there already.
 

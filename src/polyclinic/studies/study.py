@@ -157,7 +157,7 @@ class Study:
     seed: int = 0
     allow_code: bool = False
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """Every setting, defaults written out: what `study.yaml` of a run holds."""
         question = {key: getattr(self.question, key) for key in ("target", "labels", "inputs")}
         question = {"task": self.question.task_document, **question}

@@ -273,7 +273,7 @@ class StudyParser:
     def _listed(self, key: str) -> Iterator[tuple[object, config.Keys]]:
         """What stands under `models` or `baselines`, one model each, and where: a name, a list, a mapping by name."""
         listed: Any = self.document.get(key) or []
-        single: list[tuple[Any, config.Keys]] = [(listed, (key,))]
+        single: list[tuple[object, config.Keys]] = [(listed, (key,))]
         several = [(item, (key, number)) for number, item in enumerate(listed)]
         for item, at in several if isinstance(listed, list) else single:
             yield from (({k: v}, at) for k, v in item.items()) if isinstance(item, Mapping) else [(item, at)]

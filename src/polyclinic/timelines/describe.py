@@ -1,7 +1,7 @@
 """What a source holds, in one look: as a plain dict, as lines of a table, as HTML for a notebook."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 from polars import selectors
@@ -11,6 +11,8 @@ from polyclinic.figures.html import table
 from polyclinic.figures.numbers import how_many
 from polyclinic.timelines.zones import SiteClock
 
+Facts: TypeAlias = Mapping[str, Any]
+"""What a source holds, as JSON has it."""
 COMMONEST = 30
 COUNTS = ("rows_in", "used", "quarantined", "quarantined_values", "events_out", "non_events", "noted", "repeated")
 INGEST_FACTS = ("source_format", "zone", *COUNTS)
@@ -28,12 +30,12 @@ def of_events(
     return facts | ({"left_out": dict(left_out)} if left_out else {})
 
 
-def of_rows(rows: pl.LazyFrame, summary: Mapping[str, object], codes: str = "") -> dict[str, Any]:
+def of_rows(rows: pl.LazyFrame, summary: Mapping[str, object], codes: str = "") -> dict[str, object]:
     """The same for a table of rows; codes: a regular expression of the columns to list."""
     return _rows(rows, codes) | _ingest_facts(summary)
 
 
-def _ingest_facts(summary: Mapping[str, Any]) -> dict[str, Any]:
+def _ingest_facts(summary: Facts) -> dict[str, object]:
     if not summary:
         return {}
     facts = {k: summary[k] for k in INGEST_FACTS if summary.get(k) is not None}
@@ -113,7 +115,7 @@ def _rows(frame: pl.LazyFrame, pattern: str) -> dict[str, object]:
     return {"kind": "rows", "rows": rows, "columns": columns, "of_columns": len(schema)}
 
 
-def head_of(facts: Mapping[str, Any]) -> str:
+def head_of(facts: Facts) -> str:
     """The first line: how much there is, and from when to when."""
     if facts["kind"] == "rows":
         return f"{how_many(facts['rows'], 'row')}, {how_many(facts['of_columns'], 'column')}"
@@ -122,7 +124,7 @@ def head_of(facts: Mapping[str, Any]) -> str:
     return ", ".join(how_many(facts[f"{one}s"], one) for one in ("subject", "event", "code")) + span
 
 
-def listed_of(facts: Mapping[str, Any]) -> str:
+def listed_of(facts: Facts) -> str:
     """How many of all codes, or of all columns, the table lists: `30 of 2,338 codes, the commonest`."""
     if facts["kind"] == "rows":
         count, whole = len(facts["columns"]), facts["of_columns"]
@@ -131,7 +133,7 @@ def listed_of(facts: Mapping[str, Any]) -> str:
     return f"{count:,} of {how_many(whole, 'code')}" + (", the commonest" if count < matching else "")
 
 
-def table_of(facts: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
+def table_of(facts: Facts) -> tuple[list[str], list[list[object]]]:
     """Heads and rows of what stands below the first line: a column each, or one of the commonest codes."""
     if facts["kind"] == "rows":
         keys = ["column", "type", "missing", "different"]
@@ -141,7 +143,7 @@ def table_of(facts: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
     return [*keys, "1 % · median · 99 %"], [[*map(c.get, keys), _span(c)] for c in facts["commonest"]]
 
 
-def _span(code: Mapping[str, Any]) -> str:
+def _span(code: Facts) -> str:
     if code["median"] is None:
         return ""
     values = " · ".join(f"{code[k]:.4g}" for k in ("low", "median", "high"))

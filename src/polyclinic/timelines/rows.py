@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
@@ -55,7 +55,7 @@ class RowTable(Ingested):
         with readable(self.path / "data" / "rows.parquet"):
             return self.scan().collect()
 
-    def describe(self, codes: str = "") -> dict[str, Any]:
+    def describe(self, codes: str = "") -> dict[str, object]:
         """How much there is and what is missing, column by column, and the counts of the ingest.
 
         codes: a regular expression; only columns whose names match are listed.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import isfinite, prod
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from polyclinic.areas.imaging.orientation import Affine, Orientation
 from polyclinic.dependencies import need
 from polyclinic.errors import BadData, Place
 
+Fields: TypeAlias = Any
+"""A header as nibabel reads it, by its own names."""
 MOST_VOXELS = 1 << 29
 """512 × 512 × 2,048: a whole body in CT. Read, it takes 2 GiB."""
 MOST_OFFSET = 1 << 26
@@ -72,7 +74,7 @@ class Header:
     offset: int
     slope: float
     intercept: float
-    fields: Any
+    fields: Fields
 
     @property
     def size(self) -> int:
@@ -174,7 +176,7 @@ def _is_gzip(path: Path) -> bool:
         return stream.read(2) == b"\x1f\x8b"
 
 
-def _checked(path: Path, fields: Any, first: int) -> Header:
+def _checked(path: Path, fields: Fields, first: int) -> Header:
     """The header behind nibabel's fields; `first`: where the voxels begin at the earliest."""
     shape = _shape(path, fields)
     affine, states = _affine(path, fields)
@@ -190,7 +192,7 @@ def _checked(path: Path, fields: Any, first: int) -> Header:
     return Header(shape, affine, orientation, states, stored, int(offset), slope, intercept, fields)
 
 
-def _shape(path: Path, fields: Any) -> tuple[int, int, int]:
+def _shape(path: Path, fields: Fields) -> tuple[int, int, int]:
     sizes = [int(n) for n in fields["dim"]]
     if not 3 <= sizes[0] <= 7:
         raise refused(path, f"it has {sizes[0]} axes, a volume has three")
@@ -203,7 +205,7 @@ def _shape(path: Path, fields: Any) -> tuple[int, int, int]:
     return i, j, k
 
 
-def _affine(path: Path, fields: Any) -> tuple[Affine, bool]:
+def _affine(path: Path, fields: Fields) -> tuple[Affine, bool]:
     """Voxel numbers → millimetres, and whether the file states it. The sform counts before the qform."""
     try:
         with np.errstate(all="ignore"):
@@ -218,7 +220,7 @@ def _affine(path: Path, fields: Any) -> tuple[Affine, bool]:
     return affine, bool(fields["sform_code"] > 0 or fields["qform_code"] > 0)
 
 
-def _scaling(path: Path, fields: Any, kind: np.dtype[Any]) -> tuple[float, float]:
+def _scaling(path: Path, fields: Fields, kind: np.dtype[Any]) -> tuple[float, float]:
     """What turns stored numbers into intensities; a slope of 0 or NaN means that they are these already."""
     slope, intercept = float(fields["scl_slope"]), float(fields["scl_inter"])
     if slope == 0 or slope != slope:
