@@ -135,12 +135,13 @@ class StudyParser:
         split, set_elsewhere = blocks["split"], getattr(self.marked, "origins", {})
         if split.file is not None and ("split", "file") not in set_elsewhere:
             blocks["split"] = replace(split, file=str(self._beside(split.file)))
+        question = self._question(self._area(blocks["source"]))
         study = Study(
             name=str(document["name"]),
             title=str(document.get("title") or document["name"]),
             intended_use=" ".join(str(document.get("intended_use") or "").split()),
-            question=self._question(self._area(blocks["source"])),
-            candidates=self._candidates(),
+            question=question,
+            candidates=self._candidates(question.outcome.own_models()),
             seed=seed,
             allow_code=self.allow_code,
             **blocks,
@@ -246,11 +247,12 @@ class StudyParser:
         beside = Path(self.file).parent / name
         return beside if beside.is_file() else Path(name)
 
-    def _candidates(self) -> list[Candidate]:
+    def _candidates(self, own: Mapping[str, str]) -> list[Candidate]:
+        """The models of the study; own: shared model → the one of the outcome that stands in its place."""
         candidates: list[Candidate] = []
         for key, role in ROLES.items():
             for item, keys in self._listed(key):
-                candidate = self._candidate(item, role, *keys)
+                candidate = self._candidate(item, role, own, *keys)
                 self._check_candidate(candidate, *keys)
                 candidates.append(candidate)
         names, at = [c.name for c in candidates], self.at("models")
@@ -278,7 +280,7 @@ class StudyParser:
         for item, at in several if isinstance(listed, list) else single:
             yield from (({k: v}, at) for k, v in item.items()) if isinstance(item, Mapping) else [(item, at)]
 
-    def _candidate(self, item: object, role: ModelRole, *keys: str | int) -> Candidate:
+    def _candidate(self, item: object, role: ModelRole, own: Mapping[str, str], *keys: str | int) -> Candidate:
         """One model: an object, a name, or a name with its settings."""
         kind = type(item).__name__
         if isinstance(item, type):
@@ -292,5 +294,6 @@ class StudyParser:
         (name, settings) = next(iter(item.items())) if isinstance(item, Mapping) else (str(item), {})
         settings = dict(settings) if isinstance(settings, Mapping) else settings
         registered = str(settings.pop("model", name)) if isinstance(settings, dict) else name
+        registered = own.get(registered, registered)
         cls = registry.load("models", registered, at=self.at(*keys, *(item if isinstance(item, Mapping) else ())))
         return Candidate(name, registered, self._built(cls, settings, *keys, name), role)
