@@ -21,6 +21,7 @@ from polyclinic.samples.frames import in_one_type, lists_of_text, read_table
 from polyclinic.samples.prediction_columns import (
     DICE,
     FOLD,
+    INCIDENCE,
     LABELS,
     MODEL,
     OUTCOME,
@@ -265,7 +266,7 @@ def _apart(table: pl.DataFrame, at: Place) -> tuple[pl.DataFrame, pl.DataFrame, 
     if keys is None:
         keys = ["row_id"]
         table = table.with_columns(row_id=pl.int_range(pl.len()).over("model"))
-    own = [c for c in table.columns if c in (*keys, *RUN, *PREDICTED) or c.startswith(DICE)]
+    own = [c for c in table.columns if c in (*keys, *RUN, *PREDICTED) or c.startswith((DICE, INCIDENCE))]
     if PROBABILITY not in own:  # a column of 0.0 and 1.0 is the truth as other programs write it
         rest = table.select(selectors.float().exclude(TRUTH, *own))
         own += [column.name for column in rest if _answers(column) is None]

@@ -22,7 +22,7 @@ from polyclinic.arrays import Array, Floats
 from polyclinic.evaluation.blocks import Blocks
 from polyclinic.evaluation.composed_scores import quotient
 from polyclinic.evaluation.ordered_pairs import later_and_lower
-from polyclinic.evaluation.scores import SHARE, Bounded, Score, auroc
+from polyclinic.evaluation.scores import NOT_NEGATIVE, SHARE, Bounded, Score, auroc
 
 
 def concordance(time: Array, event: Array, risk: Array, cause: int = 1) -> Score:
@@ -165,6 +165,26 @@ def auroc_at(time: Array, event: Array, risk: Array, horizon: float, cause: int 
     known = _KnownAt(time, event, horizon)
     ranked = auroc(known.positives(cause), np.asarray(risk, np.float64))
     return Bounded(lambda weights: ranked(weights * known.inverse(weights)), *SHARE)
+
+
+def observed_expected_at(time: Array, event: Array, risk: Array, horizon: float, cause: int = 1) -> Score:
+    """Events of a cause by a horizon for each one that was predicted: 1 is perfect, below 1 the risks are too high.
+
+    What is observed is counted with IPCW, which is the Aalen-Johansen estimate of these rows.
+
+    Parameters
+    ----------
+    time, event, risk, horizon, cause
+        As for `brier_at`.
+    """
+    known = _KnownAt(time, event, horizon)
+    positives, predicted = known.positives(cause), np.asarray(risk, np.float64)
+
+    def score(weights: Array) -> Floats:
+        observed = np.einsum("ij,ij,j->i", weights, known.inverse(weights), positives)
+        return quotient(observed, weights.astype(np.float64) @ predicted)
+
+    return Bounded(score, *NOT_NEGATIVE)
 
 
 class _Censoring:

@@ -76,8 +76,8 @@ def regression(
     target, watched
         What is learned from, and what chooses the strength.
     """
-    bounds = _scaling(x.astype(np.float64), target.weight)
-    scaled, scaled_validation = (_scaled(v.astype(np.float64), *bounds) for v in (x, x_validation))
+    bounds = scaling(x.astype(np.float64), target.weight)
+    scaled, scaled_validation = (scaled_to(v.astype(np.float64), *bounds) for v in (x, x_validation))
     distribution, lines = target.family.distribution, list[Line]()
     for output in range(target.y.shape[1]):
         known, y, weight = target.known(output)
@@ -117,7 +117,7 @@ def _with_quantiles(line: Line, x: Floats, target: FamilyTarget) -> Line:
     return np.repeat(weights, len(shifts), axis=1), bias + np.array(shifts)
 
 
-def _scaling(x: Floats, weight: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+def scaling(x: Floats, weight: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Mean and deviation of each column within its bounds, low and high; 0, 1, 0 and 0 where there is nothing."""
     if (weight == 1).all():
         with warnings.catch_warnings():
@@ -149,7 +149,8 @@ def _percentile(column: Floats, weight: Floats, share: float) -> float:
     return float(first + (place - np.floor(place)) * (second - first))
 
 
-def _scaled(x: Floats, mean: Floats, scale: Floats, low: Floats, high: Floats) -> Floats:
+def scaled_to(x: Floats, mean: Floats, scale: Floats, low: Floats, high: Floats) -> Floats:
+    """The matrix on the scale of `scaling`, its gaps filled by the mean."""
     return (np.where(np.isnan(x), mean, np.clip(x, low, high)) - mean) / scale
 
 

@@ -20,6 +20,8 @@ LABEL_NAMES, TRUTHS, VALUES, PROBABILITIES = "labels", "boolean_values", "predic
 UNCALIBRATED_PROBABILITIES, THRESHOLDS = "uncalibrated_probabilities", "thresholds"
 CLASS, PREDICTED_CLASS = "class_value", "predicted_class_value"
 CLASSES, PREDICTION_SET = "classes", "prediction_set"
+EVENT_TIME, EVENT = "event_time", "event"
+TIMES, SURVIVAL, INCIDENCE = "times", "survival", "incidence//"
 
 IDENTITY: dict[str, pl.DataType] = {ROW_ID: pl.Int64(), SUBJECT: pl.Int64(), TIME: pl.Datetime("us")}
 """Which row a prediction is for."""
@@ -42,6 +44,8 @@ PREDICTED: dict[str, pl.DataType] = {
     PREDICTED_CLASS: pl.String(),
     CLASSES: pl.List(pl.String()),
     PREDICTION_SET: pl.List(pl.String()),
+    TIMES: pl.List(pl.Float64()),
+    SURVIVAL: pl.List(pl.Float64()),
 }
 """What was predicted, by kind of outcome: a probability or the path of a picture; or why nothing was."""
 
@@ -50,6 +54,8 @@ LABELS: dict[str, pl.DataType] = {
     TRUTHS: pl.List(pl.Boolean()),
     REFERENCE: pl.String(),
     CLASS: pl.String(),
+    EVENT_TIME: pl.Float64(),
+    EVENT: pl.Int64(),
 }
 """What happened, by kind of outcome."""
 
