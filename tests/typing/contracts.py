@@ -13,15 +13,19 @@ from polyclinic.areas.molecules.models.mpnn import Mpnn
 from polyclinic.areas.records.inputs import RecordsInputs
 from polyclinic.areas.records.models.transformer import Transformer
 from polyclinic.decisions import LabelThresholds, PredictionSets, Threshold
+from polyclinic.models.cox import Cox
 from polyclinic.models.estimator import Estimator
 from polyclinic.models.gbm import Gbm
+from polyclinic.models.kaplan_meier import KaplanMeier
 from polyclinic.models.linear import Linear, Logistic
 from polyclinic.models.naive import LastValue, Naive
+from polyclinic.models.perceptron import Perceptron
 from polyclinic.outcomes.adjustment import LabelRecalibration, Recalibration
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.class_adjustment import Temperature
 from polyclinic.outcomes.multiclass import Multiclass
 from polyclinic.outcomes.multilabel import Multilabel
+from polyclinic.outcomes.time_to_event import TimeToEvent
 from polyclinic.outcomes.voxels import Voxels
 from polyclinic.samples.table_inputs import TableInputs
 from polyclinic.timelines.mapped_tables import MappedTables
@@ -45,18 +49,36 @@ binary: Outcome = Binary()
 voxels: Outcome = Voxels(("front", "back"))
 multiclass: Outcome = Multiclass()
 multilabel: Outcome = Multilabel()
+time_to_event: Outcome = TimeToEvent()
 
 naive: OwnLoop = Naive()
 last_value: OwnLoop = LastValue()
 linear: OwnLoop = Linear()
 logistic: OwnLoop = Logistic()
 gbm: OwnLoop = Gbm()
+kaplan_meier: OwnLoop = KaplanMeier()
+cox: OwnLoop = Cox()
+perceptron: Network = Perceptron()
 sklearn: OwnLoop = Estimator()
 atlas: OwnLoop = Atlas()
 transformer: Network = Transformer()
 mpnn: Network = Mpnn()
 unet: Network = UNet()
-models: list[Model] = [naive, last_value, linear, logistic, gbm, sklearn, atlas, transformer, mpnn, unet]
+models: list[Model] = [
+    naive,
+    last_value,
+    linear,
+    logistic,
+    gbm,
+    sklearn,
+    atlas,
+    transformer,
+    mpnn,
+    unet,
+    kaplan_meier,
+    cox,
+    perceptron,
+]
 
 table_inputs: Inputs = TableInputs()
 records_inputs: Inputs = RecordsInputs()
