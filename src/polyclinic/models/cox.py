@@ -14,7 +14,7 @@ from polyclinic.models.kaplan_meier import LEAST, Events
 from polyclinic.models.linear import BYTES, scaled_to, scaling
 from polyclinic.models.linear_graph import written
 from polyclinic.models.model import Session
-from polyclinic.models.table import TableModel
+from polyclinic.models.table import TableEncoding
 from polyclinic.outcomes.outcome import Prepared
 from polyclinic.packages.fitted import Fitted
 from polyclinic.packages.parts import OnnxPart
@@ -56,7 +56,7 @@ Fit: TypeAlias = tuple[Floats, Floats]
 
 
 @dataclass(frozen=True)
-class Cox(TableModel):
+class Cox(TableEncoding):
     """Proportional hazards with an L2 penalty whose strength validation chooses; one regression a cause.
 
     Ties by Efron, baseline by Breslow; a row counts as often as it weighs. Another cause ends a row as censoring does
@@ -67,7 +67,7 @@ class Cox(TableModel):
     strengths
         Inverse penalties that are tried, as in `linear`; a large one penalises little.
     hours, coverage
-        As in `TableModel`.
+        As in `TableEncoding`.
 
     References
     ----------

@@ -49,7 +49,7 @@ class Linear(TableModel):
     strengths
         The values of scikit-learn's C that are tried; a large one penalises little.
     hours, coverage
-        As in `TableModel`.
+        As in `TableEncoding`.
     """
 
     strengths: tuple[float, ...] = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0)

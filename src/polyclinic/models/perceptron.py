@@ -33,7 +33,7 @@ class Perceptron(Model):
     dropout
         The share of units that a training step leaves out.
     hours, coverage
-        As in `TableModel`.
+        As in `TableEncoding`.
     training
         How it is trained.
     """

@@ -26,13 +26,29 @@ Rows: TypeAlias = tuple[EncodedRows, FamilyTarget]
 FEWER = "take `gbm`, which reads them some at a time, or let the inputs have fewer columns (`coverage`, `hours`)"
 
 
-class MatrixModel(Model, Protocol):
-    """A model of the matrix that `encode` gives as `x`, for any family; it brings `prepare`, `encode` and `learned`."""
+class Matrix(Model, Protocol):
+    """A model that reads one matrix a part of the rows, which `encode` gives as `x`."""
 
     @property
     def serves(self) -> tuple[Per, ...]:
         """Rows."""
         return ("row",)
+
+    def in_memory(
+        self, rows: EncodedRows, others: EncodedRows, session: Session, *, each: int
+    ) -> tuple[Floats32, Floats32]:
+        """Two parts in whole; raises `UsageError` where they and what is computed of them exceed the budget of memory.
+
+        each: bytes that the fit needs for every number, the number itself included.
+        """
+        numbers = (len(rows) + len(others)) * rows.width
+        what = f"{type(self).__name__.lower()} holds all encoded rows, {numbers:,} numbers: it"
+        memory.check(each * numbers, session.memory, what, FEWER)
+        return rows.whole, others.whole
+
+
+class MatrixModel(Matrix, Protocol):
+    """A model of the matrix for any family; it brings `prepare`, `encode` and `learned`."""
 
     def learned(self, train: Rows, validation: Rows, session: Session) -> tuple[OnnxPart, History]:
         """A graph from `x` to `raw` [row, channel], as the family has it; the losses step by step, where there are some."""
@@ -48,21 +64,9 @@ class MatrixModel(Model, Protocol):
         part, history = self.learned(learn, watch, session)
         return Fitted(self, state, [part], history=history)
 
-    def in_memory(
-        self, rows: EncodedRows, others: EncodedRows, session: Session, *, each: int
-    ) -> tuple[Floats32, Floats32]:
-        """Two parts in whole; raises `UsageError` where they and what is computed of them exceed the budget of memory.
-
-        each: bytes that the fit needs for every number, the number itself included.
-        """
-        numbers = (len(rows) + len(others)) * rows.width
-        what = f"{type(self).__name__.lower()} holds all encoded rows, {numbers:,} numbers: it"
-        memory.check(each * numbers, session.memory, what, FEWER)
-        return rows.whole, others.whole
-
 
 @dataclass(frozen=True, kw_only=True)
-class TableModel(MatrixModel):
+class TableEncoding(Matrix):
     """Reads every number: dense columns as they are, timed sequences as summaries of each code.
 
     hours: how far back each set of summaries reaches; coverage: a code is used where it occurs within the
@@ -95,3 +99,8 @@ class TableModel(MatrixModel):
             return ({"x": x[:, own]} for own in columns)
 
         return encode
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableModel(TableEncoding, MatrixModel):
+    """A model of every number, for any family; it brings `learned`. See `TableEncoding` for its settings."""
