@@ -111,7 +111,7 @@ def test_the_page_shows_risk_groups_causes_and_calibration(run, report):
     results = section["outcomes"]["time_to_event"]
     assert [group["name"] for group in results["groups"]] == ["low risk", "middle risk", "high risk"]
     low, _, high = (group["observed"] for group in results["groups"])
-    middle = results["times"].index(300)
+    middle = results["times"].index(100)
     assert low[middle] < high[middle]
     assert sum(group["rows"] for group in results["groups"]) == ROWS
     assert {cause["name"] for cause in results["causes"]} == {"relapse", "death"}
