@@ -3,6 +3,9 @@
 `tests/typing/test_contracts.py` sees that no registered class is missing.
 """
 
+from polyclinic.areas.genomics.formats.sequences import Sequences
+from polyclinic.areas.genomics.inputs import GenomicsInputs
+from polyclinic.areas.genomics.models.sequence_cnn import SequenceCnn
 from polyclinic.areas.imaging.formats.nifti import Nifti
 from polyclinic.areas.imaging.inputs import ImagingInputs
 from polyclinic.areas.imaging.models.atlas import Atlas
@@ -10,6 +13,7 @@ from polyclinic.areas.imaging.models.unet import UNet
 from polyclinic.areas.molecules.formats.smiles import Smiles
 from polyclinic.areas.molecules.inputs import MoleculesInputs
 from polyclinic.areas.molecules.models.mpnn import Mpnn
+from polyclinic.areas.records.formats.heart_disease import HeartDisease
 from polyclinic.areas.records.inputs import RecordsInputs
 from polyclinic.areas.records.models.transformer import Transformer
 from polyclinic.decisions import LabelThresholds, PredictionSets, Threshold
@@ -25,6 +29,7 @@ from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.class_adjustment import Temperature
 from polyclinic.outcomes.multiclass import Multiclass
 from polyclinic.outcomes.multilabel import Multilabel
+from polyclinic.outcomes.ordinal import Ordinal
 from polyclinic.outcomes.time_to_event import TimeToEvent
 from polyclinic.outcomes.voxels import Voxels
 from polyclinic.samples.table_inputs import TableInputs
@@ -50,6 +55,7 @@ voxels: Outcome = Voxels(("front", "back"))
 multiclass: Outcome = Multiclass()
 multilabel: Outcome = Multilabel()
 time_to_event: Outcome = TimeToEvent()
+ordinal: Outcome = Ordinal()
 
 naive: OwnLoop = Naive()
 last_value: OwnLoop = LastValue()
@@ -64,6 +70,7 @@ atlas: OwnLoop = Atlas()
 transformer: Network = Transformer()
 mpnn: Network = Mpnn()
 unet: Network = UNet()
+sequence_cnn: Network = SequenceCnn()
 models: list[Model] = [
     naive,
     last_value,
@@ -78,18 +85,22 @@ models: list[Model] = [
     kaplan_meier,
     cox,
     perceptron,
+    sequence_cnn,
 ]
 
 table_inputs: Inputs = TableInputs()
 records_inputs: Inputs = RecordsInputs()
 imaging_inputs: Inputs = ImagingInputs()
 molecules_inputs: Inputs = MoleculesInputs()
+genomics_inputs: Inputs = GenomicsInputs()
 
 meds: Format = Meds()
 table: Format = Table()
 mapped: Format = MappedTables()
 nifti: Format = Nifti()
 smiles: Format = Smiles()
+sequences: Format = Sequences()
+heart_disease: Format = HeartDisease()
 
 onnx_part: type[Part] = OnnxPart
 named_part: type[Part] = NamedPart
