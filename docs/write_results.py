@@ -46,7 +46,10 @@ def row(report: dict[str, Any]) -> str:
 def primary(report: dict[str, Any], outcome: str) -> tuple[str, str]:
     """The first score of an outcome and its title, as the report has them; an early one does not describe its scores."""
     described = report.get("measures", {}).get(outcome, {})
-    return next(((name, one["title"]) for name, one in described.items()), None) or SCORES[outcome]
+    if not described:
+        return SCORES[outcome]
+    score = next(iter(report["models"][report["chosen"][outcome]][outcome]["test"]))
+    return score, described[score]["title"]
 
 
 def interval(score: dict[str, Any]) -> str:
