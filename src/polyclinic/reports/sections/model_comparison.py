@@ -20,8 +20,9 @@ def show(report: ReportDocument, page: PageSection) -> None:
     page.say(LEAD + explain_constant(report))
     for o in outcomes(report):
         for score in dict.fromkeys(c.score for c in o.comparisons):
-            better = o.measure(score).better
-            if better not in ("high", "low"):
+            measure = o.measure(score)
+            better = measure.better
+            if better not in ("high", "low") or measure.show != "figure":
                 continue  # how much nearer to its best value a score is, a difference does not say
             side = "left" if better == "low" else "right"
             title, axis = f"Differences in {o.title(score)}", f"difference; better lies {side} of the line"
