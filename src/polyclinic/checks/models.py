@@ -147,14 +147,13 @@ import json, sys
 sys.modules["torch"] = None
 import numpy as np
 from pathlib import Path
-from polyclinic.checks.models import model_of
-from polyclinic.checks.planted import part, problem
+from polyclinic.checks.models import few_rows, model_of
 from polyclinic.packages.fitted import Fitted
 folder = Path(sys.argv[1])
 names = json.loads((folder / "names.json").read_text())
 outcome = model_of("outcomes", names["outcome"], names["outcome settings"])
 model = model_of("models", names["model"], names["model settings"])
-rows = part(problem(model, outcome), "test").take(np.arange(5)).without_targets()
+rows = few_rows(model, outcome)
 np.save(folder / "answer.npy", Fitted.read(folder / "state", folder / "parts").answer(rows, outcome).values)
 """
 
@@ -162,6 +161,12 @@ np.save(folder / "answer.npy", Fitted.read(folder / "state", folder / "parts").a
 def model_of(kind: str, name: str, settings: Mapping[str, object]) -> Any:
     """A registered model or outcome with its settings, as another process builds it."""
     return config.build(registry.load(kind, name), dict(settings), file=name)
+
+
+def few_rows(model: Model, outcome: Outcome) -> Samples:
+    """At most five test rows of the planted problem, without their targets."""
+    rows = part(problem(model, outcome), "test")
+    return rows.take(np.arange(min(5, len(rows)))).without_targets()
 
 
 def answers_in_a_fresh_process_without_torch(model: Model, outcome: Outcome, tmp_path: Path) -> None:
@@ -176,7 +181,7 @@ def answers_in_a_fresh_process_without_torch(model: Model, outcome: Outcome, tmp
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
     fix = "keep what answers in state, parts and settings; no global of the module, no torch after the fit"
     must(done.returncode == 0, f"in a process of its own it stops: {last}", fix)
-    rows = part(problem(model, outcome), "test").take(np.arange(5)).without_targets()
+    rows = few_rows(model, outcome)
     here, there = fitted.answer(rows, outcome).values, np.load(tmp_path / "answer.npy")
     gap = float("inf") if here.shape != there.shape else float(np.abs(here - there).max(initial=0.0))
     must(gap <= 1e-6, f"in a process of its own it answers otherwise (by up to {gap:.1e})", fix)
