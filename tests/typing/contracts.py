@@ -31,6 +31,8 @@ from polyclinic.outcomes.multiclass import Multiclass
 from polyclinic.outcomes.multilabel import Multilabel
 from polyclinic.outcomes.ordinal import Ordinal
 from polyclinic.outcomes.time_to_event import TimeToEvent
+from polyclinic.outcomes.number import Number
+from polyclinic.outcomes.number_adjustment import ConformalInterval
 from polyclinic.outcomes.voxels import Voxels
 from polyclinic.samples.table_inputs import TableInputs
 from polyclinic.timelines.mapped_tables import MappedTables
@@ -56,6 +58,7 @@ multiclass: Outcome = Multiclass()
 multilabel: Outcome = Multilabel()
 time_to_event: Outcome = TimeToEvent()
 ordinal: Outcome = Ordinal()
+number: Outcome = Number()
 
 naive: OwnLoop = Naive()
 last_value: OwnLoop = LastValue()
@@ -106,6 +109,7 @@ onnx_part: type[Part] = OnnxPart
 named_part: type[Part] = NamedPart
 
 recalibration: Adjustment = Recalibration(slope=1.0, intercept=0.0)
+conformal: Adjustment = ConformalInterval(amount=0.1, level=0.9)
 threshold: Decision = Threshold(value=0.5, rule={})
 label_recalibration: type[Adjustment] = LabelRecalibration
 temperature: type[Adjustment] = Temperature

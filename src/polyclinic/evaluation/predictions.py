@@ -107,16 +107,16 @@ def read(
         table, truth = _on_one_clock(table, truth, (predictions.name, labels.name))
         if outcome.kind == "binary":
             table, truth, named = _named_truth(table, truth, group, there)
-        keys = _shared(table, truth, here)
+        keys = _shared(table, truth, outcome.truth_columns, here)
         table, truth = _alike(table, truth, keys, here, there)
     _note_weights(table, truth)
     _once(truth, keys, there)
     _once(table, [*keys, MODEL, FOLD, SPLIT], here)
     if labels is not None:
-        table = _without_truth(table, truth, keys, Place(file=here.file, column=named))
+        table = _without_truth(table, truth, keys, outcome.truth_columns, Place(file=here.file, column=named))
     if outcome.kind == "binary":
         table = _decisions(_probabilities(table, keys, group, here), here)
-    joined = _joined(table, truth, keys, here)
+    joined = outcome.of_file(_joined(table, truth, keys, here))
     _scorable(joined, outcome, there)
     if outcome.kind == "binary":
         joined = with_decisions(joined, labelled(joined, outcome))
@@ -268,7 +268,7 @@ def _apart(table: pl.DataFrame, at: Place) -> tuple[pl.DataFrame, pl.DataFrame, 
         table = table.with_columns(row_id=pl.int_range(pl.len()).over("model"))
     own = [c for c in table.columns if c in (*keys, *RUN, *PREDICTED) or c.startswith((DICE, INCIDENCE))]
     if PROBABILITY not in own:  # a column of 0.0 and 1.0 is the truth as other programs write it
-        rest = table.select(selectors.float().exclude(TRUTH, *own))
+        rest = table.select(selectors.float().exclude(*LABELS, *own))
         own += [column.name for column in rest if _answers(column) is None]
     truth = table.unique(keys, keep="first", maintain_order=True)
     if TRUTH in table.columns and (n := table.unique([*keys, TRUTH]).height - truth.height):
@@ -279,13 +279,10 @@ def _apart(table: pl.DataFrame, at: Place) -> tuple[pl.DataFrame, pl.DataFrame, 
     return table.select(own), truth.drop(c for c in own if c not in keys), keys
 
 
-def _shared(table: pl.DataFrame, truth: pl.DataFrame, at: Place) -> list[str]:
-    """The columns that name a row in both tables."""
-    keys = [
-        c
-        for c in table.columns
-        if c in truth.columns and c not in {*RUN, *PREDICTED, TRUTH} and c.lower() not in WEIGHTS
-    ]
+def _shared(table: pl.DataFrame, truth: pl.DataFrame, truths: Sequence[str], at: Place) -> list[str]:
+    """The columns that name a row in both tables; truths: the columns of what happened, which are none of them."""
+    no_keys = {*RUN, *PREDICTED, TRUTH, *truths}
+    keys = [c for c in table.columns if c in truth.columns and c not in no_keys and c.lower() not in WEIGHTS]
     if not keys:
         columns = f"{', '.join(table.columns)}; {', '.join(truth.columns)}"
         fix = "give both the columns that name a row, for example subject_id and prediction_time"
@@ -425,17 +422,22 @@ def _named_truth(
     return table, _yes_or_no(truth, name, at), name
 
 
-def _without_truth(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str], at: Place) -> pl.DataFrame:
+def _without_truth(
+    table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str], truths: Sequence[str], at: Place
+) -> pl.DataFrame:
     """The predictions without the truth where the labels hold it.
 
     Raises `BadData` where the two contradict each other: nothing says which of them is right. Another reference file
     may be a copy of the same: it is noted.
     """
-    for name in (c for c in (TRUTH, REFERENCE) if c in table.columns and c in truth.columns):
+    held = [c for c in dict.fromkeys((TRUTH, REFERENCE, *truths)) if c in table.columns and c in truth.columns]
+    for name in held:
         both = table.unique(keys).join(truth, on=keys, how="inner", suffix=" of the labels")
-        own = _truth_of(both[name]) if name == TRUTH else both[name]
-        differing = 0 if own is None else int((own != both[f"{name} of the labels"]).sum())
-        if differing and name == TRUTH:
+        own, other = _truth_of(both[name]) if name == TRUTH else both[name], both[f"{name} of the labels"]
+        if own is not None and own.dtype != other.dtype:
+            own, other = own.cast(pl.String), other.cast(pl.String)
+        differing = 0 if own is None else int((own != other).sum())
+        if differing and name != REFERENCE:
             what = (
                 f"{differing:,} of {how_many(both.height, 'row')}: another truth in the predictions than in the labels"
             )
@@ -446,7 +448,7 @@ def _without_truth(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str]
                 f"{differing:,} of {how_many(both.height, 'row')}: another file in the predictions than in the labels"
             )
             note("reference files", result, "Those of the labels are used.")
-    return table.drop(*(c for c in (TRUTH, REFERENCE) if c in truth.columns), strict=False)
+    return table.drop(held)
 
 
 def _truth_of(column: pl.Series) -> pl.Series | None:

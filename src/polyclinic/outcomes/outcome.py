@@ -179,6 +179,15 @@ class Outcome(Protocol):
         return ()
 
     @classmethod
+    def of_file(cls, frame: pl.DataFrame) -> pl.DataFrame:
+        """Predictions made elsewhere, joined with their truth, with the columns of this outcome checked and typed.
+
+        frame: its columns have the names of the predictions table; lists are lists. Raises `BadData` for values that
+        cannot be read.
+        """
+        return frame
+
+    @classmethod
     def of_table(cls, frame: pl.DataFrame) -> Self:  # noqa: ARG003
         """The settings that follow from predictions made elsewhere, joined with their truth."""
         return cls()

@@ -22,6 +22,8 @@ CLASS, PREDICTED_CLASS = "class_value", "predicted_class_value"
 CLASSES, PREDICTION_SET = "classes", "prediction_set"
 EVENT_TIME, EVENT = "event_time", "event"
 TIMES, SURVIVAL, INCIDENCE = "times", "survival", "incidence//"
+NUMBER, BOUND, PREDICTED_NUMBER = "numeric_value", "numeric_bound", "predicted_numeric_value"
+QUANTILES, QUANTILE_LEVELS, UNCALIBRATED_QUANTILES = "quantiles", "quantile_levels", "uncalibrated_quantiles"
 
 IDENTITY: dict[str, pl.DataType] = {ROW_ID: pl.Int64(), SUBJECT: pl.Int64(), TIME: pl.Datetime("us")}
 """Which row a prediction is for."""
@@ -46,6 +48,10 @@ PREDICTED: dict[str, pl.DataType] = {
     PREDICTION_SET: pl.List(pl.String()),
     TIMES: pl.List(pl.Float64()),
     SURVIVAL: pl.List(pl.Float64()),
+    PREDICTED_NUMBER: pl.Float64(),
+    QUANTILES: pl.List(pl.Float64()),
+    QUANTILE_LEVELS: pl.List(pl.Float64()),
+    UNCALIBRATED_QUANTILES: pl.List(pl.Float64()),
 }
 """What was predicted, by kind of outcome: a probability or the path of a picture; or why nothing was."""
 
@@ -56,6 +62,8 @@ LABELS: dict[str, pl.DataType] = {
     CLASS: pl.String(),
     EVENT_TIME: pl.Float64(),
     EVENT: pl.Int64(),
+    NUMBER: pl.Float64(),
+    BOUND: pl.String(),
 }
 """What happened, by kind of outcome."""
 
