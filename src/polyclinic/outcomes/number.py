@@ -105,6 +105,7 @@ class Number(Outcome):
         below, above = int((side < 0).sum()), int((side > 0).sum())
         why = "A bound is learned as if it were the number, and charged the least error that it can have."
         note("bounds of the target", f"{below:,} below and {above:,} above a limit, of {len(side):,} rows", why)
+        side = np.where(np.isnan(values), np.nan, side)  # a row without a number has nothing
         return {name: Dense(np.stack([values, side], axis=1), (name, f"{name} is a bound"))}
 
     def numbers(self, rows: Samples) -> tuple[Floats, Floats]:
@@ -136,15 +137,12 @@ class Number(Outcome):
             raise BadData(what, at=Place(file=where), fix=fix)
 
     def facts(self, rows: Samples) -> dict[str, object]:
-        """How many rows have a number, and how many of these are bounds; the median, and where half of them lie."""
+        """How many rows have a number, and how many of these are bounds, where there are some."""
         values, side = self.numbers(rows)
         known = ~np.isnan(values)
         facts: dict[str, object] = {"labelled": int(known.sum())}
         if (count := int((side[known] != 0).sum())) > 0:
             facts["bounds"] = count
-        if known.any():
-            low, middle, high = np.quantile(values[known], [0.25, 0.5, 0.75])
-            facts |= {"median": float(middle), "quartiles": [float(low), float(high)]}
         return facts
 
     # -- learning ------------------------------------------------------------------------------------------------

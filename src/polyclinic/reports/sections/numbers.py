@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, SerializationInfo, field_serializer, field_validator
+from pydantic import Field, field_validator
 
 from polyclinic.figures.curves import Curve, curves
 from polyclinic.figures.numbers import number, percent
@@ -10,7 +10,7 @@ from polyclinic.figures.svg import ACCENT, MUTED, draw
 from polyclinic.reports.document import ReportDocument
 from polyclinic.reports.outcome_results import OutcomeResults, outcomes
 from polyclinic.reports.page_section import PageSection, SectionType, score_cell
-from polyclinic.reports.quantities import MIN_CELL, NO_SCORE, Count, Name, Number, Record, Score
+from polyclinic.reports.quantities import NO_SCORE, Count, Name, Number, Record, Score
 from polyclinic.reports.section import Section
 from polyclinic.reports.wording import interval
 
@@ -56,7 +56,7 @@ class NumberResults(Record):
     wanted
         The share of truths that the intervals were to contain; None without intervals.
     points
-        Prediction and truth of single test rows; none in a report that leaves the site.
+        Prediction and truth of single test rows; none where single cases may not be shown.
     coverage
         Model → before and after its adjustment.
     """
@@ -75,13 +75,6 @@ class NumberResults(Record):
     def _none_where_one_is_hidden(cls, bands: list[BandRow]) -> list[BandRow]:
         """A band whose size may not be shown shows nothing, and its size would follow from those of the others."""
         return [] if any(isinstance(band.rows, str) for band in bands) else bands
-
-    @field_serializer("points")
-    def _no_row_leaves_the_site(
-        self, points: list[tuple[float, float]], info: SerializationInfo
-    ) -> list[tuple[float, float]]:
-        """Points are rows of patients: a report that hides small cells shows none."""
-        return [] if int((info.context or {}).get(MIN_CELL, 1)) > 1 else points
 
     def named(self, what: str) -> str:
         """A quantity with its unit, as it stands on an axis."""
