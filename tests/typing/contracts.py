@@ -29,10 +29,10 @@ from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.class_adjustment import Temperature
 from polyclinic.outcomes.multiclass import Multiclass
 from polyclinic.outcomes.multilabel import Multilabel
-from polyclinic.outcomes.ordinal import Ordinal
-from polyclinic.outcomes.time_to_event import TimeToEvent
 from polyclinic.outcomes.number import Number
 from polyclinic.outcomes.number_adjustment import ConformalInterval
+from polyclinic.outcomes.ordinal import Ordinal
+from polyclinic.outcomes.time_to_event import TimeToEvent
 from polyclinic.outcomes.voxels import Voxels
 from polyclinic.samples.table_inputs import TableInputs
 from polyclinic.timelines.mapped_tables import MappedTables
