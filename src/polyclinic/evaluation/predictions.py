@@ -196,11 +196,11 @@ def _note_weights(*tables: pl.DataFrame) -> None:
 
 def _joined(table: pl.DataFrame, truth: pl.DataFrame, keys: Sequence[str], at: Place) -> pl.DataFrame:
     rest = [c for c in truth.columns if c not in table.columns or c in keys]
-    numbered = truth.select(rest).with_columns(number=pl.int_range(truth.height))
+    numbered = truth.select(rest).with_columns(truth_row=pl.int_range(truth.height))
     joined = table.join(numbered, on=keys, how="inner", maintain_order="left")
     if joined.is_empty():
         raise nothing_joins(table, truth, keys, at)
-    return joined.drop("row_id", strict=False).rename({"number": "row_id"})
+    return joined.drop("row_id", strict=False).rename({"truth_row": "row_id"})
 
 
 def _scorable(joined: pl.DataFrame, outcome: Any, at: Place) -> None:
