@@ -39,6 +39,7 @@ class Perceptron(Model):
     """
 
     layers: tuple[Annotated[int, Ge(1)], ...] = (64, 64)
+    factors: Annotated[int, Ge(1)] = 2
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.2
     coverage: float = 0.95
     hours: tuple[float, ...] = (8.0, 2.0)
@@ -65,14 +66,23 @@ class Perceptron(Model):
 
     def network(self, state: State, head: Head) -> "nn.Module":
         """A `torch.nn.Module`: input [row, number] → raw [row, channel]."""
-        from torch import nn
+        from torch import Tensor, nn
 
-        width = len(state.arrays["mean"]) + len(state.arrays["gaps"])
+        class WideAndDeep(nn.Module):
+            """A linear way and a deep one, added up to a few factors, of which the answers are linear."""
+
+            def __init__(self, wide: nn.Module, deep: nn.Module, factors: int) -> None:
+                super().__init__()
+                self.wide, self.deep, self.last = wide, deep, nn.Linear(factors, head.channels)
+
+            def forward(self, input: Tensor) -> Tensor:
+                raw: Tensor = self.last(self.wide(input) + self.deep(input))
+                return raw
+
+        width = first = len(state.arrays["mean"]) + len(state.arrays["gaps"])
         layers: list[nn.Module] = []
         for units in self.layers:
             layers += [nn.Linear(width, units), nn.ReLU(), nn.Dropout(self.dropout)]
             width = units
-        last = nn.Linear(width, head.channels)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        return nn.Sequential(*layers, last)
+        between = min(self.factors, head.channels)
+        return WideAndDeep(nn.Linear(first, between), nn.Sequential(*layers, nn.Linear(width, between)), between)
