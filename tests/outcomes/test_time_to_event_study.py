@@ -10,6 +10,7 @@ import pytest
 
 import polyclinic
 from polyclinic.packages.predict import predict
+from polyclinic.samples.frames import write_table
 
 ROWS = 400
 
@@ -130,3 +131,19 @@ def test_the_package_answers_for_rows_without_a_target(run, table):
     assert (np.diff(survival, axis=1) <= 1e-12).all()
     assert np.allclose(survival, 1 - both)
     assert answers["times"][0].to_list()[-1] > 300
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_predictions_made_elsewhere_are_judged_alike(run, report, tmp_path, ending):
+    own = pl.read_parquet(run / "predictions.parquet").filter(pl.col("model") == "linear", pl.col("fold") != "package")
+    own = own.filter(pl.col("split") == "test")
+    names = ["row_id", "times", "survival", "incidence//relapse", "incidence//death", "event_time", "event"]
+    write_table(own.select(names), tmp_path / f"theirs.{ending}")
+    polyclinic.evaluate(tmp_path / f"theirs.{ending}", outcome="time_to_event", out=tmp_path / "out")
+    theirs = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    (scores,) = [model["time_to_event"]["test"] for model in theirs["models"].values()]
+    for name in ("uno_c", "integrated_brier//death"):
+        assert scores[name]["value"] == pytest.approx(
+            report["models"]["linear"]["time_to_event"]["test"][name]["value"], abs=1e-6
+        )
+    assert [s["kind"] for s in theirs["sections"]].count("survival") == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -196,3 +198,22 @@ def test_a_typing_error_in_a_split_file_is_no_part_of_its_own(tmp_path):
     pl.DataFrame({"row_id": range(10), "split": parts}).write_csv(tmp_path / "split.csv")
     with pytest.raises(UnknownName, match="did you mean 'test'"):
         split(rows_of(list(range(10))), Split(file=str(tmp_path / "split.csv"), separate=()), 0)
+
+
+def test_a_column_of_the_table_says_the_parts():
+    part = np.array(["train"] * 14 + ["test"] * 5 + ["unknown"])
+    rows = Samples(
+        np.arange(20), {"y": Dense(np.arange(20, dtype=np.float32) % 2)}, {"y": "target"}, strata={"part": part}
+    )
+    (fold,) = split(rows, Split(separate=(), column="part", validation=0.25), 3)
+    assert fold.test.tolist() == [14, 15, 16, 17, 18]
+    assert sorted([*fold.train, *fold.validation]) == list(range(14))
+    assert len(fold.validation) > 0
+    with pytest.raises(UnknownName, match="part"):
+        split(rows, Split(separate=(), column="elsewhere"), 3)
+    with pytest.raises(UnknownName, match="kept"):
+        split(
+            replace(rows, strata={"part": np.where(part == "test", "kept", part)}), Split(separate=(), column="part"), 3
+        )
+    with pytest.raises(ValueError, match="says the parts"):
+        Split(column="part", folds=3)

@@ -40,6 +40,9 @@ class Split:
     file
         A table of the user's with a column `split` (train, validation, test) or `fold`, and a key (`row_id` or the
         name of a group).
+    column
+        A column of the table that says train, validation or test of each row, as a published division does; it is never
+        an input. Without validation rows, some of the training rows become them.
     by
         A group, such as a hospital, of which each one is the test part of one fold: how a model does where it has not
         been. It is kept apart as those of `separate` are.
@@ -52,12 +55,15 @@ class Split:
     test: Annotated[float, Gt(0), Lt(1)] = 0.2
     validation: Annotated[float, Gt(0), Lt(1)] | None = None
     file: str | None = None
+    column: str | None = None
     by: str | None = None
     stratify: str | None = None
 
     def __post_init__(self) -> None:
         if self.by is not None and (self.file is not None or self.folds is not None):
             raise ValueError("by: each group is a fold of its own, so that `folds` and `file` have no place beside it")
+        if self.column is not None and (self.by or self.file or self.folds):
+            raise ValueError("column: it says the parts, so that `by`, `folds` and `file` have no place beside it")
         if self.stratify is not None and (self.by is not None or self.file is not None):
             raise ValueError("stratify: where the study names the parts (`by`, `file`), nothing is dealt evenly")
 
@@ -103,6 +109,8 @@ def split(samples: Samples, settings: Split, seed: int) -> list[Fold]:
     units = joined(samples, settings.separate)
     if settings.file is not None:
         parts = _of_file(samples, Path(settings.file))
+    elif settings.column is not None:
+        parts = [_of_column(samples, settings.column)]
     elif settings.by is not None:
         parts = _of_each(samples, settings.by)
     else:
@@ -287,6 +295,20 @@ def _none_empty(fold: Fold) -> None:
         if len(rows) == 0:
             fix = "use fewer folds or larger shares under `split`"
             raise BadData(f"fold {fold.name} has no {what} rows", at=Place(key="split"), fix=fix)
+
+
+def _of_column(samples: Samples, name: str) -> Fold:
+    """The division that a column of the table says; rows without a part are left out."""
+    if name not in samples.strata:
+        raise UnknownName("column", name, samples.strata, at=Place(key="split.column"))
+    part, at = np.asarray(samples.strata[name]), Place(column=name)
+    names = ("train", "validation", "test")
+    if unknown := sorted({*np.unique(part).tolist()} - {*names, "unknown"}):
+        raise UnknownName("part", str(unknown[0]), names, at=at)
+    rows = {one: np.flatnonzero(samples.labelled & (part == one)) for one in names}
+    if not len(rows["train"]) or not len(rows["test"]):
+        raise BadData("no rows are for train or for test", at=at, fix="write train, validation and test in this column")
+    return Fold("0", **rows)
 
 
 def _of_file(samples: Samples, path: Path) -> list[Fold]:

@@ -210,6 +210,7 @@ def samples_step(study: Study, source: IngestedSource, cohort: StudyCohort, step
     named, evaluation = study.question.inputs, study.evaluation
     inputs: dict[str, object] = {"ingest": source.step.key, "cohort": cohort.step.key, "inputs": named}
     inputs |= {"separate": study.split.apart} if "table" in named else {}
+    inputs |= {"parts": study.split.column} if study.split.column else {}
     question = study.question
     if source.step.exists and cohort.step.exists:
         question = resolved(study, source.data, cohort.rows)
@@ -268,12 +269,13 @@ def resolved(study: Study, source: Timeline | RowTable, selected: pl.DataFrame) 
     if outcome != question.outcome:
         target |= config.settings_of(outcome)
     rows, strata = source.rows(), study.evaluation.strata
-    left_out = [*question.target_columns, *separate]
+    parts = () if study.split.column is None else (study.split.column,)
+    left_out = [*question.target_columns, *separate, *parts]
     inputs = dict(question.inputs)
     for name, reader in question.readers.items():
         if isinstance(reader, OfTables):  # its groups and strata are what is kept apart and broken down by
             groups = reader.groups or tuple(n for n in separate if n != "row")
-            complete = replace(reader, groups=groups, strata=reader.strata or strata)  # type: ignore[type-var]
+            complete = replace(reader, groups=groups, strata=tuple(dict.fromkeys((*(reader.strata or strata), *parts))))  # type: ignore[type-var]
             inputs[name] = config.settings_of(complete.resolved(rows, left_out))
     return replace(question, inputs=inputs, target=target)
 

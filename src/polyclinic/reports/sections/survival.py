@@ -115,7 +115,7 @@ def show(section: Survival, report: ReportDocument, page: PageSection) -> None:
 def _risk_groups(page: PageSection, o: OutcomeResults, results: SurvivalResults) -> None:
     title = o.titled("Free of any event, by predicted risk")
     drawn = [
-        _curve(g.name, results.times, [_free(v) for v in g.observed], strong=g is results.groups[-1])
+        _curve(g.name, results.times, [_free(v) for v in g.observed], 1.0, strong=g is results.groups[-1])
         for g in results.groups
     ]
     spoken = "; ".join(f"{g.name}: {number(_last([_free(v) for v in g.observed]), 2)}" for g in results.groups)
@@ -139,10 +139,10 @@ def _risk_groups(page: PageSection, o: OutcomeResults, results: SurvivalResults)
 def _causes(page: PageSection, o: OutcomeResults, results: SurvivalResults) -> None:
     title = o.titled("Cumulative incidence of each cause")
     drawn = [
-        _curve(cause.name, results.times, [_number(v) for v in cause.observed], strong=k == 0)
+        _curve(cause.name, results.times, [_number(v) for v in cause.observed], 0.0, strong=k == 0)
         for k, cause in enumerate(results.causes)
     ]
-    drawn += [_curve(f"{c.name}, predicted", results.times, list(c.predicted)) for c in results.causes]
+    drawn += [_curve(f"{c.name}, predicted", results.times, list(c.predicted), 0.0) for c in results.causes]
     spoken = "; ".join(
         f"{c.name}: observed {number(_last([_number(v) for v in c.observed]), 2)}, predicted {number(c.predicted[-1], 2)}"
         for c in results.causes
@@ -182,8 +182,9 @@ def _calibration(page: PageSection, o: OutcomeResults, results: SurvivalResults)
     )
 
 
-def _curve(name: str, times: Sequence[float], values: Sequence[float], *, strong: bool = False) -> Curve:
-    return Curve(name, times, values, strong=strong)
+def _curve(name: str, times: Sequence[float], values: Sequence[float], start: float, *, strong: bool = False) -> Curve:
+    """A curve from time 0 on; start: its value there."""
+    return Curve(name, [0.0, *times], [start, *values], strong=strong)
 
 
 def _free(incidence: float | None) -> float:
