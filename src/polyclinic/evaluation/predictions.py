@@ -250,9 +250,10 @@ def _table(path: Path) -> pl.DataFrame:
     frame = frame.drop(name for name in frame.columns if PANDAS_INDEX.fullmatch(name))
     if frame.is_empty():
         raise BadData("there are no rows", at=Place(file=str(path)), fix="name a table that holds some")
+    incidences = {name: pl.List(pl.Float64()) for name in frame.columns if name.startswith(INCIDENCE)}
     frame = frame.with_columns(
         lists_of_text(frame[name], kind)
-        for name, kind in {**PREDICTED, **LABELS}.items()
+        for name, kind in {**PREDICTED, **LABELS, **incidences}.items()
         if isinstance(kind, pl.List) and frame.schema.get(name) == pl.String
     )
     here = [c for c in (PATH, REFERENCE) if frame.schema.get(c) == pl.String]
