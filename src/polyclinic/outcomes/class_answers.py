@@ -16,6 +16,7 @@ from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.class_adjustment import Temperature
+from polyclinic.outcomes.class_columns import class_texts, read_columns
 from polyclinic.outcomes.outcome import Outcome, Rule
 from polyclinic.outcomes.raw import Raw
 from polyclinic.samples import Column, Dense, Samples
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from polyclinic.evaluation.evaluated import SubgroupScores
     from polyclinic.evaluation.evaluated_rows import EvaluatedRows
     from polyclinic.evaluation.outcome_section import OutcomeSection
-
-MOST_CLASSES = 200
-"""Different values up to which a column is taken for classes; more are names or measurements."""
 
 FEW = 6
 """Classes up to which Table 1 has a column for each."""
@@ -236,12 +234,15 @@ class ClassAnswers(Outcome):
         return sections
 
     @classmethod
+    def of_file(cls, frame: pl.DataFrame) -> pl.DataFrame:
+        """Predictions made elsewhere, their columns checked and typed; see `polyclinic.outcomes.class_columns`."""
+        return read_columns(frame, cls().predicted)
+
+    @classmethod
     def of_table(cls, frame: pl.DataFrame) -> Self:
-        """The classes that follow from a table of predictions and their truth."""
-        lists = frame[CLASSES].drop_nulls().unique(maintain_order=True).to_list() if CLASSES in frame.columns else []
-        texts = [name for listed in lists for name in listed]
-        texts += class_texts(frame[CLASS]).drop_nulls().unique().sort().to_list()
-        return cls().with_names(dict.fromkeys(texts))
+        """The classes that a table of predictions names."""
+        lists = frame[CLASSES].drop_nulls()
+        return cls().with_names(lists.first() if len(lists) else ())
 
     def with_names(self, names: Sequence[str] | Mapping[str, None]) -> Self:
         """The same with these classes, in this order."""
@@ -255,25 +256,6 @@ class ClassAnswers(Outcome):
         signal = np.asarray(rows.X[:, 0]) + 0.2 * np.random.default_rng(seed + 1).normal(size=n)
         code = np.digitize(signal, [-0.4, 0.4]).astype(np.float32)
         return rows.with_column("y", Dense(code, ("y",)), "target")
-
-
-def class_texts(series: pl.Series) -> pl.Series:
-    """The values of a column as names of classes, null where missing; raises `BadData` where they are no classes."""
-    at, name = Place(column=series.name), series.name
-    if series.dtype.is_nested() or series.dtype.is_temporal() or series.dtype == pl.Binary:
-        raise BadData(f"the target {name!r} holds {series.dtype}", at=at, fix="name a column of text or whole numbers")
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-        if not (series.drop_nulls() == series.drop_nulls().floor()).all() or series.is_infinite().any():
-            fix = "make classes of the numbers, or take `kind: number`"
-            raise BadData(f"the target {name!r} holds numbers that are not whole", at=at, fix=fix)
-        series = series.cast(pl.Int64)
-    texts = series.cast(pl.String).str.strip_chars()
-    texts = texts.set(texts == "", None)
-    if (count := texts.drop_nulls().n_unique()) > MOST_CLASSES:
-        fix = "name a column of few classes; numbers that are measured are of `kind: number`"
-        raise BadData(f"the target {name!r} has {count:,} different values, which are no classes", at=at, fix=fix)
-    return texts
 
 
 def sorted_classes(target: Mapping[str, object], rows: pl.DataFrame) -> tuple[str, ...]:

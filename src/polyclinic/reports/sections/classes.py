@@ -124,17 +124,29 @@ def with_complements(table: Sequence[Sequence[int | str]]) -> list[list[int | st
     A count that is hidden for the sake of another is written as below the next ten: `"<20"` for 13.
     """
     hidden = [list(row) for row in table]
-    again = True
-    while again:
-        again = False
-        lines = [[(r, c) for c in range(len(row))] for r, row in enumerate(hidden)]
-        lines += [list(line) for line in zip(*lines, strict=True)]
-        for line in lines:
-            shown = [(hidden[r][c], r, c) for r, c in line if isinstance(hidden[r][c], int) and hidden[r][c]]
-            if sum(isinstance(hidden[r][c], str) for r, c in line) == 1 and shown:
-                value, r, c = min(shown)
-                hidden[r][c], again = f"<{10 * (int(value) // 10 + 1)}", True
+    places = [[(r, c) for c in range(len(row))] for r, row in enumerate(hidden)]
+    lines = places + [list(line) for line in zip(*places, strict=True)]
+    while cell := next(filter(None, (_complement(hidden, line) for line in lines)), None):
+        r, c = cell
+        hidden[r][c] = f"<{10 * (int(hidden[r][c]) // 10 + 1)}"
     return hidden
+
+
+def _complement(table: Sequence[Sequence[int | str]], line: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """The count to hide beside the only hidden one of a line; None where there are more, or none.
+
+    One whose other line has a hidden count as well is taken first, which it helps, too; then the smallest.
+    """
+    if sum(isinstance(table[r][c], str) for r, c in line) != 1:
+        return None
+    shown = [(r, c) for r, c in line if isinstance(table[r][c], int) and table[r][c]]
+    is_row = len({r for r, _ in line}) == 1
+
+    def rank(cell: tuple[int, int]) -> tuple[bool, int]:
+        other = [row[cell[1]] for row in table] if is_row else table[cell[0]]
+        return not any(isinstance(count, str) for count in other), int(table[cell[0]][cell[1]])
+
+    return min(shown, key=rank, default=None)
 
 
 def show(section: Classes, report: ReportDocument, page: PageSection) -> None:
