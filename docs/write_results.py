@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", *(f"src/polyclinic/areas/{area}/README.md" for area in ("records", "imaging", "molecules")))
+PAGES = (
+    "README.md",
+    *(f"src/polyclinic/areas/{area}/README.md" for area in ("records", "imaging", "molecules", "genomics")),
+)
 PLACE = re.compile(r"(<!-- results: ([\w -]+?) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 HEAD = "| study | rows | held-out score of each model (95 % interval) | command |\n|---|---|---|---|\n"
 SCORES = {"binary": ("auroc", "AUROC"), "voxels": ("dice", "Dice")}
 KEYS = ("value", "low", "high")
-GROUPS = {"subject": "patients", "case": "cases", "scaffold": "scaffolds"}
+GROUPS = {"subject": "patients", "case": "cases", "scaffold": "scaffolds", "sequence": "sequences"}
 
 
 def page(text: str) -> str:

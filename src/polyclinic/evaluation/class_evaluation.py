@@ -96,11 +96,7 @@ class ClassEvaluation:
         if model not in self.test.frames:
             return []
         y_true, y_pred = self.codes(model)
-        counts = np.bincount(y_true, minlength=len(self.names))
-        absent = [name for name, count in zip(self.names, counts, strict=True) if not count]
-        if absent:
-            why = "Nothing is measured of it; the means over classes are those of the others."
-            note("classes without a row", f"{', '.join(absent)}: no row in the test rows", why)
+        self._note_absent(model, y_true)
         undecided = np.bincount(y_true[y_pred < 0], minlength=len(self.names))
         decided = y_pred >= 0
         record = {
@@ -112,6 +108,18 @@ class ClassEvaluation:
             **self._sets(model),
         }
         return [OutcomeSection("classes", {"outcomes": {self.rows.outcome: record}})]
+
+    def _note_absent(self, model: str, y_true: Array) -> None:
+        """Note the classes without a test row, in all folds together or in one of them."""
+        folds = self.test.frames[model]["fold"]
+        parts = {"the test rows": np.ones(len(y_true), bool)}
+        if folds.n_unique() > 1:
+            parts |= {f"the test rows of fold {fold}": (folds == fold).to_numpy() for fold in sorted(folds.unique())}
+        for where, rows in parts.items():
+            counts = np.bincount(y_true[rows], minlength=len(self.names))
+            if absent := [name for name, count in zip(self.names, counts, strict=True) if not count]:
+                why = "Nothing is measured of it there; means over classes are those of the others."
+                note("classes without a row", f"{', '.join(absent)}: no row in {where}", why)
 
     def _by_class(self, model: str, y_true: Array, y_pred: Array) -> list[ClassRecord]:
         """Recall, precision and calibration of each class."""

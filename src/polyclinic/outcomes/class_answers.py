@@ -241,8 +241,8 @@ class ClassAnswers(Outcome):
     @classmethod
     def of_table(cls, frame: pl.DataFrame) -> Self:
         """The classes that a table of predictions names."""
-        lists = frame[CLASSES].drop_nulls()
-        return cls().with_names(lists.first() if len(lists) else ())
+        lists = frame[CLASSES].drop_nulls().head(1).to_list()
+        return cls().with_names(lists[0] if lists else ())
 
     def with_names(self, names: Sequence[str] | Mapping[str, None]) -> Self:
         """The same with these classes, in this order."""

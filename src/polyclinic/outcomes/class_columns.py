@@ -89,7 +89,7 @@ def _probabilities(frame: pl.DataFrame) -> tuple[list[str], Floats]:
         if not isinstance(lists.dtype, pl.List) or len(kinds) != 1:
             fix = "give every row the same list of names, in the order of its probabilities"
             raise BadData("the rows do not all list the same classes", at=Place(column=CLASSES), fix=fix)
-        names = [str(name) for name in kinds.first()]
+        names = [str(name) for name in kinds.to_list()[0]]
         return names, of_lists(frame[PROBABILITIES], len(names))
     columns = [name for name in frame.columns if name.startswith(PREFIX)]
     if len(columns) < 2:
