@@ -173,7 +173,7 @@ class Evaluator:
         chance = {} if some is None else self.outcome.without_a_model(some)
         facts = {measure.name: MeasureFacts.of(measure, chance.get(measure.name)) for measure in self.outcome.measures}
         further = self.in_use.measures if self.in_use else ()
-        return {measure.name: MeasureFacts.of(measure) for measure in further} | facts
+        return facts | {one.name: MeasureFacts.of(one) for one in further if one.name not in facts}
 
     @cached_property
     def in_use(self) -> SubgroupScores | None:
