@@ -177,9 +177,11 @@ def _by_class(page: PageSection, o: OutcomeResults, results: ClassResults) -> No
     for one in results.by_class:
         level = one.calibration.observed_expected if one.calibration else None
         error = one.calibration.ece if one.calibration else None
-        cells = [one.recall, one.precision, auroc[one.name], level]
+        ranked = [auroc[one.name]] if any(auroc.values()) else []  # grades have none
+        cells = [one.recall, one.precision, *ranked, level]
         rows.append([one.name, one.rows, *map(score_cell, cells), error and error.value])
-    heads = ["class", "test rows", "recall", "precision", "AUROC", "observed : expected", "mean error"]
+    heads = ["class", "test rows", "recall", "precision", *(["AUROC"] if any(auroc.values()) else [])]
+    heads += ["observed : expected", "mean error"]
     page.tabulate(rows, heads, o.titled(f"Each class of {results.model}"))
 
 
