@@ -298,10 +298,11 @@ def _none_empty(fold: Fold) -> None:
 
 
 def _of_column(samples: Samples, name: str) -> Fold:
-    """The division that a column of the table says; rows without a part are left out."""
+    """The division that a column of the table says; rows without a part are left out, `train_val` is `train`."""
     if name not in samples.strata:
         raise UnknownName("column", name, samples.strata, at=Place(key="split.column"))
     part, at = np.asarray(samples.strata[name]), Place(column=name)
+    part = np.where(part == "train_val", "train", part)
     names = ("train", "validation", "test")
     if unknown := sorted({*np.unique(part).tolist()} - {*names, "unknown"}):
         raise UnknownName("part", str(unknown[0]), names, at=at)

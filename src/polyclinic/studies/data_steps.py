@@ -26,6 +26,7 @@ from polyclinic.evaluation.leak import screen_inputs
 from polyclinic.packages.question import Question
 from polyclinic.samples import Entity, File, Samples, store
 from polyclinic.samples.assembly import SelectedRows, assemble, select_rows, unreadable
+from polyclinic.samples.frames import need_columns
 from polyclinic.samples.inputs import OfTables, ReadsFiles
 from polyclinic.samples.splits import Fold, Split, split
 from polyclinic.studies.steps import FinishedStep, StepCode, Steps, key_of
@@ -219,7 +220,14 @@ def samples_step(study: Study, source: IngestedSource, cohort: StudyCohort, step
     fit_key = key_of("samples", inputs, code)
     inputs |= {"strata": evaluation.strata} if "table" in named else {}
     inputs |= {"subgroups": evaluation.predicates} if evaluation.predicates else {}
-    make = partial(write_samples, question=question, source=source, cohort=cohort, subgroups=evaluation.predicates)
+    make = partial(
+        write_samples,
+        question=question,
+        source=source,
+        cohort=cohort,
+        subgroups=evaluation.predicates,
+        parts=study.split.column,
+    )
     return StudySamples(steps.step("samples", inputs, code, make), question, fit_key)
 
 
@@ -229,13 +237,20 @@ def write_samples(
     source: IngestedSource,
     cohort: StudyCohort,
     subgroups: Mapping[str, Mapping[str, object] | str],
+    parts: str | None = None,
 ) -> None:
-    """Assemble the samples of the rows that every input can read; subgroups that are predicates become strata."""
+    """Assemble the samples of the rows that every input can read; subgroups that are predicates become strata.
+
+    parts: a column that names the part of each row, which becomes one, too.
+    """
     refused = unreadable(question, cohort.rows)
     kept = cohort.rows[[i for i in range(cohort.rows.height) if i not in refused]]
     samples = assemble(question, source.data, SelectedRows(kept))
     holds = {name: holding(name, one, question, source.data, kept) for name, one in subgroups.items()}
     strata = {name: np.where(rows, "yes", "no") for name, rows in holds.items()}
+    if parts is not None and parts not in samples.strata:  # inputs of an area do not read it themselves
+        need_columns(kept, [parts])
+        strata[parts] = kept[parts].cast(pl.String).fill_null("unknown").to_numpy().astype(np.str_)
     store.save(replace(samples, strata={**samples.strata, **strata}), folder / "samples")
 
 

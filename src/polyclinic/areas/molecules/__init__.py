@@ -11,9 +11,11 @@ AREA = Area(
     studies={
         "blood-brain-barrier": "polyclinic.areas.molecules:studies/blood-brain-barrier.yaml",
         "tox21": "polyclinic.areas.molecules:studies/tox21.yaml",
+        "caco2-permeability": "polyclinic.areas.molecules:studies/caco2-permeability.yaml",
     },
     datasets={
         "bbbp": "polyclinic.areas.molecules:datasets/bbbp.yaml",
         "tox21": "polyclinic.areas.molecules:datasets/tox21.yaml",
+        "caco2": "polyclinic.areas.molecules:datasets/caco2.yaml",
     },
 )
