@@ -39,17 +39,17 @@ def scores(
     ends
         The levels of these ends, between 0 and 1.
     """
-    found = dict[str, Score]()
+    scores = dict[str, Score]()
     for measure in measures:
         if measure.name in ("interval_score", "coverage"):
             level = (ends[1] - ends[0],) if measure.name == "interval_score" else ()
-            found[measure.name] = measure.score(y_true, *interval, *level)
+            scores[measure.name] = measure.score(y_true, *interval, *level)
         elif measure.name == "pinball":
             lower, upper = (measure.score(y_true, end, level) for end, level in zip(interval, ends, strict=True))
-            found[measure.name] = _mean_of(lower, upper)
+            scores[measure.name] = _mean_of(lower, upper)
         else:
-            found[measure.name] = measure.score(y_true, y_pred)
-    return found
+            scores[measure.name] = measure.score(y_true, y_pred)
+    return scores
 
 
 def _mean_of(one: Score, other: Score) -> Score:
@@ -137,10 +137,10 @@ class NumberEvaluation:
             for band, (_, _, at) in enumerate(parts)
             for name, score in self.of_band(at).items()
         }
-        found = jackknife(wanted, self.rows.test.groups, seed=self.rows.seed)
+        replicates = jackknife(wanted, self.rows.test.groups, seed=self.rows.seed)
 
         def estimate(band: int, name: str) -> Estimate | None:
-            return found.estimate((band, name)) if (band, name) in wanted else None
+            return replicates.estimate((band, name)) if (band, name) in wanted else None
 
         return [
             Band(
@@ -148,8 +148,8 @@ class NumberEvaluation:
                 high=high,
                 rows=len(at),
                 predicted=float(y_pred[at].mean()),
-                error=found.estimate((band, "error")),
-                absolute_error=found.estimate((band, "absolute")),
+                error=replicates.estimate((band, "error")),
+                absolute_error=replicates.estimate((band, "absolute")),
                 coverage=estimate(band, COVERAGE.name),
                 width=estimate(band, WIDTH.name),
             )
@@ -164,10 +164,12 @@ class NumberEvaluation:
         wanted = {(w, n): s for w, column in versions.items() for n, s in self.of_intervals(every, column).items()}
         if not wanted:
             return {}
-        found = jackknife(wanted, self.rows.test.groups, seed=self.rows.seed)
+        replicates = jackknife(wanted, self.rows.test.groups, seed=self.rows.seed)
         kept = dict[str, dict[str, Estimate]]()
         for when, name in wanted:
-            kept.setdefault(when, {})["coverage" if name == COVERAGE.name else "width"] = found.estimate((when, name))
+            kept.setdefault(when, {})["coverage" if name == COVERAGE.name else "width"] = replicates.estimate(
+                (when, name)
+            )
         return kept
 
     def points(self) -> list[tuple[float, float]]:

@@ -431,8 +431,8 @@ def _without_truth(
     Raises `BadData` where the two contradict each other: nothing says which of them is right. Another reference file
     may be a copy of the same: it is noted.
     """
-    held = [c for c in dict.fromkeys((TRUTH, REFERENCE, *truths)) if c in table.columns and c in truth.columns]
-    for name in held:
+    both_hold = [c for c in dict.fromkeys((TRUTH, REFERENCE, *truths)) if c in table.columns and c in truth.columns]
+    for name in both_hold:
         both = table.unique(keys).join(truth, on=keys, how="inner", suffix=" of the labels")
         own, other = _truth_of(both[name]) if name == TRUTH else both[name], both[f"{name} of the labels"]
         if own is not None and own.dtype != other.dtype:
@@ -449,7 +449,7 @@ def _without_truth(
                 f"{differing:,} of {how_many(both.height, 'row')}: another file in the predictions than in the labels"
             )
             note("reference files", result, "Those of the labels are used.")
-    return table.drop(held)
+    return table.drop(both_hold)
 
 
 def _truth_of(column: pl.Series) -> pl.Series | None:

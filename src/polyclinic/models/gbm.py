@@ -59,7 +59,7 @@ class Gbm(TableModel):
         with openmp.asleep("lightgbm", "sklearn"):
             import lightgbm  # noqa: F401  (loaded with threads that sleep)
 
-        (rows, target), (watched, seen) = train, validation
+        (rows, target), (watched, validation_target) = train, validation
         how = {
             **FIXED,
             **REPEATABLE,
@@ -79,11 +79,11 @@ class Gbm(TableModel):
         boosters, histories = list["Booster | float"](), list[History]()
         for output, objective in objectives(target.family):
             known, y, weight = target.known(output)
-            if len(np.unique(y)) < 2 or not len(seen.known(output)[1]):
+            if len(np.unique(y)) < 2 or not len(validation_target.known(output)[1]):
                 boosters.append(float(answers[output]))
                 continue
             learn = binned(rows, known, y, weight, {**how, **objective})
-            watch = followed(watched, *seen.known(output), learn, {**how, **objective})
+            watch = followed(watched, *validation_target.known(output), learn, {**how, **objective})
             booster, history = self._boosted({**how, **objective}, learn, watch, len(y))
             boosters.append(booster)
             histories.append(history)

@@ -81,15 +81,15 @@ def regression(
     distribution, lines = target.family.distribution, list[Line]()
     for output in range(target.y.shape[1]):
         known, y, weight = target.known(output)
-        seen, y_seen, weight_seen = watched.known(output)
+        there, y_there, weight_there = watched.known(output)
         if len(np.unique(y)) < 2:
             lines.append(_level(target, output, x.shape[1]))
             continue
         fits = FITS[distribution](scaled[known], y, weight, strengths, target.family.channels)
         loss = LOSSES[distribution]
         losses = [
-            float(np.average(loss(scaled_validation[seen] @ w + b, y_seen), weights=weight_seen))
-            if len(y_seen)
+            float(np.average(loss(scaled_validation[there] @ w + b, y_there), weights=weight_there))
+            if len(y_there)
             else 0.0
             for w, b in fits
         ]
