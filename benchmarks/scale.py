@@ -141,11 +141,11 @@ def epochs() -> None:
     import numpy as np
 
     from polyclinic.models.model import Session
+    from polyclinic.models.training_settings import Training
     from polyclinic.outcomes.binary import Binary
     from polyclinic.samples import Dense, Samples
     from polyclinic.state import State
     from polyclinic.training.loop import fit
-    from polyclinic.training.training_settings import Training
 
     @dataclass(frozen=True)
     class Perceptron:

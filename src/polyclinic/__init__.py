@@ -57,7 +57,7 @@ _NAMES = {
     "timelines.ingest": ("ingest", "open_source"),
     "timelines.rows": ("RowTable",),
     "timelines.timeline": ("Timeline",),
-    "training.training_settings": ("Training",),
+    "models.training_settings": ("Training",),
 }
 PUBLIC = {name: f"polyclinic.{module}" for module, names in _NAMES.items() for name in names}
 __all__ = sorted(PUBLIC)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from polyclinic.evaluation.surface_scores import hausdorff95, surface_dice, surface_distances, volume_error
+from polyclinic.outcomes.surface_scores import hausdorff95, surface_dice, surface_distances, volume_error
 
 SPACING = (1.0, 1.5, 3.0)
 

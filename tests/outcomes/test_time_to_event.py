@@ -20,13 +20,13 @@ from polyclinic.models.gbm import Gbm
 from polyclinic.models.kaplan_meier import Events, KaplanMeier
 from polyclinic.models.model import Session
 from polyclinic.models.perceptron import Perceptron
+from polyclinic.models.training_settings import Training
 from polyclinic.outcomes.event_columns import rounded, time_grid
 from polyclinic.outcomes.raw import Raw, mean
 from polyclinic.outcomes.time_to_event import COLUMN, TimeToEvent
 from polyclinic.samples import Dense, Samples
 from polyclinic.state import State
 from polyclinic.training.loop import fit
-from polyclinic.training.training_settings import Training
 
 GRID = (0.2, 0.5, 1.0, 2.0, 3.0)
 ONE = TimeToEvent(times=GRID, horizons=(0.5, 1.0, 2.0))

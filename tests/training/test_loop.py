@@ -12,11 +12,11 @@ pytest.importorskip("torch")
 
 from polyclinic.errors import BadData, UsageError
 from polyclinic.models.model import Session
+from polyclinic.models.training_settings import Training
 from polyclinic.outcomes.binary import Binary
 from polyclinic.samples import Dense, Samples
 from polyclinic.state import State
 from polyclinic.training.loop import fit, rate
-from polyclinic.training.training_settings import Training
 
 
 @dataclass(frozen=True)

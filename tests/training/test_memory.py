@@ -63,7 +63,7 @@ NETWORK = """
 from dataclasses import dataclass, field
 from polyclinic.models import encoders
 from polyclinic.state import State
-from polyclinic.training.training_settings import Training
+from polyclinic.models.training_settings import Training
 
 @dataclass(frozen=True)
 class Linear:

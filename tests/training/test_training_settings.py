@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from polyclinic import config, registry
-from polyclinic.training.training_settings import Training
+from polyclinic.models.training_settings import Training
 
 
 def with_a_recipe() -> list[str]:

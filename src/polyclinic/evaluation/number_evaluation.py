@@ -16,7 +16,7 @@ from polyclinic.evaluation.number_measures import COVERAGE, WIDTH
 from polyclinic.evaluation.number_scores import Truth
 from polyclinic.evaluation.outcome_section import OutcomeSection
 from polyclinic.evaluation.scores import Score, restricted, row_mean
-from polyclinic.outcomes.number_columns import bounds, intervals
+from polyclinic.samples.number_columns import bounds, intervals
 from polyclinic.samples.prediction_columns import PREDICTED_NUMBER, QUANTILES, UNCALIBRATED_QUANTILES
 
 BANDS = 5

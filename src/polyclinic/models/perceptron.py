@@ -10,10 +10,10 @@ from polyclinic.arrays import Array
 from polyclinic.models import encoders
 from polyclinic.models.linear import scaled_to, scaling
 from polyclinic.models.model import Model
+from polyclinic.models.training_settings import Training
 from polyclinic.outcomes.raw import Head, Per
 from polyclinic.samples import Samples
 from polyclinic.state import State
-from polyclinic.training.training_settings import Training
 
 if TYPE_CHECKING:
     from torch import nn

@@ -16,11 +16,11 @@ from polyclinic.figures.numbers import how_many
 from polyclinic.notes import note
 from polyclinic.outcomes.family import Family
 from polyclinic.outcomes.number_adjustment import ConformalInterval
-from polyclinic.outcomes.number_columns import bounds, exact_or_bound, intervals, read_columns, side_of
 from polyclinic.outcomes.outcome import Outcome, measures_of
 from polyclinic.outcomes.raw import Head, Raw
 from polyclinic.samples import Column, Dense, Samples
 from polyclinic.samples.frames import as_lists, need_columns
+from polyclinic.samples.number_columns import bounds, exact_or_bound, intervals, read_columns, side_of
 from polyclinic.samples.prediction_columns import (
     NUMBER,
     PREDICTED_NUMBER,
@@ -279,7 +279,7 @@ class Number(Outcome):
 
     @classmethod
     def of_file(cls, frame: pl.DataFrame) -> pl.DataFrame:
-        """The same with numbers and intervals checked and typed; see `polyclinic.outcomes.number_columns`."""
+        """The same with numbers and intervals checked and typed; see `polyclinic.samples.number_columns`."""
         return read_columns(frame)
 
     # -- checking ------------------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ class Voxels(Outcome):
 
     def _row(self, pair: Pair) -> dict[str, Floats]:
         """Prefix of a column → one number a structure, float64 [structure]; NaN where there is none."""
-        from polyclinic.evaluation.structure_scores import surfaces, volumes_ml  # it loads SciPy, which takes long
+        from polyclinic.outcomes.structure_scores import surfaces, volumes_ml  # it loads SciPy, which takes long
 
         y_pred, y_true, spacing = pair
         missing = np.full(count := len(self.names), np.nan)

@@ -14,13 +14,13 @@ from polyclinic import dependencies, openmp, progress, seeds
 from polyclinic.arrays import Array
 from polyclinic.errors import BadData, UsageError
 from polyclinic.models.model import Augmented, InParts, Model, Network, OwnLoop, Session
+from polyclinic.models.training_settings import Training
 from polyclinic.outcomes.outcome import Outcome, Prepared
 from polyclinic.packages.fitted import Fitted, History
 from polyclinic.samples import File, Ragged, Samples
 from polyclinic.samples.columns import Index
 from polyclinic.samples.samples import of_rows
 from polyclinic.state import State
-from polyclinic.training.training_settings import Training
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -13,6 +13,7 @@ from polyclinic.evaluation.outcome_section import OutcomeSection
 from polyclinic.evaluation.scores import Bounded, Score
 from polyclinic.models.model import Augmented, InParts, Model, NamesCode, Network, OwnLoop, Session
 from polyclinic.models.table import MatrixModel, TableModel
+from polyclinic.models.training_settings import Training
 from polyclinic.outcomes.adjustment import Adjustment
 from polyclinic.outcomes.family import Distribution, Family
 from polyclinic.outcomes.outcome import Outcome, Prepared, Rule, measures_of
@@ -29,7 +30,6 @@ from polyclinic.state import State
 from polyclinic.timelines.format import Chunk, FileReader, Format
 from polyclinic.timelines.rows import RowTable
 from polyclinic.timelines.timeline import Timeline
-from polyclinic.training.training_settings import Training
 
 __all__ = [
     "Adjustment",

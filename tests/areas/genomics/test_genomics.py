@@ -13,11 +13,11 @@ from polyclinic.areas.genomics.formats.sequences import LETTERS, Sequences, refu
 from polyclinic.areas.genomics.inputs import GenomicsInputs, letters_of, one_hot
 from polyclinic.areas.genomics.models.sequence_cnn import SequenceCnn
 from polyclinic.checks import format_checks, model_checks
+from polyclinic.models.training_settings import Training
 from polyclinic.outcomes.binary import Binary
 from polyclinic.reports.sections.deletion_test import DeletionTest
 from polyclinic.samples import Samples
 from polyclinic.timelines.ingest import detect, ingest
-from polyclinic.training.training_settings import Training
 
 dna = st.text("ACGT", min_size=4, max_size=4)
 SMALL = SequenceCnn(width=16, reach=5, dropout=0.0, training=Training(epochs=12, batch=32, learning_rate=5e-3))

@@ -11,8 +11,8 @@ from polyclinic.areas.imaging.formats.nifti import Nifti
 from polyclinic.areas.imaging.models.atlas import Atlas
 from polyclinic.areas.imaging.models.unet import UNet
 from polyclinic.checks import format_checks, model_checks
+from polyclinic.models.training_settings import Training
 from polyclinic.outcomes.voxels import Voxels
-from polyclinic.training.training_settings import Training
 
 OUTCOME = Voxels({1: "ball", 2: "bright"})
 NARROW = UNet(width=8, training=Training(epochs=16, batch=2, learning_rate=5e-3, patience=16))

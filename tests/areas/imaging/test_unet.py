@@ -14,11 +14,11 @@ unet = pytest.importorskip("polyclinic.areas.imaging.models.unet", reason="the a
 
 from polyclinic.errors import BadData  # noqa: E402
 from polyclinic.models.model import Session  # noqa: E402
+from polyclinic.models.training_settings import Training  # noqa: E402
 from polyclinic.outcomes.voxels import Voxels  # noqa: E402
 from polyclinic.packages.fitted import Fitted  # noqa: E402
 from polyclinic.samples import File, Samples  # noqa: E402
 from polyclinic.timelines.format import file_reader  # noqa: E402
-from polyclinic.training.training_settings import Training  # noqa: E402
 
 from .conftest import cut_short, picture, save  # noqa: E402
 

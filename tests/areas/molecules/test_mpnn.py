@@ -16,11 +16,11 @@ from polyclinic.areas.molecules.inputs import MoleculesInputs  # noqa: E402
 from polyclinic.checks.models import model_checks  # noqa: E402
 from polyclinic.errors import BadData  # noqa: E402
 from polyclinic.models.model import Session  # noqa: E402
+from polyclinic.models.training_settings import Training  # noqa: E402
 from polyclinic.outcomes.binary import Binary  # noqa: E402
 from polyclinic.outcomes.outcome import Head  # noqa: E402
 from polyclinic.samples import Dense, Samples  # noqa: E402
 from polyclinic.training.loop import fit  # noqa: E402
-from polyclinic.training.training_settings import Training  # noqa: E402
 
 SMALL = mpnn.Mpnn(width=16, training=Training(epochs=15, batch=16, learning_rate=1e-2, patience=15))
 ALCOHOLS = ["C" * k + "O" for k in range(1, 12)]

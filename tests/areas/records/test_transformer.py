@@ -23,11 +23,11 @@ from polyclinic.areas.records.models.transformer import (
 from polyclinic.errors import BadData
 from polyclinic.models import encoders
 from polyclinic.models.model import Session
+from polyclinic.models.training_settings import Training
 from polyclinic.outcomes.binary import Binary
 from polyclinic.outcomes.outcome import Head
 from polyclinic.samples import Dense, Ragged, Samples
 from polyclinic.state import State
-from polyclinic.training.training_settings import Training
 
 BINARY = Binary()
 SMALL = Transformer(events=8, width=16, layers=1, training=Training(epochs=10, batch=32, learning_rate=1e-2))

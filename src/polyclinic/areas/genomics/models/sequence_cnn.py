@@ -8,10 +8,10 @@ import numpy as np
 from polyclinic.areas.genomics.formats.sequences import LETTERS
 from polyclinic.arrays import Array
 from polyclinic.errors import BadData
+from polyclinic.models.training_settings import Training
 from polyclinic.outcomes.raw import Head
 from polyclinic.samples import Column, Dense, Ragged, Role, Samples
 from polyclinic.state import State
-from polyclinic.training.training_settings import Training
 
 if TYPE_CHECKING:
     from torch import nn

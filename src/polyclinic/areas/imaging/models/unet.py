@@ -17,12 +17,12 @@ from scipy import ndimage
 from polyclinic.areas.imaging.volumes import column_of, intensities
 from polyclinic.arrays import Array
 from polyclinic.dependencies import need
+from polyclinic.models.training_settings import Training
 from polyclinic.outcomes.raw import Head, Per
 from polyclinic.packages.parts import Arrays, NamedPart, OnnxPart, Part, PartSettings, Values
 from polyclinic.samples import Samples
 from polyclinic.samples.columns import Index
 from polyclinic.state import State
-from polyclinic.training.training_settings import Training
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,11 +15,11 @@ import numpy.typing as npt
 from polyclinic.arrays import Array
 from polyclinic.errors import BadData
 from polyclinic.models import encoders
+from polyclinic.models.training_settings import Training
 from polyclinic.outcomes.raw import Head, Per
 from polyclinic.samples import Column, Dense, Ragged, Role, Samples
 from polyclinic.samples.samples import of_rows
 from polyclinic.state import State
-from polyclinic.training.training_settings import Training
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

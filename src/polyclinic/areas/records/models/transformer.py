@@ -15,12 +15,12 @@ from polyclinic.arrays import Array
 from polyclinic.cohorts.sorted_times import position
 from polyclinic.errors import BadData, Place
 from polyclinic.models import encoders
+from polyclinic.models.training_settings import Training
 from polyclinic.outcomes.raw import Head, Per
 from polyclinic.samples import Ragged, Samples
 from polyclinic.samples.columns import BLOCK
 from polyclinic.samples.samples import of_rows
 from polyclinic.state import State
-from polyclinic.training.training_settings import Training
 
 if TYPE_CHECKING:
     from torch import nn

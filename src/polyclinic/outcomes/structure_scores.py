@@ -3,7 +3,7 @@
 import numpy as np
 
 from polyclinic.arrays import Array, Floats
-from polyclinic.evaluation.surface_scores import MM3_IN_ML, hausdorff95_of, surface_dice_of, surface_distances
+from polyclinic.outcomes.surface_scores import MM3_IN_ML, hausdorff95_of, surface_dice_of, surface_distances
 
 
 def surfaces(
