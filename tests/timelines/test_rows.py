@@ -91,7 +91,7 @@ def test_it_says_what_it_holds(tmp_path):
     stored = table(tmp_path, ages(2))
     facts = stored.describe()
     assert facts["rows"] == 198
-    assert {c["column"] for c in facts["columns"]} == {"row_id", "name", "age"}
+    assert {c["column"] for c in facts["columns"]} == {"name", "age"}
     assert facts["ingest"]["quarantined"] == 2
     assert "<table>" in stored._repr_html_()
 
