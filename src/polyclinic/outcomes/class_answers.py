@@ -1,5 +1,6 @@
 """What outcomes of named classes do alike: read the target, name the classes, write predictions and sets of classes."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -72,9 +73,9 @@ class ClassAnswers(Outcome):
             raise ValueError(f"{self.key} must name two or more, each once")
 
     @property
+    @abstractmethod
     def listed(self) -> tuple[str | int, ...] | None:
         """The names of the classes as the study lists them; None where nothing has named them yet."""
-        raise NotImplementedError
 
     @property
     def known_names(self) -> tuple[str, ...]:
@@ -172,9 +173,9 @@ class ClassAnswers(Outcome):
         codes = truth[CLASS].drop_nulls().replace_strict(self._codes, return_dtype=pl.Int64)
         return known, codes.to_numpy()
 
+    @abstractmethod
     def predicted(self, probabilities: Floats) -> npt.NDArray[np.int64]:
         """The class that is decided for, int64 [row]; -1 where none can be, such as where two are equally probable."""
-        raise NotImplementedError
 
     def predictions(self, answer: Raw, rows: Samples, *, decision: Decision | None, folder: "Path") -> pl.DataFrame:
         """The class that is decided for, null where two are equally probable; classes and their probabilities.
@@ -244,9 +245,9 @@ class ClassAnswers(Outcome):
         lists = frame[CLASSES].drop_nulls().head(1).to_list()
         return cls().with_names(lists[0] if lists else ())
 
+    @abstractmethod
     def with_names(self, names: Sequence[str] | Mapping[str, None]) -> Self:
         """The same with these classes, in this order."""
-        raise NotImplementedError
 
     # -- checking ------------------------------------------------------------------------------------------------
 
